@@ -1,0 +1,115 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/random.hpp"
+#include "numerics/dense.hpp"
+#include "numerics/lanes.hpp"
+#include "numerics/quadrature.hpp"
+#include "numerics/special.hpp"
+
+
+namespace hartline::numerics {
+namespace {
+
+double ulp_error(double got, long double wanted) {
+  const double reference = static_cast<double>(wanted);
+  const double ulp = std::abs(std::nextafter(reference, INFINITY) - reference);
+  return static_cast<double>(std::abs((static_cast<long double>(got) - wanted) / ulp));
+}
+
+template <class Function, class Oracle>
+double worst_ulp(Function function, Oracle oracle, double low, double high, bool logarithmic) {
+  double worst = 0;
+  for (int i = 0; i < 200000; ++i) {
+    const double u = i / 199999.0;
+    const double x = logarithmic ? std::exp(std::log(low) + u * std::log(high / low)) : low + u * (high - low);
+    worst = std::max(worst, ulp_error(function(spread(x))[0], oracle(static_cast<long double>(x))));
+  }
+  return worst;
+}
+
+TEST(Lanes, ExpIsAccurate) {
+  const auto oracle = [](long double x) { return std::exp(x); };
+  EXPECT_LT(worst_ulp([](Lanes x) { return exp(x); }, oracle, -708, 709, false), 1.5);
+  EXPECT_LT(worst_ulp([](Lanes x) { return exp(x); }, oracle, -1, 1, false), 1.5);
+  EXPECT_EQ(exp(spread(-1000))[0], 0);
+  EXPECT_EQ(exp(spread(1000))[0], INFINITY);
+  EXPECT_TRUE(std::isnan(exp(spread(NAN))[0]));
+}
+
+TEST(Lanes, LogIsAccurate) {
+  const auto oracle = [](long double x) { return std::log(x); };
+  EXPECT_LT(worst_ulp([](Lanes x) { return log(x); }, oracle, 1e-300, 1e300, true), 1.5);
+  EXPECT_LT(worst_ulp([](Lanes x) { return log(x); }, oracle, 0.5, 2, false), 1.5);
+}
+
+TEST(Lanes, LogOnePlusIsAccurate) {
+  const auto oracle = [](long double x) { return std::log1p(x); };
+  EXPECT_LT(worst_ulp([](Lanes x) { return log1p(x); }, oracle, 1e-20, 1e10, true), 2.0);
+}
+
+TEST(Lanes, SoftplusAndLogisticAgreeWithTheScalarOnes) {
+  for (double x = -800; x < 800; x += 0.37) {
+    EXPECT_NEAR(softplus(spread(x))[3], softplus(x), 1e-15 * (1 + std::abs(x)));
+    EXPECT_NEAR(logistic(spread(x))[3], logistic(x), 1e-15);
+  }
+}
+
+std::vector<double> draw(std::size_t n, std::uint64_t index) {
+  std::vector<double> out(n);
+  Stream(1, Purpose::test, 0, index).fill_normal(out);
+  return out;
+}
+
+TEST(Dense, ProductsAgreeWithPlainLoopsAtEverySize) {
+  for (std::size_t n = 1; n < 70; ++n) {
+    const auto a = draw(n * n, 1), x = draw(n, 2);
+    std::vector<double> y(n), t(n), b = a;
+    multiply_rows(a.data(), n, 0, n, n, x.data(), y.data());
+    multiply_transposed(a.data(), n, n, n, x.data(), t.data());
+    subtract_outer(b.data(), n, 0, n, x.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      double row = 0, column = 0;
+      for (std::size_t j = 0; j < n; ++j) {
+        row += a[i * n + j] * x[j];
+        column += a[j * n + i] * x[j];
+        EXPECT_NEAR(b[i * n + j], a[i * n + j] - x[i] * x[j], 1e-14);
+      }
+      EXPECT_NEAR(y[i], row, 1e-12);
+      EXPECT_NEAR(t[i], column, 1e-12);
+      EXPECT_NEAR(dot(a.data() + i * n, x.data(), n), row, 1e-12);
+    }
+  }
+}
+
+TEST(Dense, OuterProductsKeepExactSymmetry) {
+  constexpr std::size_t n = 37;
+  std::vector<double> a(n * n, 0);
+  for (std::uint64_t k = 0; k < 100; ++k) subtract_outer(a.data(), n, 0, n, draw(n, k).data());
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) ASSERT_EQ(a[i * n + j], a[j * n + i]);
+}
+
+TEST(Quadrature, RulesIntegrateMomentsOfTheNormalLaw) {
+  for (const NormalRule& rule : {gauss_hermite(32), trapezoid(0.5, 9)}) {
+    const double moments[] = {1, 0, 1, 0, 3, 0, 15};
+    for (int power = 0; power < 7; ++power) {
+      double total = 0;
+      for (std::size_t k = 0; k < rule.nodes.size(); ++k) total += rule.weights[k] * std::pow(rule.nodes[k], power);
+      EXPECT_NEAR(total, moments[power], 1e-12);
+    }
+  }
+}
+
+TEST(Special, LogFactorialAgreesWithTheSum) {
+  double sum = 0;
+  for (int k = 1; k < 200; ++k) {
+    sum += std::log(k);
+    EXPECT_NEAR(log_factorial(k), sum, 1e-12 * (1 + sum));
+  }
+}
+
+}  // namespace
+}  // namespace hartline::numerics
