@@ -45,23 +45,27 @@ struct GaussianView {
   RankOneChange change;
 };
 
-/// Capability of a belief on a finite set of nodes, for a finite set of stimuli.
-class DiscreteView {
+/// Outcome probabilities over a finite set of stimuli, averaged over a belief on a finite set of nodes.
+class OutcomeTables {
  public:
-  virtual ~DiscreteView() = default;
-  virtual std::size_t num_nodes() const = 0;
+  virtual ~OutcomeTables() = default;
   virtual std::size_t num_stimuli() const = 0;
   virtual std::size_t num_outcomes() const = 0;
-  /// Probability of each node, [num_nodes].
-  virtual std::span<const double> weights() const = 0;
   /// Outcome probabilities of one stimulus averaged over the nodes, [num_outcomes]; returns the mean over the nodes of the
   /// entropy of the outcome given the node, nats.
-  virtual double predictive(std::size_t stimulus_idx, std::span<double> outcome_probabilities) const = 0;
+  virtual double predictive(const Belief& belief, std::size_t stimulus_idx, std::span<double> outcome_probabilities) const = 0;
   /// Mean and variance over the nodes of the expected response to one stimulus.
-  virtual std::pair<double, double> mean_response(std::size_t stimulus_idx) const = 0;
+  virtual std::pair<double, double> mean_response(const Belief& belief, std::size_t stimulus_idx) const = 0;
 };
 
-using Capability = std::variant<GaussianView, const DiscreteView*>;
+/// Capability of a belief on a finite set of nodes.
+struct DiscreteView {
+  std::span<const double> weights;       // probability of each node, [num_nodes]
+  const OutcomeTables* tables = nullptr;
+  const Belief* belief = nullptr;
+};
+
+using Capability = std::variant<GaussianView, DiscreteView>;
 
 /// What one update did.
 struct Update {

@@ -1,0 +1,289 @@
+#include "models/grid.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "base/threads.hpp"
+#include "models/grid_kernels.hpp"
+#include "numerics/special.hpp"
+
+namespace hartline::models {
+
+namespace {
+const GridBelief& grid(const Belief& belief) { return dynamic_cast<const GridBelief&>(belief); }
+constexpr double negligible = 1e-15;
+constexpr double max_expected_count = 600;  // exp(-λ) must stay a normal number
+}  // namespace
+
+GridModel::GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli, Executor& executor, std::size_t max_bytes)
+    : family_(std::move(family)), stimuli_(std::move(stimuli)) {
+  stimulus_dim = family_->stimulus_dim;
+  for (const Parameter& parameter : family_->parameters) {
+    num_nodes_ *= parameter.values.size();
+    parameter_names.push_back(parameter.name);
+  }
+  num_parameters = family_->parameters.size();
+  num_blocks_ = (num_nodes_ + block_size - 1) / block_size;
+  const auto num_tables = static_cast<std::size_t>(family_->num_choices() > 0 ? family_->num_choices() : 3);
+  const double bytes = static_cast<double>(num_stimuli()) * static_cast<double>(num_nodes_) * static_cast<double>(num_tables) * 8;
+  if (bytes > static_cast<double>(max_bytes))
+    throw SpecError({"model", fmt::format("at most {:.1f} GB of tables", static_cast<double>(max_bytes) / 1e9),
+                     fmt::format("{:.1f} GB for {} stimuli x {} nodes", bytes / 1e9, num_stimuli(), num_nodes_),
+                     "Use fewer values for a parameter or a coarser set of stimuli."});
+  response_kind = family_->num_choices() > 0 ? ResponseKind::choice : ResponseKind::counts;
+  fill_tables(executor);
+}
+
+GridModel::~GridModel() = default;
+
+void GridModel::node(std::size_t node_idx, std::span<double> out) const {
+  for (std::size_t k = num_parameters; k-- > 0;) {
+    const auto& values = family_->parameters[k].values;
+    out[k] = values[node_idx % values.size()];
+    node_idx /= values.size();
+  }
+}
+
+void GridModel::fill_tables(Executor& executor) {
+  const std::size_t num_x = num_stimuli(), cells = num_x * num_nodes_;
+  const int num_choices = family_->num_choices();
+  entropy_.resize(cells);
+  if (num_choices > 0) {
+    num_outcomes_ = static_cast<std::size_t>(num_choices);
+    probability_.resize(cells * (num_outcomes_ - 1));
+  } else {
+    rate_.resize(cells);
+    zero_.resize(cells);
+    top_count_.resize(num_x * num_blocks_);
+  }
+  executor.for_each_block(static_cast<int>(num_x), [&](int block) {
+    const auto x = static_cast<std::size_t>(block);
+    std::vector<double> parameters(num_parameters), outcome(std::max<std::size_t>(num_outcomes_, 1));
+    for (std::size_t n = 0; n < num_nodes_; ++n) {
+      node(n, parameters);
+      family_->evaluate(&stimuli_[x * stimulus_dim], parameters.data(), outcome.data());
+      if (num_choices == 0) {
+        rate_[x * num_nodes_ + n] = outcome[0];
+        continue;
+      }
+      double h = 0;
+      for (std::size_t c = 0; c < num_outcomes_; ++c) {
+        if (c > 0) probability_[(x * (num_outcomes_ - 1) + c - 1) * num_nodes_ + n] = outcome[c];
+        if (outcome[c] > 0) h -= outcome[c] * std::log(outcome[c]);
+      }
+      entropy_[x * num_nodes_ + n] = h;
+    }
+  });
+  if (num_choices > 0) return;
+
+  const double top_rate = *std::max_element(rate_.begin(), rate_.end());
+  if (!(top_rate < max_expected_count))
+    throw SpecError({"model", fmt::format("< {} expected counts a bin", max_expected_count), fmt::format("{:.4g}", top_rate),
+                     "Shorten bin_ms or lower the largest rate."});
+  num_outcomes_ = static_cast<std::size_t>(count_bound(top_rate)) + 1;
+  std::vector<double> log_factorials(num_outcomes_);
+  for (std::size_t r = 0; r < num_outcomes_; ++r) log_factorials[r] = numerics::log_factorial(static_cast<double>(r));
+  executor.for_each_block(static_cast<int>(num_x), [&](int block) {
+    const auto x = static_cast<std::size_t>(block);
+    for (std::size_t b = 0; b < num_blocks_; ++b) {
+      const std::size_t first = b * block_size, last = std::min(first + block_size, num_nodes_);
+      const double* rate = &rate_[x * num_nodes_];
+      const int top = count_bound(*std::max_element(rate + first, rate + last));
+      top_count_[x * num_blocks_ + b] = static_cast<std::uint16_t>(top);
+      for (std::size_t n = first; n < last; ++n) {
+        zero_[x * num_nodes_ + n] = std::exp(-rate[n]);
+        entropy_[x * num_nodes_ + n] = poisson_entropy(rate[n], zero_[x * num_nodes_ + n], log_factorials);
+      }
+    }
+  });
+}
+
+std::unique_ptr<Belief> GridModel::prior() const {
+  auto belief = std::make_unique<GridBelief>();
+  belief->log_weights.assign(num_nodes_, -std::log(static_cast<double>(num_nodes_)));
+  belief->weights.assign(num_nodes_, 1 / static_cast<double>(num_nodes_));
+  belief->log_likelihood.resize(num_nodes_);
+  belief->active_blocks.resize(num_blocks_);
+  std::iota(belief->active_blocks.begin(), belief->active_blocks.end(), 0u);
+  return belief;
+}
+
+void GridModel::node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const {
+  const auto r = static_cast<std::size_t>(response);
+  const bool choices = family_->num_choices() > 0;
+  // a stimulus of the set is looked up, any other is evaluated
+  for (std::size_t x = 0; x < num_stimuli(); ++x) {
+    if (!std::equal(stimulus.begin(), stimulus.end(), &stimuli_[x * stimulus_dim])) continue;
+    if (!choices) return poisson_log_likelihood(&rate_[x * num_nodes_], num_nodes_, response, out.data());
+    const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_];
+    if (r > 0) return log_all(table + (r - 1) * num_nodes_, num_nodes_, out.data());
+    for (std::size_t n = 0; n < num_nodes_; ++n) {
+      double p = 1;
+      for (std::size_t c = 0; c + 1 < num_outcomes_; ++c) p -= table[c * num_nodes_ + n];
+      out[n] = p;
+    }
+    return log_all(out.data(), num_nodes_, out.data());
+  }
+  double parameters[16], outcome[64];
+  for (std::size_t n = 0; n < num_nodes_; ++n) {
+    node(n, {parameters, num_parameters});
+    family_->evaluate(stimulus.data(), parameters, outcome);
+    out[n] = choices ? std::log(std::max(outcome[r], 0.0)) : outcome[0];
+  }
+  if (!choices) poisson_log_likelihood(out.data(), num_nodes_, response, out.data());
+}
+
+Update GridModel::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
+  auto& belief = dynamic_cast<GridBelief&>(any_belief);
+  check_stimulus(stimulus, stimulus_dim);
+  double r = 0;
+  if (!observed_value(response, response_kind, r)) return {false, 0};
+  if (family_->num_choices() > 0 && r >= static_cast<double>(num_outcomes_))
+    throw RunError({"response", fmt::format("a choice in 0 … {}", num_outcomes_ - 1), number_text(r), ""});
+  node_log_likelihood(stimulus, r, belief.log_likelihood);
+  const double evidence = log_mean_exp(belief.log_weights.data(), belief.log_likelihood.data(), num_nodes_);
+  if (!std::isfinite(evidence))
+    throw RunError({"response", "possible at some node", number_text(r), "Every node of the grid gives it probability 0. The belief is unchanged."});
+  reweight(belief.log_weights.data(), belief.log_likelihood.data(), evidence, num_nodes_, belief.weights.data());
+  belief.active_blocks.clear();
+  for (std::size_t b = 0; b < num_blocks_; ++b) {
+    const auto first = belief.weights.begin() + static_cast<std::ptrdiff_t>(b * block_size);
+    const auto last = belief.weights.begin() + static_cast<std::ptrdiff_t>(std::min((b + 1) * block_size, num_nodes_));
+    if (std::accumulate(first, last, 0.0) > negligible) belief.active_blocks.push_back(static_cast<std::uint32_t>(b));
+  }
+  return {true, evidence};
+}
+
+double GridModel::predictive(const Belief& any_belief, std::size_t x, std::span<double> p) const {
+  const GridBelief& belief = grid(any_belief);
+  std::fill(p.begin(), p.end(), 0.0);
+  double mean_entropy = 0;
+  const double* weights = belief.weights.data();
+  for (const std::uint32_t b : belief.active_blocks) {
+    const std::size_t first = b * block_size, count = std::min(block_size, num_nodes_ - first), at = x * num_nodes_ + first;
+    if (family_->num_choices() > 0) {
+      const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_ + first];
+      mean_entropy += average(weights + first, table, num_nodes_, num_outcomes_ - 1, &entropy_[at], count, p.data() + 1);
+    } else {
+      mean_entropy += average_counts(weights + first, &rate_[at], &zero_[at], &entropy_[at], count, top_count_[x * num_blocks_ + b],
+                                     p.data());
+    }
+  }
+  if (family_->num_choices() > 0) p[0] = std::max(0.0, 1 - std::accumulate(p.begin() + 1, p.end(), 0.0));
+  return mean_entropy;
+}
+
+double GridModel::expected_response(const double* outcome) const {
+  double mean = 0;
+  for (int c = 0; c < family_->num_choices(); ++c) mean += c * outcome[c];
+  return family_->num_choices() > 0 ? mean : outcome[0];
+}
+
+std::pair<double, double> GridModel::mean_response(const Belief& any_belief, std::size_t x) const {
+  const GridBelief& belief = grid(any_belief);
+  double mean = 0, square = 0;
+  for (const std::uint32_t b : belief.active_blocks) {
+    const std::size_t first = b * block_size, last = std::min(first + block_size, num_nodes_);
+    for (std::size_t n = first; n < last; ++n) {
+      double value = 0;
+      if (family_->num_choices() == 0) {
+        value = rate_[x * num_nodes_ + n];
+      } else {
+        const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_ + n];
+        for (std::size_t c = 1; c < num_outcomes_; ++c) value += static_cast<double>(c) * table[(c - 1) * num_nodes_];
+      }
+      mean += belief.weights[n] * value;
+      square += belief.weights[n] * value * value;
+    }
+  }
+  return {mean, std::max(0.0, square - mean * mean)};
+}
+
+std::pair<double, double> GridModel::response_moments(const GridBelief& belief, std::span<const double> stimulus) const {
+  std::vector<double> parameters(num_parameters), outcome(std::max<std::size_t>(num_outcomes_, 1));
+  double mean = 0, square = 0;
+  for (std::size_t n = 0; n < num_nodes_; ++n) {
+    node(n, parameters);
+    family_->evaluate(stimulus.data(), parameters.data(), outcome.data());
+    const double value = expected_response(outcome.data());
+    mean += belief.weights[n] * value;
+    square += belief.weights[n] * value * value;
+  }
+  return {mean, std::sqrt(std::max(0.0, square - mean * mean))};
+}
+
+double GridModel::response_quantile(const GridBelief& belief, std::span<const double> stimulus, double p) const {
+  std::vector<double> parameters(num_parameters), outcome(std::max<std::size_t>(num_outcomes_, 1));
+  std::vector<std::pair<double, double>> values(num_nodes_);
+  for (std::size_t n = 0; n < num_nodes_; ++n) {
+    node(n, parameters);
+    family_->evaluate(stimulus.data(), parameters.data(), outcome.data());
+    values[n] = {expected_response(outcome.data()), belief.weights[n]};
+  }
+  std::sort(values.begin(), values.end());
+  double below = 0;
+  for (const auto& [value, weight] : values) {
+    below += weight;
+    if (below >= p) return value;
+  }
+  return values.back().first;
+}
+
+void GridModel::predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const {
+  for (std::size_t i = 0; i < mean.size(); ++i)
+    mean[i] = response_moments(grid(belief), stimuli.subspan(i * stimulus_dim, stimulus_dim)).first;
+}
+
+double GridModel::log_predictive(const GridBelief& belief, std::span<const double> stimulus, double response) const {
+  std::vector<double> log_likelihood(num_nodes_);
+  node_log_likelihood(stimulus, response, log_likelihood);
+  return log_mean_exp(belief.log_weights.data(), log_likelihood.data(), num_nodes_);
+}
+
+double GridModel::sample(std::span<const double> parameters, std::span<const double> stimulus, Stream& stream) const {
+  std::vector<double> outcome(std::max<std::size_t>(num_outcomes_, 1));
+  family_->evaluate(stimulus.data(), parameters.data(), outcome.data());
+  if (family_->num_choices() == 0) return stream.poisson(outcome[0]);
+  double u = stream.uniform();
+  for (int c = 0; c + 1 < family_->num_choices(); ++c) {
+    if (u < outcome[static_cast<std::size_t>(c)]) return c;
+    u -= outcome[static_cast<std::size_t>(c)];
+  }
+  return family_->num_choices() - 1;
+}
+
+double GridModel::log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const {
+  std::vector<double> outcome(std::max<std::size_t>(num_outcomes_, 1));
+  family_->evaluate(stimulus.data(), parameters.data(), outcome.data());
+  if (family_->num_choices() > 0) return std::log(outcome[static_cast<std::size_t>(response)]);
+  return response * std::log(outcome[0]) - outcome[0] - numerics::log_factorial(response);
+}
+
+std::vector<double> GridModel::marginal(const GridBelief& belief, std::size_t parameter_idx) const {
+  std::size_t stride = 1;
+  for (std::size_t k = parameter_idx + 1; k < num_parameters; ++k) stride *= family_->parameters[k].values.size();
+  std::vector<double> out(family_->parameters[parameter_idx].values.size(), 0.0);
+  for (std::size_t n = 0; n < num_nodes_; ++n) out[(n / stride) % out.size()] += belief.weights[n];
+  return out;
+}
+
+std::size_t GridModel::table_bytes() const {
+  const std::size_t tables = family_->num_choices() > 0 ? num_outcomes_ : 3;
+  return num_stimuli() * num_nodes_ * tables * sizeof(double);
+}
+
+Capability GridModel::capability(const Belief& belief) const { return DiscreteView{grid(belief).weights, this, &belief}; }
+
+double entropy(const GridBelief& belief) {
+  double h = 0;
+  for (std::size_t n = 0; n < belief.weights.size(); ++n)
+    if (belief.weights[n] > 0) h -= belief.weights[n] * belief.log_weights[n];
+  return h;
+}
+
+}  // namespace hartline::models
