@@ -118,7 +118,7 @@ struct Writer {
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
   Value root;
-  std::string problem;
+  std::string problem;          // what was met, or why it is no JSON where the position is known
   std::size_t problem_at = 0;  // 1-based byte; 0: unknown
 
   bool null() override { return add({}); }
@@ -133,10 +133,10 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     return text.find_first_of(".eE") == string_t::npos ? too_large(text) : add(v);
   }
   bool string(string_t& v) override { return add(std::move(v)); }
-  bool binary(binary_t&) override { return refuse("binary values are not JSON"); }
+  bool binary(binary_t&) override { return refuse("a binary value"); }
   bool start_object(std::size_t) override { return open(Table{}); }
   bool key(string_t& v) override {
-    if (!open_.back().keys.insert(v).second) return refuse("the key \"" + v + "\" is given twice");
+    if (!open_.back().keys.insert(v).second) return refuse("the key \"" + v + "\" twice");
     open_.back().key = std::move(v);
     return true;
   }
@@ -169,7 +169,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool open(Value v) {
-    if (open_.size() >= max_depth) return refuse("values may nest at most " + std::to_string(max_depth) + " levels deep");
+    if (open_.size() >= max_depth) return refuse("more than " + std::to_string(max_depth) + " levels");
     open_.push_back({std::move(v)});
     return true;
   }
@@ -182,7 +182,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
     problem = std::move(reason);
     return false;
   }
-  bool too_large(const std::string& text) { return refuse("the whole number " + text + " does not fit 64 bits with sign"); }
+  bool too_large(const std::string& text) { return refuse("the whole number " + text + ", which 64 bits do not hold"); }
 
   std::vector<Level> open_;
 };
@@ -198,14 +198,13 @@ std::string to_json(const Value& value, int indent) {
 Value parse_json(std::string_view text, std::string_view source) {
   Builder builder;
   if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return std::move(builder.root);
-  std::string where;
-  if (builder.problem_at > 0) {
-    const std::string_view before = text.substr(0, std::min(builder.problem_at - 1, text.size()));
-    const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-    const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
-    where = "Line " + std::to_string(line) + ", column " + std::to_string(before.size() - line_start + 1) + ": ";
-  }
-  throw SpecError({std::string(source), "valid JSON", "", where + builder.problem + "."});
+  if (builder.problem_at == 0) throw SpecError({std::string(source), "valid JSON", builder.problem, ""});
+  const std::string_view before = text.substr(0, std::min(builder.problem_at - 1, text.size()));
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
+  throw SpecError({std::string(source), "valid JSON", "",
+                   "Line " + std::to_string(line) + ", column " + std::to_string(before.size() - line_start + 1) + ": " +
+                       builder.problem + "."});
 }
 
 }  // namespace hartline::io

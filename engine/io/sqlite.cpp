@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cctype>
+#include <cerrno>
 #include <limits>
 #include <system_error>
 
@@ -90,6 +91,8 @@ void Database::refuse(int result) const {
     case SQLITE_PERM:
     case SQLITE_AUTH:
     case SQLITE_READONLY:
+      if (code == SQLITE_CANTOPEN && system_error == ENOENT && access_ != Access::create)
+        throw IoError({path_, "an existing record", reason, "Check the spelling of the path."});
       if (access_ == Access::read)
         throw IoError({path_, "a readable record", reason, "Check the spelling of the path and the permissions."});
       throw IoError({path_, "in a folder that may be written", reason, "Choose another folder or change the permissions."});
