@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 IMPORT = HERE.parent.parent / "tools" / "import_salamander"
 RESULT = HERE / "salamander_glm.json"
 LINKS = ("exp", "softplus")
-PRIOR_SDS = (0.03, 0.05, 0.07, 0.1, 0.14, 0.2, 0.3)
+PRIOR_SDS = (0.05, 0.07, 0.1, 0.14, 0.2)
 BIAS_SD = 10.0
 FIT_END = 20000             # pool frames before it choose the weights, those after it the prior
 LN_CORRELATION, LN_BITS = 0.349, 1.14   # rank-1 LN baseline that came with the data
@@ -91,7 +91,7 @@ def fit(stimuli: np.ndarray, counts: np.ndarray, sd: float, link: str, start: np
         gradient = inputs.T @ ((counts / expected - 1) * slope) - precision * weights
         curvature = inputs.T @ (inputs * (slope**2 / expected)[:, None]) + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
-        if gradient @ step < 1e-12:
+        if gradient @ step < 1e-10:
             return weights
         length = 1.0
         while (moved := log_posterior(weights + length * step)) < value and length > 1e-9:
