@@ -1,0 +1,496 @@
+#include "io/run_record.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <functional>
+#include <limits>
+#include <thread>
+
+#include "base/error.hpp"
+#include "io/example_trial.hpp"
+#include "io/file.hpp"
+#include "io/memory_record.hpp"
+#include "io/record_reader.hpp"
+#include "io/temporary_folder.hpp"
+
+namespace hartline::io {
+namespace {
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const IoError& error) {
+    return error.what();
+  }
+  return "no IoError";
+}
+
+std::vector<Trial> trials_of(const std::string& path) {
+  std::vector<Trial> out;
+  RecordReader(path).for_each_trial([&](const Trial& trial, const TrialTimes&) { out.push_back(trial); });
+  return out;
+}
+
+/// Runs `body` in a child process and returns its exit code, or minus the signal that ended it.
+int in_child(const std::function<int()>& body) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int code = 99;
+    try {
+      code = body();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "child: %s\n", error.what());
+    }
+    ::_exit(code);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+// One suite of laws for every Record: what was written is what is read.
+struct Contents {
+  std::vector<Trial> trials;
+  std::vector<Event> events;
+  std::vector<std::pair<std::int64_t, Array>> arrays;
+  std::vector<std::pair<std::string, Histogram>> latency;
+};
+
+struct Fixture {
+  virtual ~Fixture() = default;
+  virtual Record& record() = 0;
+  virtual Contents read(const std::string& array) = 0;
+};
+
+struct OnDisk : Fixture {
+  explicit OnDisk(const std::string& durability) {
+    RecordInfo info = example_info();
+    info.durability = durability;
+    writer = RunRecord::create(path, info);
+  }
+  Record& record() override { return *writer; }
+  Contents read(const std::string& array) override {
+    const RecordReader reader(path);
+    return {trials_of(path), reader.events(), reader.arrays(array), reader.latency()};
+  }
+  TemporaryFolder folder;
+  std::string path = folder / "run.hartline";
+  std::unique_ptr<RunRecord> writer;
+};
+
+struct InMemory : Fixture {
+  Record& record() override { return memory; }
+  Contents read(const std::string& array) override { return {memory.trials(), memory.events(), memory.arrays(array), memory.latency()}; }
+  MemoryRecord memory;
+};
+
+class RecordLaws : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const std::string kind = GetParam();
+    if (kind == "memory")
+      fixture = std::make_unique<InMemory>();
+    else
+      fixture = std::make_unique<OnDisk>(kind);
+  }
+  Record& record() { return fixture->record(); }
+  Contents read(const std::string& array = "") {
+    record().flush();
+    return fixture->read(array);
+  }
+  std::unique_ptr<Fixture> fixture;
+};
+
+INSTANTIATE_TEST_SUITE_P(Every, RecordLaws, testing::Values("memory", "every-trial", "window:3"), [](const auto& kind) {
+  std::string name = kind.param;
+  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == ':'; }, '_');
+  return name;
+});
+
+TEST_P(RecordLaws, TrialsOfEveryKindReadBackBitForBit) {
+  std::vector<Trial> written;
+  for (int i = 0; i < 12; ++i) {
+    written.push_back(example_trial(i));
+    record().decide(written.back());
+    record().observe(written.back());
+  }
+  const std::vector<Trial> read_back = read().trials;
+  ASSERT_EQ(read_back.size(), written.size());
+  for (std::size_t i = 0; i < written.size(); ++i) EXPECT_EQ(text_of(read_back[i]), text_of(written[i])) << i;
+}
+
+TEST_P(RecordLaws, InfinitiesMinusZeroAndNanSurvive) {
+  Trial trial = example_trial(1);
+  trial.utility = std::nan("");
+  trial.log_evidence = -inf;
+  trial.lateness_ms = -0.0;
+  trial.requested.stimulus.what = Array{{4}, {-0.0, inf, -inf, std::nan("")}};
+  trial.rendered.stimulus.what = Array{{4}, {0.0, inf, -inf, std::nan("")}};
+  record().decide(trial);
+  record().observe(trial);
+  EXPECT_EQ(text_of(read().trials.at(0)), text_of(trial));
+}
+
+TEST_P(RecordLaws, ADecidedTrialIsReadWithoutAnObservation) {
+  record().decide(example_trial(1));
+  const Trial trial = read().trials.at(0);
+  EXPECT_FALSE(trial.answered);
+  EXPECT_EQ(trial.delivered.clock, "");
+  EXPECT_TRUE(trial.response.values.empty());
+}
+
+TEST_P(RecordLaws, AttemptsAreKeptAndOrderedWhateverTheirOrderOfArrival) {
+  const auto with = [](int index, int attempt) {
+    Trial trial = example_trial(index);
+    trial.attempt = attempt;
+    trial.response.values.assign(trial.response.values.size(), attempt);
+    return trial;
+  };
+  for (const Trial& trial : {with(1, 1), with(0, 1), with(1, 2)}) record().decide(trial);
+  for (const Trial& trial : {with(1, 2), with(0, 1), with(1, 1)}) record().observe(trial);
+  const std::vector<Trial> trials = read().trials;
+  ASSERT_EQ(trials.size(), 3u);
+  EXPECT_EQ(text_of(trials[0]), text_of(with(0, 1)));
+  EXPECT_EQ(text_of(trials[1]), text_of(with(1, 1)));
+  EXPECT_EQ(text_of(trials[2]), text_of(with(1, 2)));
+}
+
+TEST_P(RecordLaws, ASecondObservationReplacesTheFirst) {
+  Trial trial = example_trial(1);
+  record().decide(trial);
+  trial.rendered.stimulus.what = PoolItem{9, 9};
+  record().observe(trial);
+  trial.rendered.stimulus = trial.requested.stimulus;
+  trial.log_evidence = -7;
+  record().observe(trial);
+  EXPECT_EQ(text_of(read().trials.at(0)), text_of(trial));
+}
+
+TEST_P(RecordLaws, EventsKeepTheirOrder) {
+  record().note({5, 70, Level::warning, "deadline", "missed by 3 ms"});
+  record().note({2, 60, Level::info, "paused", ""});
+  const std::vector<Event> events = read().events;
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].trial, 5);
+  EXPECT_EQ(events[0].time_ns, 70);
+  EXPECT_EQ(events[0].level, Level::warning);
+  EXPECT_EQ(events[0].kind, "deadline");
+  EXPECT_EQ(events[0].message, "missed by 3 ms");
+  EXPECT_EQ(events[1].kind, "paused");
+}
+
+TEST_P(RecordLaws, ArraysAreOrderedByTrialCountAndReplaced) {
+  record().put("mean", 10, {{2}, {1, 2}});
+  record().put("mean", 5, {{0, 3}, {}});
+  record().put("mean", 10, {{1, 2}, {3, inf}});
+  record().put("other", 1, {{}, {4}});
+  const auto arrays = read("mean").arrays;
+  ASSERT_EQ(arrays.size(), 2u);
+  EXPECT_EQ(arrays[0].first, 5);
+  EXPECT_EQ(arrays[0].second, (Array{{0, 3}, {}}));
+  EXPECT_EQ(arrays[1].second, (Array{{1, 2}, {3, inf}}));
+  EXPECT_EQ(read("other").arrays.at(0).second, (Array{{}, {4}}));
+  EXPECT_TRUE(read("none").arrays.empty());
+}
+
+TEST_P(RecordLaws, ALatencyHistogramReplacesTheEarlierOne) {
+  Histogram first, second;
+  first.add(100);
+  second.add(1000);
+  second.add(2000000);
+  record().put_latency("choose", first);
+  record().put_latency("choose", second);
+  record().put_latency("update", Histogram());
+  const auto latency = read().latency;
+  ASSERT_EQ(latency.size(), 2u);
+  EXPECT_EQ(latency[0].first, "choose");
+  EXPECT_EQ(latency[0].second.count(), 2);
+  EXPECT_EQ(latency[0].second.max_ns(), 2000000);
+  EXPECT_EQ(latency[0].second.percentile_ns(0.5), second.percentile_ns(0.5));
+  EXPECT_EQ(latency[1].second.count(), 0);
+}
+
+TEST_P(RecordLaws, AnObservationWithoutADecisionIsAFaultOfOurs) {
+  EXPECT_THROW(
+      {
+        record().observe(example_trial(0));
+        record().flush();
+      },
+      InternalError);
+}
+
+TEST(RunRecord, InfoAndDocumentsReadBack) {
+  TemporaryFolder folder;
+  const std::string path = folder / "a record with spaces, é and 100% ?#.hartline";
+  RunRecord::create(path, example_info());
+  write_document(path, "notes", "first");
+  write_document(path, "notes", "second");
+  const RecordReader reader(path);
+  EXPECT_EQ(reader.info(), example_info());
+  EXPECT_EQ(reader.documents(), (std::vector<std::pair<std::string, std::string>>{{"notes", "second"}}));
+}
+
+TEST(RunRecord, AFinishedRecordIsOneFile) {
+  TemporaryFolder folder;
+  write_example(folder / "run.hartline", 3);
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"run.hartline"});
+}
+
+TEST(RunRecord, ReadersReadDuringTheRunAndSeeTheNewestState) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  const auto record = RunRecord::create(path, example_info());
+  const RecordReader reader(path);
+  for (int i = 0; i < 3; ++i) {
+    record->decide(example_trial(i));
+    record->observe(example_trial(i));
+    record->flush();
+    EXPECT_EQ(reader.num_trials(), i + 1);
+  }
+  int visited = 0;
+  reader.for_each_trial([&](const Trial& trial, const TrialTimes& times) {
+    EXPECT_EQ(trial.index, 2);
+    EXPECT_GE(times.observed_at_ns, times.decided_at_ns);
+    ++visited;
+  }, 2);
+  EXPECT_EQ(visited, 1);
+}
+
+TEST(RunRecord, AppendContinuesAndKeepsWhatIsThere) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  write_example(path, 2);
+  Trial again = example_trial(1);
+  again.attempt = 2;
+  RunRecord::append(path)->decide(again);
+  EXPECT_EQ(trials_of(path).size(), 3u);
+  EXPECT_EQ(RecordReader(path).num_trials(), 2);
+}
+
+TEST(RunRecord, CreatingOverAFileIsRefusedAndLeavesIt) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  write_text(path, "mine");
+  EXPECT_EQ(message_of([&] { RunRecord::create(path, example_info()); }),
+            path + ": must be a new file (got one that exists). Continue that run with `hartline resume`, or choose another name.");
+  EXPECT_EQ(read_text(path), "mine");
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"run.hartline"});
+}
+
+TEST(RunRecord, AppendingToNothingNamesThePath) {
+  TemporaryFolder folder;
+  const std::string path = folder / "none.hartline";
+  EXPECT_EQ(message_of([&] { RunRecord::append(path); }),
+            path + ": must be an existing record (got No such file or directory). Check the spelling of the path.");
+}
+
+TEST(RunRecord, AnUnknownDurabilityIsRefusedBeforeAFileIsMade) {
+  TemporaryFolder folder;
+  RecordInfo info = example_info();
+  for (const char* text : {"window:0", "window:", "window:3x", "sometimes", ""}) {
+    info.durability = text;
+    EXPECT_THROW(RunRecord::create(folder / "run.hartline", info), SpecError) << text;
+  }
+  EXPECT_TRUE(folder.names().empty());
+}
+
+TEST(RunRecord, ValuesThatDoNotFillTheirShapeAreRefusedByTheCall) {
+  TemporaryFolder folder;
+  const auto record = RunRecord::create(folder / "run.hartline", example_info());
+  Trial trial = example_trial(0);
+  trial.requested.stimulus.what = Array{{2, 2}, {1}};
+  EXPECT_THROW(record->decide(trial), SpecError);
+  EXPECT_THROW(record->put("mean", 1, Array{{1, -1}, {}}), SpecError);
+  trial = example_trial(0);
+  trial.response.values.pop_back();
+  EXPECT_THROW(record->observe(trial), SpecError);
+  record->flush();
+}
+
+TEST(RunRecord, ASecondWriterInThisProcessIsRefused) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  auto record = RunRecord::create(path, example_info());
+  const std::string expected = path + ": must be free for writing (got a record that is being written by this process). "
+                                      "Wait until that run has ended, or end it; reading it is possible meanwhile.";
+  EXPECT_EQ(message_of([&] { RunRecord::append(path); }), expected);
+  EXPECT_EQ(message_of([&] { write_document(path, "a", "b"); }), expected);
+  record.reset();
+  RunRecord::append(path);
+}
+
+TEST(RunRecord, ASecondProcessIsRefusedUntilTheFirstIsKilledAndNothingAcknowledgedIsLost) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto record = RunRecord::create(path, example_info());
+    for (int i = 0; i < 5; ++i) {
+      record->decide(example_trial(i));
+      record->observe(example_trial(i));
+    }
+    record->decide(example_trial(5));
+    if (::write(ready[1], "x", 1) == 1) ::pause();
+    ::_exit(1);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  EXPECT_EQ(message_of([&] { RunRecord::append(path); }),
+            path + ": must be free for writing (got a record that is being written by another process (" + std::to_string(child) +
+                ")). Wait until that run has ended, or end it; reading it is possible meanwhile.");
+  EXPECT_EQ(RecordReader(path).num_trials(), 5);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  EXPECT_EQ(trials_of(path).size(), 6u);
+  RunRecord::append(path)->observe(example_trial(5));
+  EXPECT_EQ(RecordReader(path).num_trials(), 6);
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"run.hartline"});
+}
+
+TEST(RunRecord, TwoThreadsMayWriteAtOnce) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  RecordInfo info = example_info();
+  info.durability = "window:10";
+  auto record = RunRecord::create(path, info);
+  std::thread other([&] {
+    for (int i = 0; i < 500; ++i) record->note({i, i, Level::info, "tick", ""});
+  });
+  for (int i = 0; i < 200; ++i) {
+    record->decide(example_trial(i));
+    record->observe(example_trial(i));
+  }
+  other.join();
+  record.reset();
+  EXPECT_EQ(RecordReader(path).num_trials(), 200);
+  EXPECT_EQ(RecordReader(path).events().size(), 500u);
+}
+
+TEST(RunRecord, ALongRunShortensItsLog) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  const auto record = RunRecord::create(path, example_info());
+  const Array large{{100000}, std::vector<double>(100000, 1.5)};
+  for (int i = 0; i < 40; ++i) {
+    record->put("mean", i, large);
+    record->flush();
+  }
+  struct stat log {};
+  ASSERT_EQ(::stat((path + "-wal").c_str(), &log), 0);
+  EXPECT_LT(log.st_size, 12 << 20);  // 32 MB were written
+}
+
+/// Runs as an ordinary user, whom permissions bind, whoever runs the tests.
+int as_nobody(const std::function<int()>& body) {
+  return in_child([&] {
+    if (::geteuid() == 0 && (::setgid(65534) != 0 || ::setuid(65534) != 0)) return 98;
+    return body();
+  });
+}
+
+TEST(RunRecord, AReadOnlyFolderGivesOneClearErrorToAWriter) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0555), 0);
+  EXPECT_EQ(as_nobody([&] {
+              const std::string message = message_of([&] { RunRecord::create(path, example_info()); });
+              if (message == path + ": must be in a folder that may be written (got Permission denied). "
+                                    "Choose a folder that you may write to, or change the permissions.")
+                return 0;
+              std::fprintf(stderr, "%s\n", message.c_str());
+              return 1;
+            }),
+            0);
+}
+
+TEST(RunRecord, AReadOnlyFolderCanBeReadWhetherTheRecordIsFinishedKeptOpenOrKilled) {
+  TemporaryFolder folder;
+  const std::string finished = folder / "finished.hartline", left = folder / "left.hartline", killed = folder / "killed.hartline";
+  write_example(finished, 4);
+  {
+    write_example(left, 3);
+    auto record = RunRecord::append(left);
+    const RecordReader reader(left);
+    record->decide(example_trial(3));
+    record->observe(example_trial(3));
+    record.reset();  // the reader keeps the log from being folded in
+  }
+  ::unlink((left + "-shm").c_str());
+  EXPECT_EQ(in_child([&] {
+              const auto record = RunRecord::create(killed, example_info());
+              for (int i = 0; i < 4; ++i) {
+                record->decide(example_trial(i));
+                record->observe(example_trial(i));
+              }
+              record->flush();
+              return ::kill(::getpid(), SIGKILL);
+            }),
+            -SIGKILL);
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0555), 0);
+  EXPECT_EQ(as_nobody([&] { return trials_of(finished).size() == 4 ? 0 : 1; }), 0);
+  EXPECT_EQ(as_nobody([&] { return trials_of(killed).size() == 4 ? 0 : 1; }), 0);
+  // Without the shared memory SQLite cannot read a log in such a folder; the error says what to do.
+  EXPECT_EQ(as_nobody([&] {
+              const std::string message = message_of([&] { trials_of(left); });
+              if (message == "no IoError" || message.find("Copy it together with " + left + "-wal") != std::string::npos) return 0;
+              std::fprintf(stderr, "%s\n", message.c_str());
+              return 1;
+            }),
+            0);
+}
+
+TEST(RecordReader, OtherFilesAreRefusedByName) {
+  TemporaryFolder folder;
+  const std::string path = folder / "x";
+  const auto message = [&] { return message_of([&] { RecordReader reader(path); }); };
+  EXPECT_EQ(message(), path + ": must be an existing record (got No such file or directory). Check the spelling of the path.");
+  write_text(path, "");
+  EXPECT_EQ(message(), path + ": must be a record of Hartline (got another kind of database). Check the spelling of the path.");
+  write_text(path, std::string(5000, 'x'));
+  EXPECT_EQ(message(), path + ": must be a record of Hartline (got another kind of file). Check the spelling of the path.");
+}
+
+TEST(RecordReader, ANewerFormatIsRefusedByReadersAndWriters) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  write_example(path, 1);
+  std::string bytes = read_text(path);
+  bytes[63] = 2;  // user_version is big-endian at offset 60
+  write_text(path, bytes);
+  const std::string expected = path + ": must be a record of format 1 (got format 2). Read it with a newer version of Hartline.";
+  EXPECT_EQ(message_of([&] { RecordReader reader(path); }), expected);
+  EXPECT_EQ(message_of([&] { RunRecord::append(path); }), expected);
+}
+
+TEST(RecordReader, ATruncatedRecordGivesOneError) {
+  TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  write_example(path, 20);
+  const std::string bytes = read_text(path);
+  int refused = 0;
+  for (std::size_t size = 512; size < bytes.size(); size += 512) {
+    write_text(path, std::string_view(bytes).substr(0, size));
+    try {
+      trials_of(path);
+    } catch (const IoError&) {
+      ++refused;
+    }
+    EXPECT_THROW(RunRecord::append(path), IoError);
+  }
+  EXPECT_GT(refused, 0);
+}
+
+}  // namespace
+}  // namespace hartline::io
