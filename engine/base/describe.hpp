@@ -66,6 +66,13 @@ void refuse_unknown(const Table& table, const Place& place, const std::vector<st
 /// Throws SpecError: a key that must be given is absent.
 [[noreturn]] void refuse_missing(const Place& place, std::string_view key, const Constraint& c, std::string_view unit);
 
+/// A table that somebody else will read: kept as it is.
+inline void read(const Value& value, const Place& place, std::string_view key, std::string_view, const Constraint&, Table& out) {
+  if (!value.table())
+    throw SpecError({place.of(key), "a table", std::string(kind_name(value)) + " " + display(value), place.line(value)});
+  out = *value.table();
+}
+
 template <class T>
 concept Described = requires { T::describe([](auto&&...) {}); };
 

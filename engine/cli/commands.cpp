@@ -1,0 +1,271 @@
+#include "cli/commands.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "base/threads.hpp"
+#include "cli/progress.hpp"
+#include "io/file.hpp"
+#include "io/json.hpp"
+#include "io/record_reader.hpp"
+#include "io/run_record.hpp"
+#include "io/toml.hpp"
+#include "loop/compare.hpp"
+#include "loop/run.hpp"
+#include "serve/report.hpp"
+
+namespace hartline::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::atomic<bool> stop_requested{false};
+
+void stop_on_interrupt() {
+  std::signal(SIGINT, [](int) { stop_requested = true; });
+  std::signal(SIGTERM, [](int) { stop_requested = true; });
+}
+
+std::string folder_of(const std::string& file) {
+  const fs::path parent = fs::absolute(file).parent_path();
+  return parent.string();
+}
+
+void print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fputs("\n", stdout);
+}
+
+Table document_of(const Options& options) {
+  Table document = loop::read_document(options.file, options.overrides);
+  if (options.seed) document.set("seed", *options.seed);
+  return document;
+}
+
+/// The document a record was made from, and the folder that its paths start from.
+struct Recorded {
+  Table document;
+  std::string folder;
+};
+
+Recorded recorded_experiment(const io::RecordReader& reader, const std::string& path) {
+  Recorded out;
+  out.document = io::parse_toml(reader.info().configuration, path);
+  for (const auto& [name, text] : reader.documents())
+    if (name == "folder") out.folder = text;
+  return out;
+}
+
+io::RecordInfo info_of(const loop::Experiment& experiment) {
+  io::RecordInfo info;
+  info.configuration = to_toml(loop::resolved(experiment.spec));
+  info.versions = {{"hartline", version()}, {"compiler", __VERSION__}};
+  info.durability = experiment.spec.record.durability;
+  info.seed = experiment.seed;
+  char host[256] = {};
+  if (gethostname(host, sizeof host - 1) == 0) info.host = host;
+  info.started_ns = wall_time_ns();
+  return info;
+}
+
+void print_outcome(const Options& options, const loop::Experiment& experiment, loop::Run& run, const std::string& record) {
+  const loop::HeldOut none;
+  const auto metrics = loop::metrics_of(experiment, none);
+  const auto values = loop::measure(experiment, run.learner(), run.truth(), none, metrics);
+  Table out;
+  out.set("format", 1);
+  out.set("record", record);
+  out.set("num_trials", run.learner().num_trials());
+  out.set("belief_digest", fmt::format("{:016x}", run.learner().digest()));
+  for (std::size_t i = 0; i < metrics.size(); ++i)
+    out.set(loop::metric_info[static_cast<std::size_t>(metrics[i])].name, values[i]);
+  const Histogram& choose = run.latency(loop::Stage::choose);
+  out.set("choose_p50_ms", choose.percentile_ns(0.5) * 1e-6);
+  out.set("choose_p99_ms", choose.percentile_ns(0.99) * 1e-6);
+  if (options.json) return print(io::to_json(out));
+  for (const auto& [name, value] : out.items)
+    if (name != "format") print(fmt::format("{} = {}", name, display(value)));
+}
+
+int finish_run(const Options& options, const loop::Experiment& experiment, loop::Run& run, const std::string& path) {
+  stop_on_interrupt();
+  {
+    Progress progress("trials", experiment.spec.num_trials, options.json);
+    run.go([&](std::int64_t done_trials) { progress.show(done_trials); }, &stop_requested);
+  }
+  if (!run.done()) {
+    print(fmt::format("interrupted after {} trials; continue with: hartline resume {}", run.learner().num_trials(), path));
+    return interrupted;
+  }
+  run.finish();
+  print_outcome(options, experiment, run, path);
+  return done;
+}
+
+void record_run(const loop::Experiment& experiment, const std::string& path, const std::string& folder, Record& record) {
+  (void)path;
+  (void)folder;
+  const SteadyClock clock;
+  loop::Run run(experiment, record, clock);
+  run.go();
+  run.finish();
+}
+
+std::string default_out(const Options& options, const char* extension) {
+  return options.out.empty() ? fs::path(options.file).stem().string() + extension : options.out;
+}
+
+}  // namespace
+
+std::string version() { return HARTLINE_VERSION; }
+
+int guarded(const std::function<int()>& body) {
+  const auto tell = [](const char* what, int code) {
+    std::fprintf(stderr, "hartline: %s\n", what);
+    return code;
+  };
+  try {
+    return body();
+  } catch (const SpecError& error) {
+    return tell(error.what(), wrong_spec);
+  } catch (const RunError& error) {
+    return tell(error.what(), run_failed);
+  } catch (const IoError& error) {
+    return tell(error.what(), io_failed);
+  } catch (const fs::filesystem_error& error) {
+    return tell(error.what(), io_failed);
+  } catch (const std::exception& error) {
+    return tell(fmt::format("internal fault: {}. Please report it with the command.", error.what()).c_str(), internal_fault);
+  }
+}
+
+int run_command(const Options& options) {
+  const Table document = document_of(options);
+  const loop::Spec spec = loop::read_spec(document, options.file);
+  const auto executor = make_executor(options.threads);
+  const std::string folder = folder_of(options.file), path = default_out(options, ".hartline");
+  const auto experiment = loop::build(spec, folder, static_cast<std::uint64_t>(spec.seed), *executor);
+  io::RecordInfo info = info_of(*experiment);
+  const auto record = io::RunRecord::create(path, info);
+  const SteadyClock clock;
+  loop::Run run(*experiment, *record, clock);
+  return finish_run(options, *experiment, run, path);
+}
+
+int resume_command(const Options& options) {
+  const auto executor = make_executor(options.threads);
+  const io::RecordReader reader(options.file);
+  const Recorded recorded = recorded_experiment(reader, options.file);
+  const loop::Spec spec = loop::read_spec(recorded.document, options.file);
+  const auto experiment = loop::build(spec, recorded.folder, static_cast<std::uint64_t>(spec.seed), *executor);
+  const auto record = io::RunRecord::append(options.file);
+  const SteadyClock clock;
+  loop::Run run(*experiment, *record, clock);
+  run.restore(reader);
+  return finish_run(options, *experiment, run, options.file);
+}
+
+int replay_command(const Options& options) {
+  const auto executor = make_executor(options.threads);
+  const io::RecordReader reader(options.file);
+  const Recorded recorded = recorded_experiment(reader, options.file);
+  const loop::Spec spec = loop::read_spec(recorded.document, options.file);
+  const auto experiment = loop::build(spec, recorded.folder, static_cast<std::uint64_t>(spec.seed), *executor);
+  loop::ReplayResult result;
+  {
+    Progress progress("trials", reader.num_trials(), options.json);
+    result = loop::replay(*experiment, reader, [&](std::int64_t trials) { progress.show(trials); });
+  }
+  Table out;
+  out.set("format", 1);
+  out.set("num_trials", result.num_trials);
+  out.set("first_difference", result.first_difference);
+  out.set("difference", result.difference);
+  out.set("belief_digest", fmt::format("{:016x}", result.digest));
+  if (options.json)
+    print(io::to_json(out));
+  else if (result.first_difference < 0)
+    print(fmt::format("{} trials recomputed, every choice and every evidence equal to the bit", result.num_trials));
+  else
+    print(fmt::format("first difference in trial {}: {}", result.first_difference, result.difference));
+  return result.first_difference < 0 ? done : replay_differed;
+}
+
+int compare_command(const Options& options) {
+  const Table document = document_of(options);
+  const loop::Spec spec = loop::read_spec(document, options.file);
+  const auto executor = make_executor(options.threads);
+  const std::string folder = folder_of(options.file);
+  if (!options.out.empty() && fs::exists(options.out))
+    throw IoError({options.out, "a new file", "one that exists", "Remove it or name another with --out."});
+  loop::Comparison comparison;
+  {
+    Progress progress("trials", 1, true);
+    std::optional<Progress> line;
+    comparison = loop::compare(document, options.file, folder, *executor, [&](std::int64_t trials, std::int64_t all) {
+      if (!line) line.emplace("trials", all, options.json);
+      line->show(trials);
+    });
+  }
+  const std::string text = io::to_json(loop::to_document(comparison));
+  if (!options.out.empty()) {
+    const auto experiment = loop::build(spec, folder, static_cast<std::uint64_t>(spec.seed), *executor);
+    {
+      const auto record = io::RunRecord::create(options.out, info_of(*experiment));
+      record_run(*experiment, options.out, folder, *record);
+    }
+    io::write_document(options.out, "comparison", text);
+  }
+  if (options.json) {
+    print(text);
+    return done;
+  }
+  for (const auto& design : comparison.designs) {
+    print(fmt::format("{} after {} trials, mean of {} seeds [95 % interval]", design.name, comparison.trials.back(), comparison.num_seeds));
+    for (const auto& band : design.bands) {
+      const auto& info = loop::metric_info[static_cast<std::size_t>(band.metric)];
+      print(fmt::format("  {:<24}{:10.4f}  [{:.4f}, {:.4f}] {}", info.name, band.mean.back(), band.low.back(), band.high.back(), info.unit));
+    }
+  }
+  if (comparison.saving) {
+    const auto& s = *comparison.saving;
+    print(fmt::format("{} {:.4g}: {} needs {:.0f} trials, {} {:.0f}: {:.2f} times fewer [{:.2f}, {:.2f}]",
+                      loop::metric_info[static_cast<std::size_t>(s.metric)].name, s.criterion, s.baseline, s.baseline_trials, s.adaptive,
+                      s.adaptive_trials, s.ratio, s.low, s.high));
+  }
+  return done;
+}
+
+int check_command(const Options& options) {
+  const Table document = document_of(options);
+  const loop::Spec spec = loop::read_spec(document, options.file);
+  const auto executor = make_executor(options.threads);
+  const auto experiment = loop::build(spec, folder_of(options.file), static_cast<std::uint64_t>(spec.seed), *executor);
+  io::window_of(spec.record.durability);
+  const Table out = loop::resolved(experiment->spec);
+  print(options.json ? io::to_json(out) : to_toml(out));
+  return done;
+}
+
+int report_command(const Options& options) {
+  const auto executor = make_executor(options.threads);
+  const Value document = serve::report_document(options.file, *executor);
+  if (options.json) {
+    print(io::to_json(document));
+    return done;
+  }
+  std::string path = options.out;
+  if (path.empty()) path = fs::path(options.file).replace_extension(".html").string();
+  io::write_text(path, serve::report_page(io::to_json(document)));
+  print(fs::absolute(path).string());
+  return done;
+}
+
+}  // namespace hartline::cli

@@ -1,0 +1,35 @@
+// The commands of the program, one function each; each returns an exit code.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hartline::cli {
+
+struct Options {
+  std::string file;                    // experiment or record
+  std::vector<std::string> overrides;  // "a.b=3"
+  std::optional<std::int64_t> seed;
+  std::string out;
+  bool json = false;
+  int threads = 0;
+};
+
+enum ExitCode { done = 0, wrong_spec = 2, run_failed = 3, io_failed = 4, internal_fault = 5, replay_differed = 6, interrupted = 130 };
+
+int run_command(const Options& options);
+int compare_command(const Options& options);
+int check_command(const Options& options);
+int resume_command(const Options& options);
+int replay_command(const Options& options);
+int report_command(const Options& options);
+
+/// Calls `body`; an error becomes one line on standard error and its exit code.
+int guarded(const std::function<int()>& body);
+
+std::string version();
+
+}  // namespace hartline::cli

@@ -1,0 +1,138 @@
+#include "loop/metrics.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "models/grid.hpp"
+#include "numerics/special.hpp"
+
+namespace hartline::loop {
+
+namespace {
+
+double relative_distance(const std::vector<double>& a, const std::vector<double>& b) {
+  double distance = 0, length = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) {
+    distance += (a[i] - b[i]) * (a[i] - b[i]);
+    length += b[i] * b[i];
+  }
+  return std::sqrt(distance / length);
+}
+
+double relative_error(const Experiment& e, const Learner& learner, const std::vector<double>& truth) {
+  if (e.glm()) return relative_distance(learner.mean().values, truth);
+  const auto& grid = *e.grid();
+  std::vector<double> estimate(grid.num_stimuli()), expected(grid.num_stimuli()), outcome(64);
+  for (std::size_t x = 0; x < grid.num_stimuli(); ++x) {
+    estimate[x] = grid.mean_response(learner.belief(), x).first;
+    grid.family().evaluate(&grid.stimuli()[x * grid.stimulus_dim], truth.data(), outcome.data());
+    expected[x] = outcome[grid.family().num_choices() > 0 ? 1 : 0];
+  }
+  return relative_distance(estimate, expected);
+}
+
+double correlation(const std::vector<double>& a, const std::vector<double>& b) {
+  const auto n = static_cast<double>(a.size());
+  double mean_a = 0, mean_b = 0, ab = 0, aa = 0, bb = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    mean_a += a[i] / n;
+    mean_b += b[i] / n;
+  }
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    ab += (a[i] - mean_a) * (b[i] - mean_b);
+    aa += (a[i] - mean_a) * (a[i] - mean_a);
+    bb += (b[i] - mean_b) * (b[i] - mean_b);
+  }
+  return aa > 1e-24 * n * (1 + mean_a * mean_a) && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+}
+
+/// Log predictive density of each held-out response, summed, nats.
+double log_predictive_sum(const Experiment& e, const Learner& learner, const HeldOut& held_out) {
+  const std::size_t num = held_out.responses.size();
+  double total = 0;
+  if (const auto* glm = e.glm()) {
+    std::vector<double> m(num), v(num);
+    glm->project(dynamic_cast<const models::GaussianBelief&>(learner.belief()), held_out.stimuli, m, v);
+    for (std::size_t i = 0; i < num; ++i) total += models::log_predictive(glm->law, held_out.responses[i], m[i], v[i]);
+  } else {
+    const auto& belief = dynamic_cast<const models::GridBelief&>(learner.belief());
+    for (std::size_t i = 0; i < num; ++i)
+      total += e.grid()->log_predictive(belief, {&held_out.stimuli[i * e.stimuli.dim], e.stimuli.dim}, held_out.responses[i]);
+  }
+  return total;
+}
+
+double bits_per_spike(double log_likelihood, const HeldOut& held_out) {
+  double constant = 0, spikes = 0;
+  for (double r : held_out.responses) {
+    constant += r * std::log(held_out.constant_rate) - held_out.constant_rate - numerics::log_factorial(r);
+    spikes += r;
+  }
+  return (log_likelihood - constant) / spikes / std::numbers::ln2;
+}
+
+}  // namespace
+
+HeldOut make_held_out(const Experiment& e, std::int64_t num) {
+  HeldOut out;
+  if (e.recording) {
+    const Recording& recording = *e.recording;
+    const auto dim = static_cast<std::int64_t>(recording.dim);
+    out.stimuli.assign(recording.stimuli.begin() + recording.held_out_first * dim, recording.stimuli.begin() + recording.held_out_last * dim);
+    out.responses.assign(recording.responses.begin() + recording.held_out_first, recording.responses.begin() + recording.held_out_last);
+    for (std::int64_t i = recording.pool_first; i < recording.pool_last; ++i) out.constant_rate += recording.responses[static_cast<std::size_t>(i)];
+    out.constant_rate /= static_cast<double>(recording.pool_last - recording.pool_first);
+    return out;
+  }
+  const std::size_t dim = e.stimuli.dim;
+  std::vector<double> x(dim);
+  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(num); ++i) {
+    Stream stream(e.seed, Purpose::held_out, i);
+    if (e.stimuli.pool.empty()) {
+      stream.fill_sphere(x, std::sqrt(e.stimuli.power));
+    } else {
+      const auto row = static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(e.stimuli.num())));
+      x.assign(e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>(row * dim), e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>((row + 1) * dim));
+    }
+    out.stimuli.insert(out.stimuli.end(), x.begin(), x.end());
+    out.responses.push_back(e.model->sample(e.truth, x, stream));
+    out.constant_rate += out.responses.back() / static_cast<double>(num);
+  }
+  return out;
+}
+
+std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
+  std::vector<Metric> out;
+  if (!e.truth.empty()) out.push_back(Metric::relative_error);
+  out.push_back(e.glm() ? Metric::half_logdet : Metric::entropy);
+  if (held_out.responses.empty()) return out;
+  out.push_back(Metric::heldout_correlation);
+  if (e.model->response_kind == ResponseKind::counts && held_out.constant_rate > 0) out.push_back(Metric::heldout_bits_per_spike);
+  out.push_back(Metric::heldout_log_likelihood);
+  return out;
+}
+
+std::vector<double> measure(const Experiment& e, const Learner& learner, const std::vector<double>& truth, const HeldOut& held_out,
+                            const std::vector<Metric>& metrics) {
+  std::vector<double> out;
+  double log_likelihood = std::nan("");
+  for (const Metric metric : metrics) {
+    if (metric >= Metric::heldout_bits_per_spike && std::isnan(log_likelihood)) log_likelihood = log_predictive_sum(e, learner, held_out);
+    switch (metric) {
+      case Metric::relative_error: out.push_back(relative_error(e, learner, truth)); break;
+      case Metric::half_logdet: out.push_back(models::half_logdet(std::get<models::GaussianView>(learner.capability()))); break;
+      case Metric::entropy: out.push_back(models::entropy(dynamic_cast<const models::GridBelief&>(learner.belief()))); break;
+      case Metric::heldout_correlation: {
+        std::vector<double> mean(held_out.responses.size());
+        e.model->predict(learner.belief(), held_out.stimuli, mean);
+        out.push_back(correlation(mean, held_out.responses));
+        break;
+      }
+      case Metric::heldout_bits_per_spike: out.push_back(bits_per_spike(log_likelihood, held_out)); break;
+      case Metric::heldout_log_likelihood: out.push_back(log_likelihood / static_cast<double>(held_out.responses.size())); break;
+    }
+  }
+  return out;
+}
+
+}  // namespace hartline::loop

@@ -1,0 +1,52 @@
+// Metrics: how good a belief is, against a known truth or against held-out responses.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "loop/learner.hpp"
+
+namespace hartline::loop {
+
+enum class Metric : std::uint8_t { relative_error, half_logdet, entropy, heldout_correlation, heldout_bits_per_spike, heldout_log_likelihood };
+constexpr std::size_t num_metrics = 6;
+
+struct MetricInfo {
+  std::string_view name, label, unit;
+  bool lower_is_better;
+};
+constexpr MetricInfo metric_info[num_metrics] = {
+    {"relative_error", "Relative error", "", true},
+    {"half_logdet", "½ log det covariance", "nats", true},
+    {"entropy", "Posterior entropy", "nats", true},
+    {"heldout_correlation", "Held-out correlation", "", false},
+    {"heldout_bits_per_spike", "Held-out information", "bits per spike", false},
+    {"heldout_log_likelihood", "Held-out log-likelihood", "nats per trial", false},
+};
+
+/// Trials that no design sees.
+struct HeldOut {
+  std::vector<double> stimuli;    // [num, dim]
+  std::vector<double> responses;  // [num]
+  double constant_rate = 0;       // mean response of the trials that may be presented, or of these where there are none
+};
+
+/// Held-out trials: of the recording, or `num` simulated ones with stimuli of the set (uniform on the sphere of a ball, uniform in
+/// a pool). The same for every design.
+HeldOut make_held_out(const Experiment& experiment, std::int64_t num);
+
+/// The metrics that this experiment has, in the order of `Metric`.
+std::vector<Metric> metrics_of(const Experiment& experiment, const HeldOut& held_out);
+
+/// One value for each of `metrics`:
+///
+///   relative_error           |E[θ] - θ| / |θ|; on a grid |E[f] - f| / |f| for the expected response f over the stimuli
+///   half_logdet              ½ log det covariance, nats
+///   entropy                  of the belief over the grid, nats
+///   heldout_correlation      Pearson, predictive mean against single responses; 0 for a constant prediction
+///   heldout_bits_per_spike   (log predictive density - log Poisson density of the constant rate) / spikes / ln 2
+///   heldout_log_likelihood   mean log predictive density, nats
+std::vector<double> measure(const Experiment& experiment, const Learner& learner, const std::vector<double>& truth,
+                            const HeldOut& held_out, const std::vector<Metric>& metrics);
+
+}  // namespace hartline::loop

@@ -1,0 +1,88 @@
+// Run: one turn of the ring after another, written down; continued after an interruption; checked afterwards.
+#pragma once
+
+#include <atomic>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/histogram.hpp"
+#include "base/record.hpp"
+#include "loop/learner.hpp"
+
+namespace hartline::io {
+class RecordReader;
+}
+
+namespace hartline::loop {
+
+/// The stages of a trial whose durations are kept.
+enum class Stage : std::uint8_t { choose, decide, present, update, trial };
+constexpr std::size_t num_stages = 5;
+constexpr std::array<std::string_view, num_stages> stage_names = {"choose", "decide", "present", "update", "trial"};
+
+/// One run of an experiment: the learner, the subject, the record and the durations.
+///
+/// A trial: choose, write the decision (durable before the stimulus is presented), present, update, write the observation
+/// (which the next choice overlaps). After a hundred trials nothing in it allocates, but for the hand-over of a refit
+/// (tests/realtime/allocation_test.cpp: Ring.DoesNotAllocateAfterWarmUp).
+class Run {
+ public:
+  Run(const Experiment& experiment, Record& record, const Clock& clock);
+
+  /// Takes in what a record holds, as if it had happened here. A trial that was decided and not answered is presented again.
+  void restore(const io::RecordReader& reader);
+
+  /// Runs until num_trials are done or `stop` is set; `progress(done)` after every trial. Throws what a trial throws; everything
+  /// before it is in the record.
+  void go(const std::function<void(std::int64_t)>& progress = {}, const std::atomic<bool>* stop = nullptr);
+
+  /// One trial.
+  void step();
+
+  /// Ends the run: the final refit, final estimates and the latency histograms go to the record.
+  void finish();
+
+  bool done() const { return learner_.num_trials() >= experiment_.spec.num_trials; }
+  Learner& learner() { return learner_; }
+  const Histogram& latency(Stage stage) const { return latency_[static_cast<std::size_t>(stage)]; }
+  const Trial& last_trial() const { return trial_; }
+  /// The parameters behind the responses as they are now, where they are known; else empty.
+  std::vector<double> truth() const { return subject_->truth(); }
+
+ private:
+  void decide();
+  void write_latency();
+
+  const Experiment& experiment_;
+  Record& record_;
+  const Clock& clock_;
+  std::unique_ptr<Subject> subject_;
+  Learner learner_;
+  design::Choice choice_;
+  Trial trial_;
+  bool decided_ = false;  // trial_ holds a decision that was not presented here
+  std::array<Histogram, num_stages> latency_;
+  std::int64_t start_ns_;
+};
+
+/// What a replay found.
+struct ReplayResult {
+  std::int64_t num_trials = 0;        // compared
+  std::int64_t first_difference = -1; // trial, or -1
+  std::string difference;             // what differed
+  std::uint64_t digest = 0;           // of the belief at the end
+};
+
+/// Recomputes every choice of a record, with the recorded responses and units of work.
+ReplayResult replay(const Experiment& experiment, const io::RecordReader& reader,
+                    const std::function<void(std::int64_t)>& progress = {});
+
+/// A record that forgets.
+std::unique_ptr<Record> make_null_record();
+
+}  // namespace hartline::loop

@@ -1,0 +1,62 @@
+#include "loop/spec.hpp"
+
+#include <fmt/format.h>
+
+#include "io/toml.hpp"
+
+namespace hartline::loop {
+
+namespace {
+
+void overlay(Table& base, const Table& over) {
+  for (const auto& [key, value] : over.items) {
+    Value* existing = base.find(key);
+    if (existing && existing->table() && value.table())
+      overlay(*existing->table(), *value.table());
+    else
+      base.set(key, value);
+  }
+}
+
+}  // namespace
+
+Table read_document(const std::string& path, const std::vector<std::string>& overrides) {
+  Table document = io::read_toml(path);
+  for (const std::string& text : overrides) {
+    if (text.find('=') == std::string::npos) throw SpecError({"--set", "of the form a.b=3", "\"" + text + "\"", ""});
+    Table over;
+    try {
+      over = io::parse_toml(text, "--set");
+    } catch (const SpecError&) {
+      // a bare word is a text: --set design.kind=random
+      const auto at = text.find('=');
+      over = io::parse_toml(text.substr(0, at + 1) + "\"" + text.substr(at + 1) + "\"", "--set");
+    }
+    overlay(document, over);
+  }
+  return document;
+}
+
+Spec read_spec(const Table& document, const std::string& file) {
+  Spec spec;
+  if (const Value* format = document.find("format"); format && *format != Value(1))
+    throw SpecError({"format", "1", display(*format), "This version of hartline reads format 1."});
+  read_table(document, {"", file}, spec);
+  if (spec.title.empty()) {
+    const auto slash = file.find_last_of('/');
+    spec.title = file.substr(slash == std::string::npos ? 0 : slash + 1);
+    if (const auto dot = spec.title.rfind(".toml"); dot != std::string::npos) spec.title.resize(dot);
+  }
+  return spec;
+}
+
+Table resolved(const Spec& spec) { return *to_value(spec).table(); }
+
+Table with_overrides(const Table& document, const Table& design) {
+  Table out = document, over = design;
+  std::erase_if(over.items, [](const auto& item) { return item.first == "name" || item.first == "role"; });
+  overlay(out, over);
+  return out;
+}
+
+}  // namespace hartline::loop
