@@ -50,7 +50,7 @@ export function curve_figure(estimate: CurveEstimate, trial: number): FigureSpec
       y: { label: y_name, unit: estimate.y_unit },
       x_range,
       y_range: () => y_range,
-      height: (width) => Math.round(Math.min(440, Math.max(270, width * 0.45))),
+      height: (width) => Math.round(Math.min(420, Math.max(270, width * 0.4))),
       lines: (at) => {
         const snapshot = at_trial(snapshots, at);
         return [

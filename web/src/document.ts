@@ -137,7 +137,7 @@ function learning_curve(from: Members): LearningCurve {
         name: text(one.name), role: one.role === 'adaptive' ? 'adaptive' : 'baseline', trials,
         mean: fitted(one.mean, trials.length), low: fitted(one.low, trials.length), high: fitted(one.high, trials.length),
       };
-    }).filter((one) => one.trials.length > 0),
+    }).filter((one) => one.mean.some((value) => value !== null)),
     saved: saved && criterion !== null ? {
       criterion, baseline: text(saved.baseline), adaptive: text(saved.adaptive), baseline_trials: number(saved.baseline_trials),
       adaptive_trials: number(saved.adaptive_trials), ratio: number(saved.ratio), low: number(saved.low), high: number(saved.high),
