@@ -88,7 +88,7 @@ export async function figures_are_the_documents(page, document) {
     if (!same(value, one.value, one.digits)) return `${label}: "${value}" for ${one.value}`;
     if (unit !== (one.unit ?? '')) return `${label}: unit "${unit}" for "${one.unit}"`;
     if (typeof one.low === 'number' && typeof one.high === 'number') {
-      const ends = /interval (\S+) to (\S+)$/.exec(interval);
+      const ends = /interval (\S+) to (\S+)$/.exec(plain(interval));
       if (!ends || !same(ends[1], one.low, one.digits) || !same(ends[2], one.high, one.digits)) return `${label}: "${interval}" for ${one.low} to ${one.high}`;
     } else if (interval) return `${label}: "${interval}" for an interval that does not exist`;
   }
@@ -155,9 +155,10 @@ export async function estimate_csv_is_the_documents(page, { estimate }) {
 }
 
 export async function learning_csv_is_the_documents(page, { curves }) {
-  const drawn_curves = curves.filter((curve) => (curve?.designs ?? []).some((design) => (design?.mean ?? []).some((value) => typeof value === 'number')));
+  const drawable = ({ trials, mean }) => trials.every((trial, idx) => idx === 0 || trial >= trials[idx - 1]) && mean.some((value) => typeof value === 'number');
+  const drawn_curves = curves.filter((curve) => curve.designs.some(drawable));
   for (const [idx, curve] of drawn_curves.entries()) {
-    const wrong = first_difference(await csv(page, `learning-${idx + 1}`), curve.designs.flatMap((design) => design.trials.map((trial, place) =>
+    const wrong = first_difference(await csv(page, `learning-${idx + 1}`), curve.designs.filter(drawable).flatMap((design) => design.trials.map((trial, place) =>
       [design.name, design.role, cell(trial), cell(design.mean[place]), cell(design.low?.[place]), cell(design.high?.[place])])));
     if (wrong) return `${curve.metric}: ${wrong}`;
   }

@@ -201,7 +201,7 @@ export function vector(last = 60) {
   const truth = [1.2, 0.8, -1.5, -0.4, 0.1];
   return {
     format: 1, title: 'Parameters of a simulated cell', sentence: `Five parameters from ${last} trials.`,
-    figures: [{ label: 'Trials', value: 12345, unit: '', digits: 0 }, { label: 'Drift', value: -0.0312, unit: 'Hz/s', low: -0.05, high: -0.01, digits: 2 }],
+    figures: [{ label: 'Trials', value: 12345, unit: '', digits: 0 }, { label: 'Responses', value: 48123, unit: 'spikes', low: 47900, high: 48350, digits: -2 }, { label: 'Drift', value: -0.0312, unit: 'Hz/s', low: -0.05, high: -0.01, digits: 2 }],
     estimate: {
       kind: 'vector', names, unit: 'log rate', truth,
       snapshots: range(last + 1, (trial) => ({ trial, mean: truth.map((value, idx) => (value * trial) / (trial + 3 + idx)), sd: truth.map(() => 1 / Math.sqrt(1 + trial)) })),
@@ -223,6 +223,7 @@ export function one_trial() {
 export function with_nulls() {
   const full = glm(100);
   full.title = 'Values that do not exist';
+  full.estimate.marginals = [{ name: 'gap', unit: '', grid: [0, null, 1], snapshots: [] }];
   delete full.command;
   full.figures[0] = { label: 'Trials saved', value: null, unit: '×', low: null, high: null };
   full.figures[1].digits = null;
@@ -231,7 +232,7 @@ export function with_nulls() {
   full.estimate.snapshots[0].mean = full.estimate.snapshots[0].mean.map(() => null);
   full.curves[0].designs[1].mean = full.curves[0].designs[1].mean.map((value, idx) => (idx % 3 === 0 ? null : value));
   full.curves[0].saved = { ...full.curves[0].saved, baseline_trials: null, ratio: null, low: null, high: null };
-  full.curves.push({ metric: 'entropy', designs: [] }, { metric: 'heldout_correlation', designs: [{ name: 'nothing', role: 'adaptive', trials: [0, 1], mean: [null, null] }] });
+  full.curves.push({ metric: 'entropy', designs: [] }, { metric: 'entropy', designs: [{ name: 'descending', role: 'adaptive', trials: [2, 1], mean: [1, 2] }] }, { metric: 'heldout_correlation', designs: [{ name: 'nothing', role: 'adaptive', trials: [0, 1], mean: [null, null] }] });
   full.trials.utility = full.trials.utility.map(() => null);
   full.trials.response = full.trials.response.map((value, idx) => (idx % 4 === 0 ? null : value));
   full.trials.relative_error = full.trials.relative_error.slice(0, 40);

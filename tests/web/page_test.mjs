@@ -132,6 +132,14 @@ try {
         return time < PAINT_MS ? null : `${Math.round(time)} ms`;
       });
     }
+    if (name === 'nulls') {
+      const { page, close } = await open(browser, address);
+      await check(`${name}: what cannot be drawn is named`, async () => {
+        const shown = await page.textContent('#health .message');
+        return ['curves[2].designs[0].trials', 'estimate.marginals[0].grid'].every((path) => shown.includes(path)) ? null : shown;
+      });
+      await close();
+    }
     if (name === 'receptive field' || name === 'tuning curve') {
       const { page, close } = await open(browser, address, { scheme: 'dark' });
       await check(`${name}: prints on two pages`, () => checks.prints_on(page, 2));

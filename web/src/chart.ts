@@ -81,7 +81,8 @@ export class Chart implements Drawing {
   private plot: uPlot | null = null;
   private width = 0;
 
-  constructor(private readonly spec: ChartSpec, private trial: number) {}
+  /** `last` is the last trial: the run as a whole, which needs no mark. */
+  constructor(private readonly spec: ChartSpec, private readonly last: number, private trial = last) {}
 
   resize(width: number): void {
     this.width = width;
@@ -112,11 +113,12 @@ export class Chart implements Drawing {
     const theme = read_theme();
     const lines = spec.lines(this.trial);
     const labels = Math.max(0, ...lines.map((line) => (line.label ? text_width(line.label) + 10 : 0)));
+    const last_tick = text_width(fixed(spec.x_range[1], 0)) / 2 + 4;
     const series: uPlot.Series[] = [{}];
     const bands: uPlot.Band[] = [];
     for (const line of lines) {
       if (!line.low || !line.high) continue;
-      const edge: uPlot.Series = { stroke: 'transparent', width: 0, points: { show: false } };
+      const edge: uPlot.Series = { stroke: 'transparent', width: 0, pxAlign: 0, points: { show: false } };
       bands.push({ series: [series.length, series.length + 1], fill: faded(theme[line.colour], 0.18) });
       series.push(edge, { ...edge });
     }
@@ -125,12 +127,12 @@ export class Chart implements Drawing {
       const width = (line.width ?? 2) * zoom;
       series.push(line.dots !== undefined
         ? { stroke: colour, width: 0, paths: () => null, points: { show: true, size: line.dots * zoom, width: 0, fill: colour, stroke: colour } }
-        : { stroke: colour, width, dash: line.dash?.map((part) => part * zoom) ?? [], points: { show: has_lone_points(line.values), size: 5 * zoom, fill: colour, width: 0 } });
+        : { stroke: colour, width, pxAlign: 0, dash: line.dash?.map((part) => part * zoom) ?? [], points: { show: has_lone_points(line.values), size: 5 * zoom, fill: colour, width: 0 } });
     }
     const plot = new uPlot({
       width: this.width * zoom,
       height: (spec.height ?? chart_height)(this.width) * zoom,
-      padding: [10 * zoom, Math.max(14, Math.min(labels, this.width * 0.3)) * zoom, 0, 0],
+      padding: [10 * zoom, Math.max(14, last_tick, Math.min(labels, this.width * 0.3)) * zoom, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       select: { show: false, left: 0, top: 0, width: 0, height: 0 },
@@ -160,7 +162,7 @@ export class Chart implements Drawing {
       labelGap: 2 * zoom,
       gap: 4 * zoom,
       size: horizontal ? 24 * zoom : (_self, texts) => (Math.max(0, ...(texts ?? []).map((text) => text_width(text))) + 10) * zoom,
-      space: (horizontal ? 64 : 36) * zoom,
+      space: (horizontal ? 64 : 30) * zoom,
       incrs: spec.whole ? WHOLE_STEPS : STEPS,
       values: (_self, splits) => axis_text(splits),
       grid: { stroke: theme.grid, width: zoom },
@@ -177,7 +179,8 @@ export class Chart implements Drawing {
     };
     const { ctx, pixel } = plot;
     ctx.save();
-    if (this.spec.over_trials) mark_trial(plot, this.trial, this.spec.x_range);
+    ctx.setLineDash([]);
+    if (this.spec.over_trials && this.trial < this.last) mark_trial(plot, this.trial, this.spec.x_range);
     this.spec.overlay?.(plot, this.trial);
     ctx.restore();
 

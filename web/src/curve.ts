@@ -33,7 +33,9 @@ export function curve_figure(estimate: CurveEstimate, trial: number): FigureSpec
   const { x, truth, snapshots, observations } = estimate;
   if (x.length === 0 || (snapshots.length === 0 && truth.length === 0)) return null;
   const last = snapshots[snapshots.length - 1];
-  const y_range = roomy(extent(truth, last?.mean ?? [], last?.low ?? [], last?.high ?? [], observations.map((one) => one.y)));
+  const [bottom, top] = roomy(extent(truth, last?.mean ?? [], last?.low ?? [], last?.high ?? [], observations.map((one) => one.y)));
+  // Responses of zero are common; their dots must not lie on the axis.
+  const y_range: [number, number] = [bottom === 0 && observations.some((one) => one.y <= 0.02 * top) ? -0.05 * top : bottom, top];
   const x_range = padded(extent(x, observations.map((one) => one.x)), 0.02);
   const y_name = estimate.y_label || 'response';
   const x_name = estimate.x_label || 'stimulus';

@@ -1,5 +1,6 @@
 // The page's data, format 1 (docs/report-format.md), read so that every member exists with its type:
 // what is absent or of another type becomes null or empty, and the page leaves that part out.
+// What is there but cannot be drawn is named in `left_out`.
 
 export type Num = number | null;
 export type Column = Num[];
@@ -43,7 +44,7 @@ export interface Latency { stage: string; count: Num; p50_us: Num; p99_us: Num; 
 export interface Report {
   title: string; sentence: string; figures: FigureOfMerit[]; estimate: Estimate | null; curves: LearningCurve[]; trials: Trials;
   stimuli: Stimuli | null; utility_curve: UtilityCurve | null; events: Event[]; deadline: Deadline | null; latency: Latency[];
-  configuration: string; versions: [string, string][]; command: string;
+  configuration: string; versions: [string, string][]; command: string; left_out: string[];
 }
 
 /** A document that this page cannot read; the message is for the reader. */
@@ -66,10 +67,12 @@ function fitted(from: unknown, length: number): Column {
   return Array.from({ length }, (_, idx) => read[idx] ?? null);
 }
 
-/** A coordinate must be complete: one that has gaps cannot be drawn and counts as absent. */
-function coordinate(from: unknown): number[] {
+/** A coordinate must be complete and ascending: another cannot be drawn and counts as absent. */
+function coordinate(from: unknown, path: string, left_out: string[]): number[] {
   const read = column(from);
-  return read.every((value): value is number => value !== null) ? read : [];
+  if (read.every((value, idx): value is number => value !== null && value >= (read[idx - 1] ?? -Infinity))) return read;
+  left_out.push(`${path} must be complete and ascending`);
+  return [];
 }
 
 /** Objects with a trial, in its order. */
@@ -86,28 +89,31 @@ function shape(from: unknown): [number, number] | null {
   return read.length === 2 && Number.isInteger(rows) && Number.isInteger(columns) && rows > 0 && columns > 0 ? [rows, columns] : null;
 }
 
-function marginal(from: Members): Marginal {
-  const grid = coordinate(from.grid);
+function marginal(from: Members, path: string, left_out: string[]): Marginal {
+  const grid = coordinate(from.grid, `${path}.grid`, left_out);
   return {
     name: text(from.name), unit: text(from.unit), grid, truth: number(from.truth),
     snapshots: by_trial(from.snapshots, (one) => ({ probability: fitted(one.probability, grid.length) })),
   };
 }
 
-function estimate(from: Members | null): Estimate | null {
+function estimate(from: Members | null, left_out: string[]): Estimate | null {
   if (!from) return null;
-  const marginals = objects(from.marginals).map(marginal).filter((one) => one.grid.length > 0 && one.snapshots.length > 0);
+  const marginals = objects(from.marginals).map((one, idx) => marginal(one, `estimate.marginals[${idx}]`, left_out)).filter((one) => one.grid.length > 0 && one.snapshots.length > 0);
   const gaussian = (size: number): GaussianSnapshot[] =>
     by_trial(from.snapshots, (one) => ({ mean: fitted(one.mean, size), sd: fitted(one.sd, size) }));
   const truth = (size: number): Column => (Array.isArray(from.truth) ? fitted(from.truth, size) : []);
   if (from.kind === 'image') {
     const size = shape(from.shape);
-    if (!size) return null;
+    if (!size) {
+      left_out.push('estimate.shape must be two whole numbers > 0');
+      return null;
+    }
     const length = size[0] * size[1];
     return { kind: 'image', shape: size, unit: text(from.unit), truth: truth(length), snapshots: gaussian(length), marginals };
   }
   if (from.kind === 'curve') {
-    const x = coordinate(from.x);
+    const x = coordinate(from.x, 'estimate.x', left_out);
     return {
       kind: 'curve', x, x_label: text(from.x_label), x_unit: text(from.x_unit), y_label: text(from.y_label), y_unit: text(from.y_unit),
       truth: truth(x.length), marginals,
@@ -122,17 +128,18 @@ function estimate(from: Members | null): Estimate | null {
     const names = texts(from.names);
     return { kind: 'vector', names, unit: text(from.unit), truth: truth(names.length), snapshots: gaussian(names.length) };
   }
+  left_out.push('estimate.kind must be one of image, curve, vector');
   return null;
 }
 
-function learning_curve(from: Members): LearningCurve {
+function learning_curve(from: Members, path: string, left_out: string[]): LearningCurve {
   const saved = members(from.saved);
   const criterion = number(saved?.criterion);
   return {
     metric: text(from.metric), label: text(from.label), unit: text(from.unit), better: text(from.better),
     num_seeds: number(from.num_seeds), interval: text(from.interval),
-    designs: objects(from.designs).map((one): DesignCurve => {
-      const trials = coordinate(one.trials);
+    designs: objects(from.designs).map((one, idx): DesignCurve => {
+      const trials = coordinate(one.trials, `${path}.designs[${idx}].trials`, left_out);
       return {
         name: text(one.name), role: one.role === 'adaptive' ? 'adaptive' : 'baseline', trials,
         mean: fitted(one.mean, trials.length), low: fitted(one.low, trials.length), high: fitted(one.high, trials.length),
@@ -145,7 +152,7 @@ function learning_curve(from: Members): LearningCurve {
   };
 }
 
-function stimuli(from: Members | null): Stimuli | null {
+function stimuli(from: Members | null, left_out: string[]): Stimuli | null {
   if (!from) return null;
   const size = shape(from.shape);
   const caption = text(from.caption);
@@ -154,12 +161,13 @@ function stimuli(from: Members | null): Stimuli | null {
     return { kind: 'image', shape: size, unit: text(from.unit), strip, caption };
   }
   if (from.kind === 'value') return { kind: 'value', label: text(from.label), unit: text(from.unit), values: column(from.values), caption };
+  left_out.push('stimuli must be an image with its shape, or a value');
   return null;
 }
 
-function utility_curve(from: Members | null): UtilityCurve | null {
+function utility_curve(from: Members | null, left_out: string[]): UtilityCurve | null {
   if (!from) return null;
-  const x = coordinate(from.x);
+  const x = coordinate(from.x, 'utility_curve.x', left_out);
   return {
     label: text(from.label), unit: text(from.unit), x,
     snapshots: by_trial(from.snapshots, (one) => ({ values: fitted(one.values, x.length), chosen: number(one.chosen) })),
@@ -178,6 +186,7 @@ export function read_report(json: string): Report {
   if (from.format !== 1) {
     throw new DocumentError(`This page reads data of format 1; the data says format ${JSON.stringify(from.format) ?? 'nothing'}. Write the report again with the same version of hartline.`);
   }
+  const left_out: string[] = [];
   const trials = members(from.trials) ?? {};
   const deadline = members(from.deadline);
   return {
@@ -186,15 +195,15 @@ export function read_report(json: string): Report {
       label: text(one.label), value: number(one.value), unit: text(one.unit), low: number(one.low), high: number(one.high),
       digits: number(one.digits), note: text(one.note),
     })),
-    estimate: estimate(members(from.estimate)),
-    curves: objects(from.curves).map(learning_curve).filter((one) => one.designs.length > 0),
+    estimate: estimate(members(from.estimate), left_out),
+    curves: objects(from.curves).map((one, idx) => learning_curve(one, `curves[${idx}]`, left_out)).filter((one) => one.designs.length > 0),
     trials: {
       utility: column(trials.utility), response: column(trials.response), response_label: text(trials.response_label),
       response_unit: text(trials.response_unit), half_logdet: column(trials.half_logdet), entropy: column(trials.entropy),
       relative_error: column(trials.relative_error),
     },
-    stimuli: stimuli(members(from.stimuli)),
-    utility_curve: utility_curve(members(from.utility_curve)),
+    stimuli: stimuli(members(from.stimuli), left_out),
+    utility_curve: utility_curve(members(from.utility_curve), left_out),
     events: objects(from.events).map((one) => ({
       trial: number(one.trial), time_s: number(one.time_s), kind: text(one.kind), message: text(one.message),
       level: one.level === 'warning' ? 'warning' as const : 'info' as const,
@@ -202,8 +211,8 @@ export function read_report(json: string): Report {
     deadline: deadline && {
       deadline_ms: number(deadline.deadline_ms), misses: number(deadline.misses), worst_lateness_ms: number(deadline.worst_lateness_ms),
     },
-    latency: objects(from.latency).map((one) => {
-      const edges_us = coordinate(one.edges_us);
+    latency: objects(from.latency).map((one, idx) => {
+      const edges_us = coordinate(one.edges_us, `latency[${idx}].edges_us`, left_out);
       return {
         stage: text(one.stage), count: number(one.count), p50_us: number(one.p50_us), p99_us: number(one.p99_us), max_us: number(one.max_us),
         edges_us, counts: fitted(one.counts, Math.max(0, edges_us.length - 1)),
@@ -212,6 +221,7 @@ export function read_report(json: string): Report {
     configuration: text(from.configuration),
     versions: Object.entries(members(from.versions) ?? {}).map(([name, version]) => [name, text(version)]),
     command: text(from.command),
+    left_out,
   };
 }
 

@@ -14,6 +14,8 @@ export interface Drawing {
 
 export interface Sheet { ctx: CanvasRenderingContext2D; width: number; height: number; theme: Theme }
 
+export interface Box { x: number; y: number; width: number; height: number }
+
 export interface Painting {
   height(width: number): number;
   paint(sheet: Sheet, trial: number): void;
@@ -74,4 +76,21 @@ export function fitting_text(ctx: CanvasRenderingContext2D, text: string, width:
   let cut = text;
   while (cut.length > 1 && ctx.measureText(`${cut}…`).width > width) cut = cut.slice(0, -1);
   return `${cut}…`;
+}
+
+/** Marks `box` as a place without a value. */
+export function hatch(ctx: CanvasRenderingContext2D, box: Box, colour: string): void {
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(box.x, box.y, box.width, box.height);
+  ctx.clip();
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 1;
+  ctx.beginPath();
+  for (let start = -box.height; start < box.width; start += 6) {
+    ctx.moveTo(box.x + start, box.y + box.height);
+    ctx.lineTo(box.x + start + box.height, box.y);
+  }
+  ctx.stroke();
+  ctx.restore();
 }

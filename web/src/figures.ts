@@ -4,6 +4,9 @@ import type { FigureOfMerit } from './document';
 import { element } from './element';
 import { fixed, short } from './numbers';
 
+/** Units that are written against the number. */
+const TIGHT = /^[°×]$/;
+
 const shown = (value: number, digits: number | null): string => (digits === null ? short(value) : fixed(value, digits));
 
 export function figures_of_merit(figures: FigureOfMerit[]): HTMLElement | null {
@@ -12,7 +15,8 @@ export function figures_of_merit(figures: FigureOfMerit[]): HTMLElement | null {
     element('dt', {}, label),
     element('dd', { class: 'value' },
       value === null ? element('span', { class: 'unknown' }, 'not known') : shown(value, digits),
-      unit && value !== null ? element('span', { class: 'unit' }, ` ${unit}`) : null),
-    low !== null && high !== null ? element('dd', { class: 'interval' }, `95 % interval ${shown(low, digits)} to ${shown(high, digits)}`) : null,
+      unit && value !== null && !TIGHT.test(unit) ? ' ' : null,
+      unit && value !== null ? element('span', { class: TIGHT.test(unit) ? 'unit tight' : 'unit' }, unit) : null),
+    low !== null && high !== null ? element('dd', { class: 'interval' }, '95 % interval ', element('span', {}, `${shown(low, digits)} to ${shown(high, digits)}`)) : null,
     note ? element('dd', { class: 'note' }, note) : null)));
 }

@@ -14,7 +14,7 @@ export function deadline_text({ deadline_ms, misses, worst_lateness_ms }: Deadli
   const limit = deadline_ms === null ? 'the deadline' : `the deadline of ${short(deadline_ms)} ms`;
   const worst = misses !== 0 && worst_lateness_ms !== null ? `; the latest by ${short(worst_lateness_ms)} ms` : '';
   if (misses === null) return `How many trials missed ${limit} is unknown.`;
-  return `${misses === 0 ? 'No' : fixed(misses, 0)} of ${fixed(num_trials, 0)} trials missed ${limit}${worst}.`;
+  return `${misses === 0 ? 'None' : fixed(misses, 0)} of ${fixed(num_trials, 0)} trials missed ${limit}${worst}.`;
 }
 
 export function event_list(events: Event[]): HTMLElement {
@@ -45,7 +45,7 @@ export function timeline_figure(events: Event[], num_trials: number, trial: numb
       paint: ({ ctx, width, theme }, at) => {
         ctx.font = font(12);
         const left = Math.min(width * 0.4, Math.max(...kinds.map((kind) => ctx.measureText(kind).width)) + 16);
-        const [right, bottom] = [width - 14, kinds.length * ROW + 4];
+        const [right, bottom] = [width - 24, kinds.length * ROW + 4];
         const x = (value: number): number => left + (value / end) * (right - left);
         ctx.textBaseline = 'top';
         ctx.textAlign = 'center';
@@ -58,7 +58,7 @@ export function timeline_figure(events: Event[], num_trials: number, trial: numb
         });
         ctx.fillText('trial', (left + right) / 2, bottom + 26);
         ctx.fillStyle = theme.ink;
-        ctx.fillRect(Math.round(x(at)), 4, 1, bottom - 4);
+        if (at < trial) ctx.fillRect(Math.round(x(at)), 4, 1, bottom - 4);
         ctx.textBaseline = 'middle';
         ctx.textAlign = 'right';
         kinds.forEach((kind, idx) => ctx.fillText(kind, left - 12, 4 + (idx + 0.5) * ROW));

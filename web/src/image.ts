@@ -2,13 +2,12 @@
 
 import { DIVERGING, SEQUENTIAL, linear_scale, log_scale, picture, type ColourScale } from './colour';
 import { at_trial, type Column, type ImageEstimate } from './document';
-import { fitting_text, Painted, type Sheet } from './drawing';
+import { fitting_text, hatch, Painted, type Box, type Sheet } from './drawing';
 import type { FigureSpec } from './figure';
 import { extent, log_ticks, round_ticks, short, with_unit } from './numbers';
 import { font, type Theme } from './theme';
 
 interface Panel { title: string; bar: string; values: Column; scale: ColourScale; ticks: number[] }
-interface Box { x: number; y: number; width: number; height: number }
 
 const GAP = 24;
 const LEFT = 44;
@@ -42,20 +41,19 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
   const logarithmic = sds.low > 0;
   const value_ticks = round_ticks(values.low, values.high, 5).values;
   const sd_ticks = logarithmic ? log_ticks(sds.low, sds.high, 5) : round_ticks(sds.low, sds.high, 5).values;
-  const value_bar = with_unit('value', estimate.unit);
-  const sd_bar = with_unit('sd', estimate.unit) + (logarithmic ? ', log scale' : '');
+  const bar = estimate.unit || 'value';
 
   const panels = (at: number): Panel[] => {
     const snapshot = at_trial(estimate.snapshots, at);
     const shown: Panel[] = [];
-    if (snapshot) shown.push({ title: 'Mean', bar: value_bar, values: snapshot.mean, scale: values, ticks: value_ticks });
+    if (snapshot) shown.push({ title: 'Mean', bar, values: snapshot.mean, scale: values, ticks: value_ticks });
     if (estimate.truth.length > 0) {
-      shown.push({ title: 'Truth', bar: value_bar, values: estimate.truth, scale: values, ticks: value_ticks });
+      shown.push({ title: 'Truth', bar, values: estimate.truth, scale: values, ticks: value_ticks });
       if (snapshot) {
-        shown.push({ title: 'Mean \u2212 truth', bar: value_bar, values: minus(snapshot.mean, estimate.truth), scale: values, ticks: value_ticks });
+        shown.push({ title: 'Mean \u2212 truth', bar, values: minus(snapshot.mean, estimate.truth), scale: values, ticks: value_ticks });
       }
     }
-    if (snapshot) shown.push({ title: 'Uncertainty', bar: sd_bar, values: snapshot.sd, scale: sds, ticks: sd_ticks });
+    if (snapshot) shown.push({ title: 'Uncertainty (sd)', bar, values: snapshot.sd, scale: sds, ticks: sd_ticks });
     return shown;
   };
   const num_panels = panels(trial).length;
@@ -68,7 +66,7 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
 
   return {
     id: 'receptive-field', title: 'Receptive field', moves: true, wide: true,
-    caption: 'Mean and uncertainty (standard deviation) of the belief at the chosen trial. '
+    caption: `Mean and standard deviation of the belief at the chosen trial${logarithmic ? ', the latter on a logarithmic scale' : ''}. `
       + (estimate.truth.length > 0 ? 'Mean, truth and difference share one colour range, the same at every trial; ' : 'The colour range is the same at every trial; ')
       + 'a pointed end of a colour bar marks values beyond it. A hatched pixel has no value.',
     drawing: new Painted({
@@ -113,7 +111,7 @@ function draw_panel(sheet: Sheet, box: Box, panel: Panel, [rows, columns]: [numb
   ctx.textAlign = 'left';
   ctx.textBaseline = 'alphabetic';
   ctx.fillText(fitting_text(ctx, panel.title, box.width), box.x, box.y - 8);
-  if (panel.values.some((value) => value === null)) hatch(ctx, box, theme);
+  if (panel.values.some((value) => value === null)) hatch(ctx, box, theme.soft);
   ctx.imageSmoothingEnabled = false;
   ctx.drawImage(picture(panel.values, rows, columns, panel.scale), box.x, box.y, box.width, box.height);
   ctx.strokeStyle = theme.soft;
@@ -184,20 +182,4 @@ function draw_colour_bar(ctx: CanvasRenderingContext2D, bar: Box, { scale, value
   }
   ctx.textAlign = 'center';
   ctx.fillText(fitting_text(ctx, label, bar.width + 20), bar.x + bar.width / 2, bar.y + bar.height + 20);
-}
-
-function hatch(ctx: CanvasRenderingContext2D, box: Box, theme: Theme): void {
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(box.x, box.y, box.width, box.height);
-  ctx.clip();
-  ctx.strokeStyle = theme.soft;
-  ctx.lineWidth = 1;
-  ctx.beginPath();
-  for (let start = -box.height; start < box.width; start += 6) {
-    ctx.moveTo(box.x + start, box.y + box.height);
-    ctx.lineTo(box.x + start + box.height, box.y);
-  }
-  ctx.stroke();
-  ctx.restore();
 }

@@ -86,10 +86,10 @@ function draw_stage({ ctx, width, theme }: Sheet, stage: Latency, top: number, x
   }
   ctx.fillStyle = theme.soft;
   ctx.fillRect(LEFT, bottom - 0.5, width - LEFT - 12, 1);
-  const ticks = round_ticks(0, most, 3, true);
   ctx.textAlign = 'right';
   ctx.textBaseline = 'middle';
-  ticks.values.slice(1).forEach((value, idx) => ctx.fillText(ticks.text[idx + 1] ?? fixed(value, 0), LEFT - 6, y(value)));
+  const tick = round_ticks(0, most, 3, true).values.pop() ?? 0;
+  ctx.fillText(fixed(tick, 0), LEFT - 6, y(tick));
   ctx.save();
   ctx.translate(12, bottom - (ROW - HEAD) / 2);
   ctx.rotate(-Math.PI / 2);

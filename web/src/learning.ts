@@ -16,14 +16,18 @@ function placed(trials: number[], values: Column, place_of: Map<number, number>)
   return full as Column;
 }
 
-export function saved_text({ ratio, low, high, baseline_trials, adaptive_trials, baseline, adaptive }: Saved): string {
-  const counts = adaptive_trials !== null && baseline_trials !== null
-    ? `${adaptive || 'adaptive'} needs ${short(adaptive_trials, 6)} trials, ${baseline || 'baseline'} ${short(baseline_trials, 6)}` : '';
-  const interval = low !== null && high !== null ? ` (${short(low)} to ${short(high)})` : '';
-  return [counts, ratio === null ? '' : `${short(ratio)} times fewer${interval}`].filter(Boolean).join(': ');
+/** A ratio of trials in words; below one the adaptive design needs more of them. */
+const fewer = (ratio: number): string => (ratio >= 1 ? `${short(ratio)}× fewer trials` : `${short(1 / ratio)}× more trials`);
+
+function saved_text({ ratio, low, high, baseline_trials, adaptive_trials, baseline, adaptive }: Saved): string {
+  const needs = (name: string, trials: number | null): string => (trials === null ? `${name} does not reach it` : `${name} needs ${short(trials, 6)} trials`);
+  const counts = adaptive_trials === null && baseline_trials === null
+    ? '' : `${needs(adaptive || 'adaptive', adaptive_trials)}, ${needs(baseline || 'baseline', baseline_trials)}`;
+  const interval = low !== null && high !== null ? ` (ratio ${short(low)} to ${short(high)})` : '';
+  return [counts, ratio === null ? '' : fewer(ratio) + interval].filter(Boolean).join(': ');
 }
 
-function draw_saved(plot: Plot, saved: Saved, [first, end]: [number, number]): void {
+function draw_saved(plot: Plot, saved: Saved, [first, end]: [number, number], higher: boolean): void {
   const { ctx, theme, pixel, bottom } = plot;
   const level = plot.y(saved.criterion);
   const inside = (trials: number | null): trials is number => trials !== null && trials >= first && trials <= end;
@@ -49,20 +53,23 @@ function draw_saved(plot: Plot, saved: Saved, [first, end]: [number, number]): v
     ctx.beginPath();
     ctx.arc(plot.x(trials), level, 4 * pixel, 0, 2 * Math.PI);
     ctx.fill();
-    ctx.textAlign = after ? 'left' : 'right';
+    const text = short(trials, 6);
+    const right = after || plot.x(trials) - ctx.measureText(text).width - 8 * pixel < plot.left;
+    ctx.textAlign = right ? 'left' : 'right';
     ctx.textBaseline = 'bottom';
-    halo_text(ctx, short(trials, 6), plot.x(trials) + (after ? 5 : -5) * pixel, bottom - 5 * pixel, colour, theme.background);
+    halo_text(ctx, text, plot.x(trials) + (right ? 5 : -5) * pixel, bottom - 5 * pixel, colour, theme.background);
   };
   const adaptive_first = (adaptive ?? 0) <= (baseline ?? Infinity);
   if (inside(adaptive)) mark(adaptive, theme.adaptive, !adaptive_first);
   if (inside(baseline)) mark(baseline, theme.baseline, adaptive_first);
   if (saved.ratio !== null && inside(adaptive) && inside(baseline)) {
-    ctx.textAlign = 'center';
-    ctx.textBaseline = 'bottom';
-    const text = `${short(saved.ratio)}× fewer trials`;
-    const half = ctx.measureText(text).width / 2;
-    const middle = (plot.x(adaptive) + plot.x(baseline)) / 2;
-    halo_text(ctx, text, Math.min(Math.max(middle, plot.left + half + 4 * pixel), plot.right - half), level - 6 * pixel, theme.ink, theme.background);
+    // On the side of the slower design, and from where the faster one crosses: there the two are furthest apart.
+    const above = higher !== adaptive_first;
+    ctx.textAlign = 'left';
+    ctx.textBaseline = above ? 'bottom' : 'top';
+    const text = fewer(saved.ratio);
+    const start = Math.min(plot.x(Math.min(adaptive, baseline)) + 10 * pixel, plot.right - ctx.measureText(text).width);
+    halo_text(ctx, text, start, level + (above ? -6 : 6) * pixel, theme.ink, theme.background);
   }
 }
 
@@ -94,7 +101,7 @@ export function learning_figure(curve: LearningCurve, idx: number, trial: number
     drawing: new Chart({
       xs, x: { label: 'trials', unit: '', whole: true }, y: { label: name, unit: curve.unit },
       x_range, y_range: () => y_range, lines: () => lines, over_trials: true,
-      overlay: (plot) => { if (saved) draw_saved(plot, saved, x_range); },
+      overlay: (plot) => { if (saved) draw_saved(plot, saved, x_range, curve.better === 'higher'); },
     }, trial),
     describe: (at) => `${capital(name)} against trials. `
       + ordered.map((design) => `${design.name || design.role}: ${short(design.mean[0] ?? null)} at trial ${design.trials[0]}, ${short(design.mean[design.mean.length - 1] ?? null)} at trial ${design.trials[design.trials.length - 1]}`).join('; ')

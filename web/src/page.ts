@@ -54,6 +54,7 @@ function lay_out(report: Report): Figure[] {
     section('trials', 'Trial by trial', trial_figures(report.trials, last)),
     section('health', 'Health', [timeline_figure(report.events, last, last)],
       report.deadline && element('p', {}, deadline_text(report.deadline, last)),
+      report.left_out.length > 0 ? element('p', { class: 'message' }, `Left out of this page: ${report.left_out.join('; ')}.`) : null,
       report.events.length > 0 ? event_list(report.events) : null),
     section('latencies', 'Latency', [latency_figure(report.latency, last)]),
     section('reproduce', 'Reproduce', [], ...reproduce(report)),

@@ -3,11 +3,13 @@
 import { GREY, linear_scale, picture } from './colour';
 import { Chart } from './chart';
 import { at_trial, type Stimuli } from './document';
-import { Painted } from './drawing';
+import { hatch, Painted } from './drawing';
 import type { FigureSpec } from './figure';
 import { capital, extent, padded, short, with_unit } from './numbers';
 import { font } from './theme';
 
+const LEAST = 56;
+const MAX_LINES = 3;
 const GAP = 8;
 const NUMBER_HEIGHT = 20;
 
@@ -23,14 +25,15 @@ function strip_figure(stimuli: Extract<Stimuli, { kind: 'image' }>, trial: numbe
   const scale = low < 0 ? linear_scale(GREY, -limit, limit) : linear_scale(GREY, 0, limit || 1);
 
   const layout = (width: number): { across: number; lines: number; side: number; tall: number } => {
-    const least = width < 640 ? 58 : 76;
-    const across = Math.max(1, Math.floor((width + GAP - 4) / (least + GAP)));
-    const side = (width - 4 - GAP * (across - 1)) / across;
-    return { across, lines: Math.min(width < 640 ? 3 : 2, Math.ceil(strip.length / across)), side, tall: Math.min(160, (side * rows) / columns) };
+    const fitting = Math.max(1, Math.floor((width + GAP - 4) / (LEAST + GAP)));
+    const lines = Math.min(MAX_LINES, Math.ceil(strip.length / fitting));
+    const across = Math.min(fitting, Math.ceil(strip.length / lines));
+    const side = Math.min(160, (width - 4 - GAP * (across - 1)) / across);
+    return { across, lines, side, tall: Math.min(160, (side * rows) / columns) };
   };
 
   return {
-    id: 'stimuli', title: 'Stimuli in order', moves: true, wide: true,
+    id: 'stimuli', title: 'Stimuli in order', moves: true,
     caption: [stimuli.caption, `Black to white: ${short(scale.low)} to ${short(scale.high)}${unit ? ` ${unit}` : ''}. Below: trial number. Framed: the newest at the chosen trial.`].filter(Boolean).join(' '),
     drawing: new Painted({
       height: (width) => { const { lines, tall } = layout(width); return Math.round(lines * (tall + NUMBER_HEIGHT) + (lines - 1) * GAP + 4); },
@@ -47,6 +50,7 @@ function strip_figure(stimuli: Extract<Stimuli, { kind: 'image' }>, trial: numbe
           const x = 2 + (idx % across) * (side + GAP);
           const y = 2 + Math.floor(idx / across) * (tall + NUMBER_HEIGHT + GAP);
           ctx.globalAlpha = one.trial > at ? 0.3 : 1;
+          if (one.values.some((value) => value === null)) hatch(ctx, { x, y, width: side, height: tall }, theme.soft);
           ctx.drawImage(picture(one.values, rows, columns, scale), x, y, side, tall);
           ctx.globalAlpha = 1;
           const newest = one === now && one.trial <= at;

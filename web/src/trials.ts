@@ -18,8 +18,8 @@ export function trial_figures(trials: Trials, trial: number): FigureSpec[] {
       caption: 'Expected gain when the stimulus was chosen.',
     },
     {
-      id: 'half-logdet', title: 'Uncertainty of the belief', label: '½ log det of covariance', unit: 'nats', values: trials.half_logdet, dots: false, from_zero: false,
-      caption: 'It falls by the information gained.',
+      id: 'half-logdet', title: 'Uncertainty of the belief', label: '½ log det', unit: 'nats', values: trials.half_logdet, dots: false, from_zero: false,
+      caption: '½ log det of the posterior covariance: it falls by the information gained.',
     },
     { id: 'entropy', title: 'Entropy of the belief', label: 'entropy', unit: 'nats', values: trials.entropy, dots: false, from_zero: true, caption: 'It falls by the information gained.' },
     {
@@ -37,7 +37,7 @@ function trace_figure({ id, title, label, unit, values, dots, from_zero, caption
     id, title, caption, moves: true,
     drawing: new Chart({
       xs: values.map((_, idx) => idx + 1), x: { label: 'trial', unit: '', whole: true }, y: { label, unit },
-      x_range: [0, Math.max(2, values.length)], y_range: () => y_range,
+      x_range: [0, Math.max(2, trial)], y_range: () => y_range,
       lines: () => [dots
         ? { values, colour: 'observation', dots: Math.max(2.5, Math.min(5, 900 / values.length)), alpha: values.length > 1000 ? 0.6 : 0.85 }
         : { values, colour: 'adaptive', width: values.length > 1000 ? 1.25 : 2 }],
