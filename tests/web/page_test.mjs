@@ -1,0 +1,164 @@
+// node page_test.mjs PAGE_HTML [REPORT_HTML…]: the page in a real browser, with documents made here and with reports given.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { launch, open } from './browser.mjs';
+import * as checks from './checks.mjs';
+import * as fixtures from './fixtures.mjs';
+
+const MARKER = '<!--HARTLINE_DATA-->';
+const WIDTHS = [390, 1280, 1920];
+const SCHEMES = ['light', 'dark'];
+const PAINT_MS = 1000;
+
+const [template_path, ...report_paths] = process.argv.slice(2);
+if (!template_path) {
+  console.error('usage: node page_test.mjs PAGE_HTML [REPORT_HTML…]');
+  process.exit(2);
+}
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+async function check(name, run) {
+  let wrong;
+  try {
+    wrong = await run();
+  } catch (error) {
+    wrong = error.message.split('\n')[0];
+  }
+  ++counts[wrong ? 'failed' : 'passed'];
+  console.log(wrong ? `FAIL ${name}: ${wrong}` : `ok   ${name}`);
+}
+function skip(name, reason) {
+  ++counts.skipped;
+  console.log(`skip ${name}: ${reason}`);
+}
+
+const template = readFileSync(template_path, 'utf8');
+const folder = mkdtempSync(join(tmpdir(), 'hartline-page-'));
+const browser = await launch();
+
+function written(name, html) {
+  const path = join(folder, `${name}.html`);
+  writeFileSync(path, html);
+  return pathToFileURL(path).href;
+}
+const with_data = (json) => template.replace(MARKER, () => `<script type="application/json" id="hartline-data">${json}</script>`);
+const embedded = (document) => with_data(JSON.stringify(document).replace(/</g, '\\u003c'));
+
+async function look_everywhere(name, address) {
+  for (const width of WIDTHS) {
+    for (const scheme of SCHEMES) {
+      const { page, heard, close } = await open(browser, address, { width, scheme });
+      const at = `${name}, ${width} px, ${scheme}`;
+      await check(`${at}: the page stays within its width`, () => checks.fits_the_width(page));
+      await check(`${at}: drawings are not blank`, () => checks.drawings_have_colours(page));
+      await check(`${at}: no console message, error or request`, () => checks.silent(heard));
+      await check(`${at}: axe finds nothing serious`, () => checks.accessible(page));
+      await close();
+    }
+  }
+}
+
+async function compare_with_document(name, address, document, { still = false } = {}) {
+  const { page, heard, close } = await open(browser, address);
+  await check(`${name}: title and sentence are the document's`, () => checks.text_is_the_documents(page, document));
+  await check(`${name}: figures are the document's`, () => checks.figures_are_the_documents(page, document));
+  await check(`${name}: drawings are described in words`, () => checks.drawings_are_described(page));
+  await check(`${name}: no undefined, NaN or null in the text`, () => checks.no_broken_words(page));
+  if (document.estimate) await check(`${name}: the CSV of the estimate is the document's`, () => checks.estimate_csv_is_the_documents(page, document));
+  else skip(`${name}: the CSV of the estimate`, 'the document has no estimate');
+  if (document.curves?.length) await check(`${name}: the CSV of the learning curves is the document's`, () => checks.learning_csv_is_the_documents(page, document));
+  else skip(`${name}: the CSV of the learning curves`, 'the document has none');
+  if (await page.$('#trial')) {
+    if (still) skip(`${name}: keys move all pictures`, 'its pictures are the same at every trial');
+    else await check(`${name}: keys move all pictures`, () => checks.keys_move_all_pictures(page));
+  } else skip(`${name}: keys move all pictures`, 'the document has no trial');
+  if (await page.$('figure')) await check(`${name}: the PNG is three times as large as the drawing`, () => checks.png_is_large(page));
+  await check(`${name}: still silent after use`, () => checks.silent(heard));
+  await close();
+}
+
+async function paint_time(address) {
+  const times = [];
+  for (let run = 0; run < 3; ++run) {
+    const { page, close } = await open(browser, address);
+    times.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity));
+    await close();
+  }
+  return Math.min(...times);
+}
+
+async function message_of(name, html) {
+  const { page, heard, close } = await open(browser, written(name, html));
+  const shown = await page.evaluate(() => [...document.querySelectorAll('[role=alert]')].map((one) => one.textContent));
+  await close();
+  return { shown, heard };
+}
+
+async function check_template() {
+  await check('template: one marker for the data', () => (template.split(MARKER).length === 2 ? null : `${template.split(MARKER).length - 1} markers`));
+  await check('template: under 1 MB', () => (Buffer.byteLength(template) < 1e6 ? null : `${Buffer.byteLength(template)} bytes`));
+  await check('template: names nothing to load', () => /(?:src|href)\s*=\s*["']?(?!data:,)[^"'\s>]+|@import|url\(/i.exec(template.replace(/<script>.*<\/script>/s, ''))?.[0] ?? null);
+  await check('template: scripts that it does not know are refused', async () => {
+    const { page, heard, close } = await open(browser, written('foreign', template.replace('</body>', '<script>document.title = "taken over"</script></body>')));
+    const title = await page.title();
+    await close();
+    return title !== 'taken over' && heard.some((one) => /Content Security Policy/.test(one)) ? null : 'a foreign script ran';
+  });
+  const bad = { 'no data': template, 'format 2': embedded({ format: 2 }), 'no format': embedded({}), 'broken JSON': with_data('{"format": 1,'), 'a list': with_data('[]') };
+  for (const [name, html] of Object.entries(bad)) {
+    await check(`template: one clear message for ${name}`, async () => {
+      const { shown, heard } = await message_of(`message-${name.replace(/ /g, '-')}`, html);
+      if (heard.length > 0) return heard.join(' | ');
+      return shown.length === 1 && shown[0].length > 20 ? null : `messages: ${JSON.stringify(shown)}`;
+    });
+  }
+}
+
+try {
+  await check_template();
+  const made = {
+    'receptive field': fixtures.glm(), 'tuning curve': fixtures.tuning(), psychometric: fixtures.psychometric(), vector: fixtures.vector(),
+    empty: fixtures.empty(), 'one trial': fixtures.one_trial(), nulls: fixtures.with_nulls(), '10,000 trials': fixtures.long(), 'hostile text': fixtures.hostile(),
+  };
+  for (const [name, document] of Object.entries(made)) {
+    const address = written(name.replace(/\W/g, '-'), embedded(document));
+    await look_everywhere(name, address);
+    await compare_with_document(name, address, document, { still: name === 'one trial' });
+    if (name === '10,000 trials') {
+      await check(`${name}: painted within ${PAINT_MS} ms`, async () => {
+        const time = await paint_time(address);
+        return time < PAINT_MS ? null : `${Math.round(time)} ms`;
+      });
+    }
+    if (name === 'nulls') {
+      const { page, close } = await open(browser, address);
+      await check(`${name}: what cannot be drawn is named`, async () => {
+        const shown = await page.textContent('#health .message');
+        return ['curves[2].designs[0].trials', 'estimate.marginals[0].grid'].every((path) => shown.includes(path)) ? null : shown;
+      });
+      await close();
+    }
+    if (name === 'receptive field' || name === 'tuning curve') {
+      const { page, close } = await open(browser, address, { scheme: 'dark' });
+      await check(`${name}: prints on two pages`, () => checks.prints_on(page, 2));
+      await close();
+    }
+  }
+  for (const path of report_paths) {
+    const address = pathToFileURL(resolve(path)).href;
+    const json = /<script type="application\/json" id="hartline-data">(.*?)<\/script>/s.exec(readFileSync(path, 'utf8'))?.[1];
+    const name = basename(path);
+    await check(`${name}: holds a document`, () => (json ? null : 'no data element'));
+    if (!json) continue;
+    await look_everywhere(name, address);
+    await compare_with_document(name, address, JSON.parse(json));
+  }
+} finally {
+  await browser.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+process.exitCode = counts.failed > 0 ? 1 : 0;

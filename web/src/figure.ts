@@ -1,0 +1,69 @@
+// The frame of a drawing: title, text for screen readers, caption, buttons that save picture and numbers.
+
+import type { Num } from './document';
+import type { Drawing } from './drawing';
+import { element } from './element';
+import { save_canvas, save_text, table_text } from './export';
+
+export type Cell = string | Num;
+export interface Table { columns: string[]; rows: Cell[][] }
+
+export interface FigureSpec {
+  id: string;
+  title: string;
+  caption: string;
+  drawing: Drawing;
+  /** What the drawing shows at the trial, in words. */
+  describe(trial: number): string;
+  /** The numbers of the drawing at the trial. */
+  table(trial: number): Table;
+  /** The drawing changes with the trial. */
+  moves: boolean;
+  wide?: boolean;
+}
+
+const EXPORT_ZOOM = 3;
+
+export class Figure {
+  readonly element: HTMLElement;
+  readonly moves: boolean;
+  private readonly host: HTMLElement;
+  private width = 0;
+
+  constructor(private readonly spec: FigureSpec, private trial: number, file_stem: string) {
+    this.moves = spec.moves;
+    const name = (ending: string): string => `${file_stem}-${spec.id}${spec.moves ? `-trial-${this.trial}` : ''}.${ending}`;
+    const picture = element('button', { type: 'button', 'aria-label': `Save ${spec.title} as PNG` }, 'PNG');
+    picture.addEventListener('click', () => {
+      void spec.drawing.render(EXPORT_ZOOM).then((canvas) => save_canvas(canvas, name('png')));
+    });
+    const numbers = element('button', { type: 'button', 'aria-label': `Save the numbers of ${spec.title} as CSV` }, 'CSV');
+    numbers.addEventListener('click', () => save_text(table_text(spec.table(this.trial)), name('csv')));
+
+    this.host = element('div', { class: 'drawing', role: 'img' }, spec.drawing.element);
+    this.element = element('figure', { id: spec.id, ...(spec.wide ? { class: 'wide' } : {}), ...(spec.moves ? { 'data-moves': '' } : {}) },
+      element('div', { class: 'title' }, element('h3', {}, spec.title), element('div', { class: 'buttons' }, picture, numbers)),
+      this.host,
+      spec.caption ? element('figcaption', {}, spec.caption) : null);
+    this.say();
+  }
+
+  /** Draws anew where the width has changed, or at any width where `always`. */
+  fit(always = false): void {
+    const width = Math.floor(this.host.clientWidth);
+    if (width <= 0 || (width === this.width && !always)) return;
+    this.width = width;
+    this.spec.drawing.resize(width);
+  }
+
+  move(trial: number): void {
+    this.trial = trial;
+    if (!this.spec.moves) return;
+    this.spec.drawing.move(trial);
+    this.say();
+  }
+
+  private say(): void {
+    this.host.setAttribute('aria-label', this.spec.describe(this.trial));
+  }
+}

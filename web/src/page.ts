@@ -1,0 +1,103 @@
+// The page: reads the embedded data and lays it out in the order of reading.
+
+import { curve_figure } from './curve';
+import { DocumentError, last_trial, read_report, type Report } from './document';
+import { element } from './element';
+import { file_stem } from './export';
+import { Figure, type FigureSpec } from './figure';
+import { figures_of_merit } from './figures';
+import { deadline_text, event_list, timeline_figure } from './health';
+import { image_figure } from './image';
+import { latency_figure } from './latency';
+import { learning_figure } from './learning';
+import { marginal_figure } from './marginal';
+import { reproduce } from './reproduce';
+import { trial_slider } from './slider';
+import { stimuli_figure } from './stimuli';
+import { trial_figures } from './trials';
+import { utility_figure } from './utility';
+import { vector_figure } from './vector';
+
+const main = document.getElementById('page') as HTMLElement;
+
+function estimate_figures({ estimate }: Report, trial: number): (FigureSpec | null)[] {
+  switch (estimate?.kind) {
+    case 'image': return [image_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
+    case 'curve': return [curve_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
+    case 'vector': return [vector_figure(estimate, trial)];
+    default: return [];
+  }
+}
+
+function lay_out(report: Report): Figure[] {
+  const last = last_trial(report);
+  const stem = file_stem(report.title);
+  const figures: Figure[] = [];
+
+  const section = (id: string, title: string, specs: (FigureSpec | null)[], ...others: (HTMLElement | null)[]): HTMLElement | null => {
+    const made = specs.filter((one): one is FigureSpec => one !== null).map((spec) => new Figure(spec, last, stem));
+    const rest = others.filter((one): one is HTMLElement => one !== null);
+    if (made.length === 0 && rest.length === 0) return null;
+    figures.push(...made);
+    return element('section', { id, 'aria-labelledby': `${id}-title` },
+      element('h2', { id: `${id}-title` }, title),
+      made.length > 0 ? element('div', { class: 'grid' }, ...made.map((figure) => figure.element)) : null,
+      ...rest);
+  };
+
+  const sections = [
+    section('estimate', 'Estimate', estimate_figures(report, last)),
+    section('learning', 'Learning curves', report.curves.map((curve, idx) => learning_figure(curve, idx, last, report.curves.length === 1))),
+    section('chosen', 'Chosen stimuli', [
+      report.stimuli && stimuli_figure(report.stimuli, last), report.utility_curve && utility_figure(report.utility_curve, last),
+    ]),
+    section('trials', 'Trial by trial', trial_figures(report.trials, last)),
+    section('health', 'Health', [timeline_figure(report.events, last, last)],
+      report.deadline && element('p', {}, deadline_text(report.deadline, last)),
+      report.left_out.length > 0 ? element('p', { class: 'message' }, `Left out of this page: ${report.left_out.join('; ')}.`) : null,
+      report.events.length > 0 ? event_list(report.events) : null),
+    section('latencies', 'Latency', [latency_figure(report.latency, last)]),
+    section('reproduce', 'Reproduce', [], ...reproduce(report)),
+  ].filter((one): one is HTMLElement => one !== null);
+
+  document.title = report.title ? `${report.title} – Hartline` : 'Hartline report';
+  main.replaceChildren(
+    element('header', {},
+      element('p', { class: 'maker' }, 'Hartline report'),
+      element('h1', {}, report.title || 'Untitled experiment'),
+      report.sentence ? element('p', { class: 'sentence' }, report.sentence) : null),
+    ...[figures_of_merit(report.figures)].filter((one) => one !== null),
+    ...(last > 0 && figures.some((figure) => figure.moves) ? [trial_slider(last, (trial) => figures.forEach((figure) => figure.move(trial)))] : []),
+    ...(sections.length > 0 ? sections : [element('p', {}, 'The record holds nothing to draw yet.')]));
+  return figures;
+}
+
+function keep_fitting(figures: Figure[]): void {
+  const fit = (always: boolean): void => figures.forEach((figure) => figure.fit(always));
+  fit(true);
+  new ResizeObserver(() => fit(false)).observe(main);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => fit(true));
+  // Paper is light and has its own width, whatever the screen has.
+  const on_paper = (paper: boolean): void => {
+    document.documentElement.classList.toggle('paper', paper);
+    fit(true);
+  };
+  addEventListener('beforeprint', () => on_paper(true));
+  addEventListener('afterprint', () => on_paper(false));
+}
+
+function show_message(message: string): void {
+  main.replaceChildren(element('h1', {}, 'Hartline report'), element('p', { role: 'alert', class: 'message' }, message));
+}
+
+const data = document.getElementById('hartline-data');
+if (!data) {
+  show_message('This page holds no data. A report is written by: hartline report RECORD');
+} else {
+  try {
+    keep_fitting(lay_out(read_report(data.textContent ?? '')));
+  } catch (error) {
+    if (!(error instanceof DocumentError)) throw error;
+    show_message(error.message);
+  }
+}
