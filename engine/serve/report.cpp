@@ -1,0 +1,106 @@
+#include "serve/report.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "io/json.hpp"
+#include "io/record_reader.hpp"
+#include "io/toml.hpp"
+#include "loop/experiment.hpp"
+#include "serve/page_template.hpp"
+#include "serve/sections.hpp"
+
+namespace hartline::serve {
+
+namespace {
+
+/// Trials at which the estimate is drawn: dense at the start, at most `most` in all.
+std::vector<std::int64_t> snapshot_trials(std::int64_t num_trials, int most) {
+  std::vector<std::int64_t> out{0};
+  for (int k = 1; k <= most; ++k) {
+    const double u = static_cast<double>(k) / most;
+    const auto t = static_cast<std::int64_t>(std::llround(static_cast<double>(num_trials) * std::pow(u, 2.5)));
+    if (t > out.back()) out.push_back(t);
+  }
+  return out;
+}
+
+std::string durability_text(const std::string& durability) {
+  return durability == "every-trial" ? "every trial was on the disk before the next stimulus" : "durability " + durability;
+}
+
+}  // namespace
+
+Value report_document(const std::string& path, Executor& executor) {
+  const io::RecordReader reader(path);
+  const io::RecordInfo info = reader.info();
+  std::string folder;
+  Value comparison;
+  for (const auto& [name, text] : reader.documents()) {
+    if (name == "folder") folder = text;
+    if (name == "comparison") comparison = io::parse_json(text);
+  }
+  const Table configuration = io::parse_toml(info.configuration, path);
+  const loop::Spec spec = loop::read_spec(configuration, path);
+  const auto experiment = loop::build(spec, folder, info.seed, executor);
+  const std::int64_t num_trials = reader.num_trials();
+
+  Sections sections(*experiment);
+  loop::Learner learner(*experiment);
+  std::vector<std::int64_t> wanted = snapshot_trials(num_trials, experiment->stimuli.dim > 200 ? 24 : 40);
+  std::size_t next = 0;
+  const auto snapshot = [&] {
+    if (next < wanted.size() && wanted[next] == learner.num_trials()) {
+      sections.add_snapshot(learner);
+      ++next;
+    }
+  };
+  snapshot();
+  reader.for_each_trial([&](const Trial& recorded, const io::TrialTimes&) {
+    if (!recorded.answered) return;
+    Trial trial = recorded;
+    learner.learn(trial);
+    sections.add_trial(trial, learner);
+    snapshot();
+  });
+  learner.finish();
+
+  Table document;
+  document.set("format", 1);
+  document.set("title", spec.title);
+  document.set("sentence", sections.sentence(learner, info.durability == "every-trial" ? "" : durability_text(info.durability)));
+  document.set("figures", sections.figures(learner, comparison, reader.latency()));
+  document.set("estimate", sections.estimate());
+  if (!comparison.is_null()) document.set("curves", learning_curves(comparison));
+  document.set("trials", sections.trials());
+  document.set("stimuli", sections.stimuli());
+  if (Value curve = sections.utility_curve(); !curve.is_null()) document.set("utility_curve", std::move(curve));
+  document.set("events", event_list(reader.events()));
+  if (spec.design.deadline_ms) document.set("deadline", sections.deadline(*spec.design.deadline_ms));
+  document.set("latency", latency_list(reader.latency()));
+  document.set("configuration", info.configuration);
+  Table versions;
+  for (const auto& [name, version] : info.versions) versions.set(name, version);
+  document.set("versions", versions);
+  document.set("command", fmt::format("hartline replay {}", path.substr(path.find_last_of('/') + 1)));
+  return document;
+}
+
+std::string report_page(const std::string& json) {
+  constexpr std::string_view marker = "<!--HARTLINE_DATA-->";
+  std::string page(page_template());
+  const auto at = page.find(marker);
+  if (at == std::string::npos) throw InternalError("the page template has no place for its data");
+  std::string block = "<script type=\"application/json\" id=\"hartline-data\">";
+  for (char c : json) {
+    if (c == '<')
+      block += "\\u003c";
+    else
+      block += c;
+  }
+  return page.replace(at, marker.size(), block + "</script>");
+}
+
+}  // namespace hartline::serve

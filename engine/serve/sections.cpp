@@ -1,0 +1,364 @@
+#include "serve/sections.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "loop/metrics.hpp"
+#include "models/grid.hpp"
+
+namespace hartline::serve {
+
+namespace {
+
+using loop::Metric;
+
+Table figure(std::string label, double value, std::string unit, int digits, std::string note) {
+  Table out;
+  out.set("label", std::move(label));
+  out.set("value", value);
+  out.set("unit", std::move(unit));
+  out.set("digits", digits);
+  out.set("note", std::move(note));
+  return out;
+}
+
+const Value* member(const Value& value, std::string_view key) { return value.table() ? value.table()->find(key) : nullptr; }
+
+double number(const Value& value) {
+  if (const auto* whole = std::get_if<std::int64_t>(&value.is)) return static_cast<double>(*whole);
+  const auto* real = std::get_if<double>(&value.is);
+  return real ? *real : std::nan("");
+}
+
+const loop::MetricInfo* metric_named(std::string_view name) {
+  for (const auto& info : loop::metric_info)
+    if (info.name == name) return &info;
+  return nullptr;
+}
+
+constexpr std::size_t max_strip = 60;
+
+}  // namespace
+
+Sections::Sections(const loop::Experiment& experiment) : e_(experiment), marginals_(experiment.grid() ? experiment.model->num_parameters : 0) {
+  strip_every_ = std::max<std::int64_t>(1, e_.spec.num_trials / static_cast<std::int64_t>(max_strip));
+  if (const auto* grid = e_.grid(); grid && !e_.truth.empty()) {
+    double outcome[64];
+    for (std::size_t x = 0; x < grid->num_stimuli(); ++x) {
+      grid->family().evaluate(&grid->stimuli()[x * grid->stimulus_dim], e_.truth.data(), outcome);
+      truth_curve_.push_back(outcome[grid->family().num_choices() > 0 ? 1 : 0]);
+    }
+  }
+}
+
+bool Sections::is_image() const { return e_.shape.size() == 2 && e_.shape[0] > 1; }
+
+void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
+  ++num_trials_;
+  utility_.emplace_back(trial.utility);
+  response_.emplace_back(trial.response.values.empty() ? std::nan("") : trial.response.values[0]);
+  if (!std::isnan(trial.utility)) total_utility_ += trial.utility;
+  if (trial.lateness_ms > 0) ++misses_;
+  worst_lateness_ms_ = std::max(worst_lateness_ms_, trial.lateness_ms);
+  const auto capability = after.capability();
+  if (const auto* view = std::get_if<models::GaussianView>(&capability))
+    uncertainty_.emplace_back(view->half_logdet);
+  else
+    uncertainty_.emplace_back(models::entropy(dynamic_cast<const models::GridBelief&>(after.belief())));
+  if (!e_.truth.empty() && e_.spec.subject.drift_per_s == 0) {
+    last_error_ = loop::measure(e_, after, e_.truth, {}, {Metric::relative_error})[0];
+    error_.emplace_back(last_error_);
+  }
+  const std::span<const double> x = e_.values(trial.delivered.stimulus, trial.index);
+  if (e_.stimuli.dim == 1) {
+    value_.emplace_back(x[0]);
+    Table observation;
+    observation.set("trial", trial.index + 1);
+    observation.set("x", x[0]);
+    observation.set("y", trial.response.values[0]);
+    observations_.emplace_back(observation);
+  } else if (trial.index % strip_every_ == 0 && strip_.size() < max_strip) {
+    Table shown;
+    shown.set("trial", trial.index + 1);
+    shown.set("values", numbers({x.begin(), x.end()}));
+    strip_.emplace_back(shown);
+  }
+}
+
+void Sections::snapshot_weights(const loop::Learner& learner, Table& snapshot) const {
+  Array mean = learner.mean(), sd = learner.sd();
+  if (is_image()) {
+    // the bias has no place in the picture
+    mean.values.resize(e_.stimuli.dim);
+    sd.values.resize(e_.stimuli.dim);
+  }
+  snapshot.set("mean", numbers(mean.values));
+  snapshot.set("sd", numbers(sd.values));
+}
+
+void Sections::snapshot_curve(const loop::Learner& learner, Table& snapshot) const {
+  const auto& grid = *e_.grid();
+  const auto& belief = dynamic_cast<const models::GridBelief&>(learner.belief());
+  std::vector<double> mean, low, high;
+  for (std::size_t x = 0; x < grid.num_stimuli(); ++x) {
+    const std::span<const double> stimulus = grid.stimuli().subspan(x * grid.stimulus_dim, grid.stimulus_dim);
+    mean.push_back(grid.mean_response(belief, x).first);
+    low.push_back(grid.response_quantile(belief, stimulus, 0.05));
+    high.push_back(grid.response_quantile(belief, stimulus, 0.95));
+  }
+  snapshot.set("mean", numbers(mean));
+  snapshot.set("low", numbers(low));
+  snapshot.set("high", numbers(high));
+}
+
+void Sections::add_snapshot(loop::Learner& learner) {
+  Table snapshot;
+  snapshot.set("trial", learner.num_trials());
+  if (e_.glm()) {
+    snapshot_weights(learner, snapshot);
+  } else {
+    snapshot_curve(learner, snapshot);
+    for (std::size_t k = 0; k < marginals_.size(); ++k) {
+      Table marginal;
+      marginal.set("trial", learner.num_trials());
+      marginal.set("probability", numbers(e_.grid()->marginal(dynamic_cast<const models::GridBelief&>(learner.belief()), k)));
+      marginals_[k].emplace_back(marginal);
+    }
+  }
+  snapshots_.emplace_back(snapshot);
+  if (e_.stimuli.dim != 1 || learner.num_trials() >= e_.spec.num_trials) return;
+  const std::vector<double> utilities = e_.design->utilities(learner.plan(), learner.capability());
+  if (utilities.empty()) return;
+  Table curve;
+  curve.set("trial", learner.num_trials() + 1);
+  curve.set("values", numbers(utilities));
+  curve.set("chosen", static_cast<std::int64_t>(std::max_element(utilities.begin(), utilities.end()) - utilities.begin()));
+  utility_snapshots_.emplace_back(curve);
+}
+
+std::string Sections::sentence(const loop::Learner& end, const std::string& note) const {
+  std::string what = e_.grid() ? (e_.grid()->family().num_choices() > 0 ? "psychometric function" : "tuning curve") : "receptive field";
+  std::string who = e_.recording ? "a recorded cell (" + e_.recording->name + ")" : "a simulated cell";
+  if (!e_.recording && e_.model->response_kind == ResponseKind::choice) who = "a simulated observer";
+  std::string text = fmt::format("The {} of {}, measured in {} trials with {} stimuli", what, who, end.num_trials(),
+                                 e_.spec.design.kind == "infomax" ? "adaptively chosen" : e_.spec.design.kind);
+  if (!error_.empty())
+    text += fmt::format("; the estimate is {:.2g} of the truth's size away from it", last_error_);
+  else
+    text += fmt::format("; the truth is not known");
+  if (!note.empty()) text += "; " + note;
+  return text + ".";
+}
+
+Value Sections::figures(const loop::Learner& end, const Value& comparison, const std::vector<std::pair<std::string, Histogram>>& latency) const {
+  List out;
+  if (const Value* saving = member(comparison, "saving")) {
+    const auto* info = metric_named(*member(*saving, "metric")->text());
+    Table saved = figure("Trials saved", number(*member(*saving, "ratio")), "times fewer", 1,
+                         fmt::format("to reach {} {:.3g}: {} {:.0f}, {} {:.0f}", info->label, number(*member(*saving, "criterion")),
+                                     *member(*saving, "baseline")->text(), number(*member(*saving, "baseline_trials")),
+                                     *member(*saving, "adaptive")->text(), number(*member(*saving, "adaptive_trials"))));
+    saved.set("low", *member(*saving, "low"));
+    saved.set("high", *member(*saving, "high"));
+    out.emplace_back(saved);
+  }
+  if (!error_.empty()) out.emplace_back(figure("Relative error", last_error_, "", 2, e_.grid() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
+  // information gained = fall of the belief's entropy
+  const auto start = e_.model->prior();
+  double gained = std::nan("");
+  const auto capability = end.capability();
+  if (const auto* view = std::get_if<models::GaussianView>(&capability)) {
+    gained = models::half_logdet(std::get<models::GaussianView>(e_.model->capability(*start))) - models::half_logdet(*view);
+  } else {
+    gained = models::entropy(dynamic_cast<const models::GridBelief&>(*start)) - models::entropy(dynamic_cast<const models::GridBelief&>(end.belief()));
+  }
+  if (e_.spec.subject.drift_per_s == 0)
+    out.emplace_back(figure("Information gained", gained / std::numbers::ln2, "bits", 1, "fall of the belief's entropy from the prior"));
+  if (const Value* designs = member(comparison, "designs"); designs && designs->list()) {
+    const Value* adaptive = nullptr;
+    for (const Value& design : *designs->list())
+      if (!adaptive && *member(design, "role")->text() == "adaptive") adaptive = &design;
+    const Value* correlation = adaptive ? member(*member(*adaptive, "metrics"), "heldout_correlation") : nullptr;
+    if (correlation) {
+      Table shown = figure("Held-out correlation", number(member(*correlation, "mean")->list()->back()), "", 3, "with single responses, all trials");
+      shown.set("low", member(*correlation, "low")->list()->back());
+      shown.set("high", member(*correlation, "high")->list()->back());
+      out.emplace_back(shown);
+    }
+  }
+  for (const auto& [stage, histogram] : latency)
+    if (stage == "choose")
+      out.emplace_back(figure("Choice, 99th percentile", histogram.percentile_ns(0.99) * 1e-6, "ms", 2,
+                              fmt::format("median {:.2f} ms", histogram.percentile_ns(0.5) * 1e-6)));
+  return out;
+}
+
+Value Sections::estimate() const {
+  Table out;
+  if (e_.glm()) {
+    out.set("kind", is_image() ? "image" : "vector");
+    if (is_image()) {
+      out.set("shape", List{e_.shape[0], e_.shape[1]});
+      out.set("unit", "weight");
+    } else {
+      List names;
+      for (std::size_t i = 0; i < e_.model->num_parameters; ++i) names.emplace_back(i < e_.stimuli.dim ? fmt::format("k{}", i + 1) : "bias");
+      out.set("names", names);
+    }
+    if (!e_.truth.empty()) {
+      std::vector<double> truth = e_.truth;
+      if (is_image()) truth.resize(e_.stimuli.dim);
+      out.set("truth", numbers(truth));
+    }
+    out.set("snapshots", snapshots_);
+    return out;
+  }
+  const auto& grid = *e_.grid();
+  const bool choices = grid.family().num_choices() > 0;
+  out.set("kind", "curve");
+  out.set("x", numbers({grid.stimuli().begin(), grid.stimuli().end()}));
+  out.set("x_label", e_.spec.stimulus.label.empty() ? "stimulus" : e_.spec.stimulus.label);
+  out.set("x_unit", e_.spec.stimulus.unit);
+  out.set("y_label", choices ? "probability of a correct choice" : "expected spikes");
+  out.set("y_unit", choices ? "" : "per bin");
+  if (!truth_curve_.empty()) out.set("truth", numbers(truth_curve_));
+  out.set("snapshots", snapshots_);
+  out.set("observations", observations_);
+  List marginals;
+  for (std::size_t k = 0; k < marginals_.size(); ++k) {
+    const models::Parameter& parameter = grid.family().parameters[k];
+    if (parameter.values.size() < 2) continue;
+    Table marginal;
+    marginal.set("name", parameter.name);
+    marginal.set("unit", parameter.unit.empty() && (parameter.name == "centre" || parameter.name == "width") ? e_.spec.stimulus.unit : parameter.unit);
+    marginal.set("grid", numbers(parameter.values));
+    if (!e_.truth.empty()) marginal.set("truth", e_.truth[k]);
+    marginal.set("snapshots", marginals_[k]);
+    marginals.emplace_back(marginal);
+  }
+  out.set("marginals", marginals);
+  return out;
+}
+
+Value Sections::trials() const {
+  Table out;
+  out.set("utility", utility_);
+  out.set("response", response_);
+  out.set(e_.glm() ? "half_logdet" : "entropy", uncertainty_);
+  if (!error_.empty()) out.set("relative_error", error_);
+  return out;
+}
+
+Value Sections::stimuli() const {
+  Table out;
+  if (e_.stimuli.dim == 1) {
+    out.set("kind", "value");
+    out.set("label", e_.spec.stimulus.label.empty() ? "stimulus" : e_.spec.stimulus.label);
+    out.set("unit", e_.spec.stimulus.unit);
+    out.set("values", value_);
+    out.set("caption", "Every stimulus in order.");
+    return out;
+  }
+  out.set("kind", "image");
+  out.set("shape", is_image() ? List{e_.shape[0], e_.shape[1]} : List{1, static_cast<std::int64_t>(e_.stimuli.dim)});
+  out.set("strip", strip_);
+  out.set("caption", strip_every_ > 1 ? fmt::format("Every {}th stimulus in order.", strip_every_) : "Every stimulus in order.");
+  return out;
+}
+
+Value Sections::utility_curve() const {
+  if (utility_snapshots_.empty()) return {};
+  Table out;
+  out.set("label", e_.spec.stimulus.label.empty() ? "stimulus" : e_.spec.stimulus.label);
+  out.set("unit", e_.spec.stimulus.unit);
+  out.set("x", numbers(e_.stimuli.pool));
+  out.set("snapshots", utility_snapshots_);
+  return out;
+}
+
+Value Sections::deadline(double deadline_ms) const {
+  Table out;
+  out.set("deadline_ms", deadline_ms);
+  out.set("misses", misses_);
+  out.set("worst_lateness_ms", worst_lateness_ms_);
+  return out;
+}
+
+Value learning_curves(const Value& comparison) {
+  List out;
+  const List& designs = *member(comparison, "designs")->list();
+  for (const auto& info : loop::metric_info) {
+    Table curve;
+    List shown;
+    for (const Value& design : designs) {
+      const Value* metric = member(*member(design, "metrics"), info.name);
+      if (!metric) continue;
+      Table item;
+      item.set("name", *member(design, "name"));
+      item.set("role", *member(design, "role"));
+      item.set("trials", *member(design, "trials"));
+      for (const char* key : {"mean", "low", "high"}) item.set(key, *member(*metric, key));
+      shown.emplace_back(item);
+    }
+    if (shown.empty()) continue;
+    curve.set("metric", std::string(info.name));
+    curve.set("label", std::string(info.label));
+    curve.set("unit", std::string(info.unit));
+    curve.set("better", info.lower_is_better ? "lower" : "higher");
+    curve.set("num_seeds", *member(comparison, "num_seeds"));
+    curve.set("interval", fmt::format("95 % bootstrap interval over {:.0f} paired seeds", number(*member(comparison, "num_seeds"))));
+    curve.set("designs", shown);
+    if (const Value* saving = member(comparison, "saving"); saving && *member(*saving, "metric")->text() == info.name) curve.set("saved", *saving);
+    out.emplace_back(curve);
+  }
+  return out;
+}
+
+Value event_list(const std::vector<Event>& events) {
+  List out;
+  for (const Event& event : events) {
+    Table item;
+    item.set("trial", event.trial + 1);
+    item.set("time_s", static_cast<double>(event.time_ns) * 1e-9);
+    item.set("kind", event.kind);
+    item.set("message", event.message);
+    item.set("level", event.level == Level::warning ? "warning" : "info");
+    out.emplace_back(item);
+  }
+  return out;
+}
+
+Value latency_list(const std::vector<std::pair<std::string, Histogram>>& latency) {
+  List out;
+  for (const auto& [stage, histogram] : latency) {
+    int first = Histogram::num_bins, last = -1;
+    for (int bin = 0; bin < Histogram::num_bins; ++bin)
+      if (histogram.count_in(bin) > 0) {
+        first = std::min(first, bin);
+        last = bin;
+      }
+    if (last < 0) continue;
+    std::vector<double> edges;
+    List counts;
+    for (int bin = first; bin <= last; ++bin) {
+      edges.push_back(Histogram::edge_ns(bin) * 1e-3);
+      counts.emplace_back(histogram.count_in(bin));
+    }
+    edges.push_back(Histogram::edge_ns(last + 1) * 1e-3);
+    Table item;
+    item.set("stage", stage);
+    item.set("count", histogram.count());
+    item.set("p50_us", histogram.percentile_ns(0.5) * 1e-3);
+    item.set("p99_us", histogram.percentile_ns(0.99) * 1e-3);
+    item.set("max_us", static_cast<double>(histogram.max_ns()) * 1e-3);
+    item.set("edges_us", numbers(edges));
+    item.set("counts", counts);
+    out.emplace_back(item);
+  }
+  return out;
+}
+
+}  // namespace hartline::serve

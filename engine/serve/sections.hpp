@@ -1,0 +1,50 @@
+// The parts of the page's data, docs/report-format.md.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/histogram.hpp"
+#include "base/trial.hpp"
+#include "base/value.hpp"
+#include "loop/learner.hpp"
+
+namespace hartline::serve {
+
+/// Gathers what the page shows of one run while its trials go by.
+class Sections {
+ public:
+  explicit Sections(const loop::Experiment& experiment);
+
+  void add_trial(const Trial& trial, const loop::Learner& after);
+  void add_snapshot(loop::Learner& learner);
+
+  std::string sentence(const loop::Learner& end, const std::string& note) const;
+  Value figures(const loop::Learner& end, const Value& comparison, const std::vector<std::pair<std::string, Histogram>>& latency) const;
+  Value estimate() const;
+  Value trials() const;
+  Value stimuli() const;
+  Value utility_curve() const;  // null where there is none
+  Value deadline(double deadline_ms) const;
+
+ private:
+  void snapshot_weights(const loop::Learner& learner, Table& snapshot) const;
+  void snapshot_curve(const loop::Learner& learner, Table& snapshot) const;
+  bool is_image() const;
+
+  const loop::Experiment& e_;
+  std::vector<double> truth_curve_;
+  List snapshots_, utility_snapshots_, strip_, observations_;
+  std::vector<List> marginals_;  // [num_parameters] snapshots
+  List utility_, response_, uncertainty_, error_, value_;
+  std::int64_t misses_ = 0, num_trials_ = 0;
+  double worst_lateness_ms_ = 0, total_utility_ = 0, last_error_ = 0;
+  std::int64_t strip_every_ = 1;
+};
+
+Value learning_curves(const Value& comparison);
+Value event_list(const std::vector<Event>& events);
+Value latency_list(const std::vector<std::pair<std::string, Histogram>>& latency);
+
+}  // namespace hartline::serve
