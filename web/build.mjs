@@ -38,8 +38,13 @@ for (const [text, ending] of [[script, '</script'], [style, '</style']]) {
 }
 const policy = `default-src 'none'; script-src ${hash(script)}; style-src ${hash(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
 
+// The licence of what is inlined must travel with every copy.
+const plot = JSON.parse(readFileSync(join(here, 'node_modules/uplot/package.json'), 'utf8'));
+const notice = `This page contains uPlot ${plot.version}.\n\n${readFileSync(join(here, 'node_modules/uplot/LICENSE'), 'utf8').trim()}`;
+
 // Functions as replacements, so that a `$` in the bundle stays a `$`.
 const page = readFileSync(join(here, 'src', 'page.html'), 'utf8')
+  .replace('{{NOTICE}}', () => notice)
   .replace('{{POLICY}}', () => policy)
   .replace('{{STYLE}}', () => style)
   .replace('{{SCRIPT}}', () => script);

@@ -21,21 +21,30 @@ export const fits_the_width = (page) => page.evaluate(() => {
   return null;
 });
 
-/** Distinct colours a canvas: axes and text alone have the few shades between ink and background. */
+/** Distinct colours a canvas, where axes and text alone have the few shades between ink and background; images also fill an area. */
 export const drawings_have_colours = (page) => page.evaluate(() => {
   const style = getComputedStyle(document.documentElement);
   const named = (name) => parseInt(style.getPropertyValue(name).trim().slice(1), 16);
+  const background = named('--background');
   const wrong = [];
   for (const canvas of document.querySelectorAll('.drawing canvas')) {
     const id = canvas.closest('figure').id;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     const colours = new Set();
-    for (let idx = 0; idx < data.length; idx += 4) colours.add((data[idx] << 16) | (data[idx + 1] << 8) | data[idx + 2]);
+    let filled = 0;
+    for (let idx = 0; idx < data.length; idx += 4) {
+      const colour = (data[idx] << 16) | (data[idx + 1] << 8) | data[idx + 2];
+      colours.add(colour);
+      if (colour !== background) ++filled;
+    }
+    const images = id === 'receptive-field' || (id === 'stimuli' && canvas.closest('figure').querySelector('figcaption').textContent.includes('Black to white'));
+    if (images && filled < 0.15 * (data.length / 4)) wrong.push(`${id} fills ${filled} of ${data.length / 4} pixels`);
     const least = id === 'receptive-field' ? 128 : id === 'stimuli' ? 12 : 20;
     if (colours.size < least) wrong.push(`${id} has ${colours.size} colours, fewer than ${least}`);
     if (!colours.has(named('--background'))) wrong.push(`${id} lacks the background`);
     const lines = { latency: ['--adaptive'], curve: ['--adaptive'], parameters: ['--adaptive', '--ink'], utility: ['--adaptive', '--observation'] }[id]
-      ?? (id.startsWith('learning') || id.startsWith('marginal') ? ['--adaptive'] : []);
+      ?? (id.startsWith('marginal') ? ['--adaptive'] : []);
+    if (id.startsWith('learning') && !colours.has(named('--adaptive')) && !colours.has(named('--baseline'))) wrong.push(`${id} has no line`);
     for (const name of lines) if (!colours.has(named(name))) wrong.push(`${id} lacks the colour ${name}`);
   }
   return wrong.join('; ') || null;
@@ -148,9 +157,9 @@ export async function estimate_csv_is_the_documents(page, { estimate }) {
       [cell(last.trial), name, cell(last.mean[idx]), cell(last.sd[idx]), cell(estimate.truth?.[idx])]));
   }
   return first_difference(await csv(page, 'curve'), [
-    ...estimate.x.map((x, idx) => ['estimate', cell(last.trial), cell(x), cell(last.mean[idx]), cell(last.low[idx]), cell(last.high[idx])]),
+    ...estimate.x.map((x, idx) => ['estimate', cell(last.trial), cell(x), cell(last.mean[idx]), cell(last.low?.[idx]), cell(last.high?.[idx])]),
     ...(estimate.truth ? estimate.x.map((x, idx) => ['truth', '', cell(x), cell(estimate.truth[idx]), '', '']) : []),
-    ...(estimate.observations ?? []).map(({ trial, x, y }) => ['observation', cell(trial), cell(x), cell(y), '', '']),
+    ...(estimate.observations ?? []).filter(({ x, y }) => typeof x === 'number' && typeof y === 'number').sort((a, b) => a.trial - b.trial).map(({ trial, x, y }) => ['observation', cell(trial), cell(x), cell(y), '', '']),
   ]);
 }
 
@@ -201,12 +210,25 @@ export async function keys_move_all_pictures(page) {
   const back = await pictures(page);
   for (const id of Object.keys(at_end)) {
     if (at_end[id][0] === at_start[id][0]) return `${id} is the same at trial 0 and ${last}`;
-    if (at_start[id][0] === on_the_way[id][0]) return `${id} is the same at trial 0 and ${middle}`;
     if (at_end[id][0] !== back[id][0]) return `${id} does not come back to the same picture`;
   }
+  if (Object.keys(at_end).every((id) => at_start[id][0] === on_the_way[id][0])) return `no picture differs between trial 0 and ${middle}`;
   const told = Object.keys(at_end).filter((id) => at_end[id][1] !== at_start[id][1]);
   return told.length > 0 ? null : 'no description follows the trial';
 }
+
+export async function copy_gives_the_command(page, { command }) {
+  await page.evaluate(() => { navigator.clipboard.writeText = async (text) => { globalThis.copied = text; }; });
+  await page.click('#reproduce .buttons button');
+  await drawn(page);
+  const [copied, told] = await page.evaluate(() => [globalThis.copied, document.querySelector('#reproduce [role=status]').textContent]);
+  return copied === command && told === 'Copied' ? null : `copied "${copied}", told "${told}"`;
+}
+
+export const follows_the_scheme = (page, scheme) => page.evaluate((wanted) => {
+  const bright = getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).every((part) => Number(part) > 127);
+  return bright === (wanted === 'light') ? null : `the background is ${getComputedStyle(document.body).backgroundColor}`;
+}, scheme);
 
 export async function prints_on(page, most) {
   const pdf = (await page.pdf({ preferCSSPageSize: true, printBackground: true })).toString('latin1');

@@ -42,7 +42,7 @@ export function curve_figure(estimate: CurveEstimate, trial: number): FigureSpec
   const none = x.map(() => null);
 
   return {
-    id: 'curve', title: `${capital(y_name)} against ${x_name}`, moves: true, wide: true,
+    id: 'curve', title: `${capital(y_name)} against ${x_name}`, moves: snapshots.length > 1 || observations.length > 0, wide: true,
     caption: 'Mean of the belief with its pointwise 90 % band'
       + (truth.length > 0 ? ', and the truth (dashed)' : '')
       + (observations.length > 0 ? '. Dots: responses so far, area as their number where several coincide.' : '.'),

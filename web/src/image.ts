@@ -65,7 +65,7 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
   };
 
   return {
-    id: 'receptive-field', title: 'Receptive field', moves: true, wide: true,
+    id: 'receptive-field', title: 'Receptive field', moves: estimate.snapshots.length > 1, wide: true,
     caption: `Mean and standard deviation of the belief at the chosen trial${logarithmic ? ', the latter on a logarithmic scale' : ''}. `
       + (estimate.truth.length > 0 ? 'Mean, truth and difference share one colour range, the same at every trial; ' : 'The colour range is the same at every trial; ')
       + 'a pointed end of a colour bar marks values beyond it. A hatched pixel has no value.',

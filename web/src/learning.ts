@@ -4,7 +4,7 @@ import { Chart, type LineSpec, type Plot } from './chart';
 import type { Column, LearningCurve, Saved } from './document';
 import { halo_text } from './drawing';
 import type { FigureSpec } from './figure';
-import { capital, extent, roomy, short, with_unit } from './numbers';
+import { capital, extent, fixed, roomy, short, supported_digits, with_unit } from './numbers';
 import { font } from './theme';
 
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
@@ -17,14 +17,21 @@ function placed(trials: number[], values: Column, place_of: Map<number, number>)
 }
 
 /** A ratio of trials in words; below one the adaptive design needs more of them. */
-const fewer = (ratio: number): string => (ratio >= 1 ? `${short(ratio)}× fewer trials` : `${short(1 / ratio)}× more trials`);
+const fewer = ({ ratio, low, high }: Saved): string => {
+  if (ratio === null || ratio <= 0) return '';
+  if (ratio >= 1) return `${fixed(ratio, supported_digits(low, high))}× fewer trials`;
+  return `${fixed(1 / ratio, supported_digits(high && 1 / high, low && 1 / low))}× more trials`;
+};
 
-function saved_text({ ratio, low, high, baseline_trials, adaptive_trials, baseline, adaptive }: Saved): string {
+function saved_text(saved: Saved): string {
+  const { low, high, baseline_trials, adaptive_trials, baseline, adaptive } = saved;
   const needs = (name: string, trials: number | null): string => (trials === null ? `${name} does not reach it` : `${name} needs ${short(trials, 6)} trials`);
   const counts = adaptive_trials === null && baseline_trials === null
     ? '' : `${needs(adaptive || 'adaptive', adaptive_trials)}, ${needs(baseline || 'baseline', baseline_trials)}`;
-  const interval = low !== null && high !== null ? ` (ratio ${short(low)} to ${short(high)})` : '';
-  return [counts, ratio === null ? '' : fewer(ratio) + interval].filter(Boolean).join(': ');
+  const digits = supported_digits(low, high);
+  const interval = low !== null && high !== null ? ` (ratio ${fixed(low, digits)} to ${fixed(high, digits)})` : '';
+  const gain = fewer(saved);
+  return [counts, gain && gain + interval].filter(Boolean).join(': ');
 }
 
 function draw_saved(plot: Plot, saved: Saved, [first, end]: [number, number], higher: boolean): void {
@@ -67,7 +74,7 @@ function draw_saved(plot: Plot, saved: Saved, [first, end]: [number, number], hi
     const above = higher !== adaptive_first;
     ctx.textAlign = 'left';
     ctx.textBaseline = above ? 'bottom' : 'top';
-    const text = fewer(saved.ratio);
+    const text = fewer(saved);
     const start = Math.min(plot.x(Math.min(adaptive, baseline)) + 10 * pixel, plot.right - ctx.measureText(text).width);
     halo_text(ctx, text, start, level + (above ? -6 : 6) * pixel, theme.ink, theme.background);
   }

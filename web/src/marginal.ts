@@ -9,7 +9,7 @@ export function marginal_figure(marginal: Marginal, idx: number, trial: number):
   const { name, unit, grid, truth, snapshots } = marginal;
   const at = (now: number): (number | null)[] => at_trial(snapshots, now)?.probability ?? [];
   return {
-    id: `marginal-${idx + 1}`, title: `Belief about ${name || 'a parameter'}`, moves: true,
+    id: `marginal-${idx + 1}`, title: `Belief about ${name || 'a parameter'}`, moves: snapshots.length > 1,
     caption: truth === null ? '' : 'Vertical line: the truth.',
     drawing: new Chart({
       xs: grid,

@@ -28,6 +28,12 @@ export function short(value: Num, figures = 3): string {
   return shown.includes('.') ? shown.replace(/\.?0+$/, '') : shown;
 }
 
+/** Decimals that an interval supports: down to the first digit of its half width; one where there is no interval. */
+export function supported_digits(low: Num, high: Num): number {
+  if (low === null || high === null || high <= low) return 1;
+  return Math.max(0, -Math.floor(Math.log10((high - low) / 2)));
+}
+
 export const with_unit = (label: string, unit: string): string => (unit ? `${label} (${unit})` : label);
 
 export interface Ticks { values: number[]; text: string[] }

@@ -19,7 +19,7 @@ export function utility_figure(utility: UtilityCurve, trial: number): FigureSpec
     return place === null || height === null ? null : { x: place, y: height };
   };
   return {
-    id: 'utility', title: 'Utility of each candidate', moves: true,
+    id: 'utility', title: 'Utility of each candidate', moves: snapshots.length > 1,
     caption: 'Expected gain at the chosen trial; the dot is the stimulus that was shown.',
     drawing: new Chart({
       xs: x, x: { label: name, unit }, y: { label: 'utility', unit: 'nats' },

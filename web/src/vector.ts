@@ -20,7 +20,7 @@ export function vector_figure(estimate: VectorEstimate, trial: number): FigureSp
   const below = 48;
 
   return {
-    id: 'parameters', title: 'Parameters', moves: true, wide: true,
+    id: 'parameters', title: 'Parameters', moves: snapshots.length > 1, wide: true,
     caption: `Mean of the belief with its central 95 % interval${truth.length > 0 ? '; open diamonds: the truth' : ''}. An arrow marks an interval that goes on beyond the axis.`,
     drawing: new Painted({
       height: () => Math.round(names.length * row + below + 8),
