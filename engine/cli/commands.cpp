@@ -49,18 +49,10 @@ Table document_of(const Options& options) {
   return document;
 }
 
-/// The document a record was made from, and the folder that its paths start from.
-struct Recorded {
-  Table document;
-  std::string folder;
-};
-
-Recorded recorded_experiment(const io::RecordReader& reader, const std::string& path) {
-  Recorded out;
-  out.document = io::parse_toml(reader.info().configuration, path);
-  for (const auto& [name, text] : reader.documents())
-    if (name == "folder") out.folder = text;
-  return out;
+/// The experiment that a record was made from. Its paths are absolute.
+std::unique_ptr<loop::Experiment> experiment_of(const io::RecordReader& reader, const std::string& path, Executor& executor) {
+  const io::RecordInfo info = reader.info();
+  return loop::build(loop::read_spec(io::parse_toml(info.configuration, path), path), "", info.seed, executor);
 }
 
 io::RecordInfo info_of(const loop::Experiment& experiment) {
@@ -109,15 +101,6 @@ int finish_run(const Options& options, const loop::Experiment& experiment, loop:
   return done;
 }
 
-void record_run(const loop::Experiment& experiment, const std::string& path, const std::string& folder, Record& record) {
-  (void)path;
-  (void)folder;
-  const SteadyClock clock;
-  loop::Run run(experiment, record, clock);
-  run.go();
-  run.finish();
-}
-
 std::string default_out(const Options& options, const char* extension) {
   return options.out.empty() ? fs::path(options.file).stem().string() + extension : options.out;
 }
@@ -162,9 +145,7 @@ int run_command(const Options& options) {
 int resume_command(const Options& options) {
   const auto executor = make_executor(options.threads);
   const io::RecordReader reader(options.file);
-  const Recorded recorded = recorded_experiment(reader, options.file);
-  const loop::Spec spec = loop::read_spec(recorded.document, options.file);
-  const auto experiment = loop::build(spec, recorded.folder, static_cast<std::uint64_t>(spec.seed), *executor);
+  const auto experiment = experiment_of(reader, options.file, *executor);
   const auto record = io::RunRecord::append(options.file);
   const SteadyClock clock;
   loop::Run run(*experiment, *record, clock);
@@ -175,9 +156,7 @@ int resume_command(const Options& options) {
 int replay_command(const Options& options) {
   const auto executor = make_executor(options.threads);
   const io::RecordReader reader(options.file);
-  const Recorded recorded = recorded_experiment(reader, options.file);
-  const loop::Spec spec = loop::read_spec(recorded.document, options.file);
-  const auto experiment = loop::build(spec, recorded.folder, static_cast<std::uint64_t>(spec.seed), *executor);
+  const auto experiment = experiment_of(reader, options.file, *executor);
   loop::ReplayResult result;
   {
     Progress progress("trials", reader.num_trials(), options.json);
@@ -207,7 +186,6 @@ int compare_command(const Options& options) {
     throw IoError({options.out, "a new file", "one that exists", "Remove it or name another with --out."});
   loop::Comparison comparison;
   {
-    Progress progress("trials", 1, true);
     std::optional<Progress> line;
     comparison = loop::compare(document, options.file, folder, *executor, [&](std::int64_t trials, std::int64_t all) {
       if (!line) line.emplace("trials", all, options.json);
@@ -219,7 +197,10 @@ int compare_command(const Options& options) {
     const auto experiment = loop::build(spec, folder, static_cast<std::uint64_t>(spec.seed), *executor);
     {
       const auto record = io::RunRecord::create(options.out, info_of(*experiment));
-      record_run(*experiment, options.out, folder, *record);
+      const SteadyClock clock;
+      loop::Run run(*experiment, *record, clock);
+      run.go();
+      run.finish();
     }
     io::write_document(options.out, "comparison", text);
   }

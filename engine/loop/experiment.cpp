@@ -45,7 +45,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
     set.dim = 1;
     e.shape = {1};
   } else if (s.kind == "file") {
-    Array array = io::read_npy(in_folder(folder, s.file));
+    e.spec.stimulus.file = in_folder(folder, s.file);
+    Array array = io::read_npy(s.file);
     if (array.shape.size() < 2) throw SpecError({"stimulus.file", "an array [num, dim]", fmt::format("{} dimensions", array.shape.size()), s.file});
     e.shape.assign(array.shape.begin() + 1, array.shape.end());
     set.dim = array.values.size() / static_cast<std::size_t>(array.shape[0]);
@@ -145,7 +146,8 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
   e->spec.seed = static_cast<std::int64_t>(seed);
   if (spec.subject.kind == "recorded") {
     if (spec.subject.folder.empty()) throw SpecError({"subject.folder", "given for a recorded subject", "nothing", ""});
-    e->recording = recording ? recording : read_recording(in_folder(folder, spec.subject.folder));
+    e->spec.subject.folder = in_folder(folder, spec.subject.folder);  // so that a record can be resumed from anywhere
+    e->recording = recording ? recording : read_recording(e->spec.subject.folder);
   }
   build_stimuli(*e, folder);
   build_model(*e, executor);

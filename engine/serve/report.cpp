@@ -36,15 +36,12 @@ std::string durability_text(const std::string& durability) {
 Value report_document(const std::string& path, Executor& executor) {
   const io::RecordReader reader(path);
   const io::RecordInfo info = reader.info();
-  std::string folder;
   Value comparison;
-  for (const auto& [name, text] : reader.documents()) {
-    if (name == "folder") folder = text;
+  for (const auto& [name, text] : reader.documents())
     if (name == "comparison") comparison = io::parse_json(text);
-  }
   const Table configuration = io::parse_toml(info.configuration, path);
   const loop::Spec spec = loop::read_spec(configuration, path);
-  const auto experiment = loop::build(spec, folder, info.seed, executor);
+  const auto experiment = loop::build(spec, "", info.seed, executor);
   const std::int64_t num_trials = reader.num_trials();
 
   Sections sections(*experiment);
