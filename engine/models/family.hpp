@@ -16,7 +16,7 @@ struct Axis {
   double to = 0;
   std::int64_t num = 1;
   std::string scale = "linear";
-  std::vector<double> values;
+  std::vector<double> values = {};
 
   template <class Field>
   static void describe(Field&& field) {
@@ -35,7 +35,7 @@ struct Axis {
 struct Parameter {
   std::string name;
   std::string unit;
-  std::vector<double> values;
+  std::vector<double> values = {};
 };
 
 /// Seam between a family's formula and the grid belief.

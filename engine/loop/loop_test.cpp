@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "io/toml.hpp"
+#include "loop/compare.hpp"
+#include "loop/run.hpp"
+#include "models/glm.hpp"
+
+namespace hartline::loop {
+namespace {
+
+constexpr const char* small_ball = R"(
+format = 1
+seed = 5
+num_trials = 30
+subject = { truth = "gabor", gain = 2.0 }
+stimulus = { kind = "ball", shape = [4, 4] }
+model = { kind = "glm" }
+belief = { prior_sd = 0.5 }
+)";
+
+Table document(const std::string& text) { return io::parse_toml(text, "test.toml"); }
+
+std::string message_of(const std::string& text) {
+  try {
+    const auto executor = make_serial_executor();
+    build(read_spec(document(text), "test.toml"), "", 1, *executor);
+  } catch (const SpecError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Spec, ResolvedTextReadsBackToTheSameExperiment) {
+  const Spec spec = read_spec(document(small_ball), "test.toml");
+  const std::string text = to_toml(resolved(spec));
+  EXPECT_EQ(to_toml(resolved(read_spec(document(text), "again.toml"))), text);
+}
+
+TEST(Spec, MistakesAreNamedWithTheirPlaceAndTheNearestName) {
+  const std::string base = small_ball;
+  EXPECT_NE(message_of(base + "[dezign]\nkind = \"random\"").find("Did you mean \"design\"?"), std::string::npos);
+  EXPECT_NE(message_of(base + "[design]\nutility = \"laplace_infomation\"").find("Did you mean \"laplace_information\"?"), std::string::npos);
+  EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"").find("design.search: must be one of auto, pool, ball (got \"bal\")"),
+            std::string::npos);
+  EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"").find("line"), std::string::npos);
+  EXPECT_NE(message_of("format = 2").find("format: must be 1 (got 2)"), std::string::npos);
+  EXPECT_NE(message_of("format = 1\nseed = 1\nnum_trials = 0").find("num_trials: must be >= 1 (got 0)"), std::string::npos);
+  EXPECT_NE(message_of(base + "[design]\nkind = \"random\"\nlaw = \"pool\"").find("design.law"), std::string::npos);
+}
+
+TEST(Spec, OverlaysReachSingleKeysOfTables) {
+  const Table over = document("name = \"x\"\n[design]\nkind = \"random\"\n[subject]\ngain = 3.0");
+  const Spec spec = read_spec(with_overrides(document(small_ball), over), "test.toml");
+  EXPECT_EQ(spec.design.kind, "random");
+  EXPECT_EQ(spec.subject.gain, 3.0);
+  EXPECT_EQ(spec.subject.truth, "gabor");
+}
+
+std::unique_ptr<Experiment> experiment(const std::string& text, Executor& executor, std::uint64_t seed = 5) {
+  return build(read_spec(document(text), "test.toml"), "", seed, executor);
+}
+
+TEST(SimulatedSubject, AnswersARepeatedTrialAsBefore) {
+  const auto executor = make_serial_executor();
+  const auto e = experiment(std::string(small_ball), *executor);
+  const auto subject = e->make_subject();
+  const std::vector<double> x(16, 0.25);
+  Trial trial;
+  trial.index = 7;
+  subject->present(x, trial);
+  const double first = trial.response.values[0];
+  trial.attempt = 2;
+  subject->present(x, trial);
+  EXPECT_EQ(trial.response.values[0], first);
+}
+
+// 20,000 responses each; bounds of five standard errors.
+TEST(SimulatedSubject, LapsesAndGainsHaveTheirStatedSize) {
+  const auto executor = make_serial_executor();
+  const auto moments = [&](const std::string& subject_table) {
+    std::string text = small_ball;
+    const std::string plain = "subject = { truth = \"gabor\", gain = 2.0 }";
+    text.replace(text.find(plain), plain.size(), subject_table);
+    const auto e = experiment(text, *executor);
+    const auto subject = e->make_subject();
+    std::vector<double> x(e->truth);
+    for (double& v : x) v /= 2;  // along the filter: rate exp(2)
+    double sum = 0, squares = 0;
+    constexpr int n = 20000;
+    for (int t = 0; t < n; ++t) {
+      Trial trial;
+      trial.index = t;
+      subject->present(x, trial);
+      const double r = trial.response.values[0];
+      sum += r / n;
+      squares += r * r / n;
+    }
+    return std::pair{sum, squares - sum * sum};
+  };
+  const double rate = std::exp(2.0), tolerance = 5 * std::sqrt(rate / 20000) * 2;
+  const auto [mean, variance] = moments("subject = { truth = \"gabor\", gain = 2.0 }");
+  EXPECT_NEAR(mean, rate, tolerance);
+  EXPECT_NEAR(variance, rate, 8 * tolerance);
+  EXPECT_NEAR(moments("subject = { truth = \"gabor\", gain = 2.0, lapse = 0.25 }").first, 0.75 * rate, tolerance);
+  const auto [gained_mean, gained_variance] = moments("subject = { truth = \"gabor\", gain = 2.0, overdispersion = 0.3 }");
+  EXPECT_NEAR(gained_mean, rate, 2 * tolerance);
+  EXPECT_NEAR(gained_variance, rate + 0.3 * rate * rate, 0.1 * (rate + 0.3 * rate * rate));
+}
+
+TEST(SimulatedSubject, DriftIsARandomWalkOfTheStatedVariance) {
+  const auto executor = make_serial_executor();
+  std::string text = small_ball;
+  text.replace(text.find("gain = 2.0"), 10, "gain = 2.0, drift_per_s = 0.01, trial_ms = 500");
+  double squares = 0;
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    const auto e = experiment(text, *executor, seed);
+    const auto subject = e->make_subject();
+    const std::vector<double> x(16, 0);
+    Trial trial;
+    trial.index = 200;
+    subject->present(x, trial);
+    const auto now = subject->truth();
+    for (std::size_t i = 0; i < 16; ++i) squares += std::pow(now[i] - e->truth[i], 2) / 1600;
+  }
+  // 200 trials of half a second: variance 1 each; five standard errors of a mean of 1,600 squares
+  EXPECT_NEAR(squares, 1, 5 * std::sqrt(2. / 1600));
+}
+
+TEST(Learner, RefitBesideTheRingEqualsARefitAtOnceFollowedByTheTrialsSince) {
+  const auto executor = make_serial_executor();
+  std::string text = small_ball;
+  text.replace(text.find("prior_sd = 0.5"), 14, "prior_sd = 0.5, refine_every = 10, refine_lag = 4, refine_at_end = false");
+  const auto e = experiment(text, *executor);
+  const auto record = make_null_record();
+  const SteadyClock clock;
+  Run run(*e, *record, clock);
+  models::History history;
+  std::vector<Trial> trials;
+  for (int t = 0; t < 14; ++t) {
+    run.step();
+    trials.push_back(run.last_trial());
+  }
+  auto belief = e->model->prior();
+  for (int t = 0; t < 10; ++t) {
+    const auto x = e->values(trials[static_cast<std::size_t>(t)].delivered.stimulus, t);
+    history.stimuli.insert(history.stimuli.end(), x.begin(), x.end());
+    history.responses.push_back(trials[static_cast<std::size_t>(t)].response.values[0]);
+    ++history.num_trials;
+  }
+  auto& gaussian = dynamic_cast<models::GaussianBelief&>(*belief);
+  e->glm()->refine(gaussian, history);
+  for (int t = 10; t < 14; ++t) {
+    const Trial& trial = trials[static_cast<std::size_t>(t)];
+    e->model->update(gaussian, e->values(trial.delivered.stimulus, t), trial.response, 0);
+  }
+  const auto& learned = dynamic_cast<const models::GaussianBelief&>(run.learner().belief());
+  for (std::size_t i = 0; i < 16; ++i) EXPECT_NEAR(learned.mean[i], gaussian.mean[i], 1e-7);
+}
+
+TEST(Compare, IsTheSameAtAnyNumberOfThreadsAndSavesTrials) {
+  Table doc = document(std::string(small_ball) + "[compare]\nnum_seeds = 6\nnum_held_out = 50\n");
+  doc.set("num_trials", 120);
+  const auto serial = make_serial_executor(), threads = make_executor(4);
+  const Comparison one = compare(doc, "t", "", *serial), four = compare(doc, "t", "", *threads);
+  EXPECT_EQ(to_document(one), to_document(four));
+  ASSERT_EQ(one.designs.size(), 2u);
+  const Band &adaptive = one.designs[0].bands[0], &random = one.designs[1].bands[0];
+  EXPECT_EQ(adaptive.metric, Metric::relative_error);
+  EXPECT_LT(adaptive.mean.back(), random.mean.back());
+  for (std::size_t t = 0; t < one.trials.size(); ++t) {
+    EXPECT_LE(adaptive.low[t], adaptive.mean[t]);
+    EXPECT_GE(adaptive.high[t], adaptive.mean[t]);
+  }
+  ASSERT_TRUE(one.saving.has_value());
+  EXPECT_GT(one.saving->ratio, 1);
+}
+
+TEST(Metrics, HeldOutMeasuresAgreeWithTheirDefinitions) {
+  const auto executor = make_serial_executor();
+  const auto e = experiment(small_ball, *executor);
+  Learner learner(*e);
+  const HeldOut held_out = make_held_out(*e, 4000);
+  const auto values = measure(*e, learner, e->truth, held_out, metrics_of(*e, held_out));
+  // the prior predicts the same mean everywhere on the sphere: error 1, no correlation
+  EXPECT_NEAR(values[0], 1, 1e-12);
+  EXPECT_NEAR(values[1], 16 * std::log(0.5), 1e-12);
+  EXPECT_NEAR(values[2], 0, 1e-12);
+}
+
+}  // namespace
+}  // namespace hartline::loop
