@@ -113,12 +113,17 @@ std::unique_ptr<Belief> GridModel::prior() const {
   return belief;
 }
 
+std::size_t GridModel::find(std::span<const double> stimulus) const {
+  std::size_t x = 0;
+  while (x < num_stimuli() && !std::equal(stimulus.begin(), stimulus.end(), &stimuli_[x * stimulus_dim])) ++x;
+  return x;
+}
+
 void GridModel::node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const {
   const auto r = static_cast<std::size_t>(response);
   const bool choices = family_->num_choices() > 0;
   // a stimulus of the set is looked up, any other is evaluated
-  for (std::size_t x = 0; x < num_stimuli(); ++x) {
-    if (!std::equal(stimulus.begin(), stimulus.end(), &stimuli_[x * stimulus_dim])) continue;
+  if (const std::size_t x = find(stimulus); x < num_stimuli()) {
     if (!choices) return poisson_log_likelihood(&rate_[x * num_nodes_], num_nodes_, response, out.data());
     const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_];
     if (r > 0) return log_all(table + (r - 1) * num_nodes_, num_nodes_, out.data());
@@ -235,11 +240,21 @@ double GridModel::response_quantile(const GridBelief& belief, std::span<const do
 }
 
 void GridModel::predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const {
-  for (std::size_t i = 0; i < mean.size(); ++i)
-    mean[i] = response_moments(grid(belief), stimuli.subspan(i * stimulus_dim, stimulus_dim)).first;
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    const std::span<const double> stimulus = stimuli.subspan(i * stimulus_dim, stimulus_dim);
+    const std::size_t x = find(stimulus);
+    mean[i] = x < num_stimuli() ? mean_response(belief, x).first : response_moments(grid(belief), stimulus).first;
+  }
 }
 
 double GridModel::log_predictive(const GridBelief& belief, std::span<const double> stimulus, double response) const {
+  const std::size_t x = find(stimulus);
+  if (x < num_stimuli() && response < static_cast<double>(num_outcomes_)) {
+    std::vector<double> p(num_outcomes_);
+    predictive(belief, x, p);
+    // the tables drop what is below 1e-15; the sum over all nodes decides there
+    if (const double here = p[static_cast<std::size_t>(response)]; here > 1e-9) return std::log(here);
+  }
   std::vector<double> log_likelihood(num_nodes_);
   node_log_likelihood(stimulus, response, log_likelihood);
   return log_mean_exp(belief.log_weights.data(), log_likelihood.data(), num_nodes_);

@@ -67,6 +67,8 @@ class GridModel final : public Model, public OutcomeTables {
 
  private:
   double expected_response(const double* outcome) const;
+  /// Index of a stimulus in the set, or num_stimuli().
+  std::size_t find(std::span<const double> stimulus) const;
   void fill_tables(Executor& executor);
   void node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const;
 
