@@ -139,6 +139,16 @@ TEST_P(RecordLaws, InfinitiesMinusZeroAndNanSurvive) {
   EXPECT_EQ(text_of(read().trials.at(0)), text_of(trial));
 }
 
+TEST_P(RecordLaws, AStimulusThatDiffersOnlyInTheSignOfZeroIsKeptApart) {
+  Trial trial = example_trial(1);
+  trial.requested.stimulus.what = Array{{2}, {0.0, 1}};
+  trial.rendered.stimulus.what = Array{{2}, {-0.0, 1}};
+  trial.delivered.stimulus.covariates[1].second = 0.0;  // requested: -0
+  record().decide(trial);
+  record().observe(trial);
+  EXPECT_EQ(text_of(read().trials.at(0)), text_of(trial));
+}
+
 TEST_P(RecordLaws, ADecidedTrialIsReadWithoutAnObservation) {
   record().decide(example_trial(1));
   const Trial trial = read().trials.at(0);
