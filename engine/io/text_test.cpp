@@ -52,6 +52,10 @@ TEST(Toml, NumbersReadExactly) {
   EXPECT_EQ(*table.find("g"), Value(std::numeric_limits<double>::max()));
 }
 
+TEST(Toml, LettersThatAreNoAsciiMayFollowAFoldedLine) {
+  EXPECT_EQ(*parse_toml("a = \"\"\"x\\\n  \xc3\xa9\xc2\xb5\"\"\"", "").find("a"), Value("x\xc3\xa9\xc2\xb5"));
+}
+
 TEST(Toml, WhatBaseWritesReadsBack) {
   const Table table = parse_toml("a = \"quote \\\" tab \\t\"\n[b.\"a key.\"]\nc = [[1.0, 2.0], [], [{x = 1}]]\n[[d]]\ne = 1\n[[d]]\n", "");
   EXPECT_EQ(parse_toml(to_toml(table), ""), table);
@@ -62,6 +66,10 @@ TEST(Toml, SyntaxErrorsNameFileLineAndColumn) {
   EXPECT_EQ(toml_message("a = 1\n\n  a = 2\n").rfind("x.toml: must be valid TOML. Line 3, column ", 0), 0u) << toml_message("a = 1\na = 2\n");
   EXPECT_EQ(toml_message("a = 1\nb = \"\x01\""),
             "x.toml: must be valid TOML. Line 2, column 6: a control character; in a text write \\u and four hexadecimal digits.");
+  EXPECT_EQ(toml_message("\n[!]").rfind("x.toml: must be valid TOML. Line 2, column ", 0), 0u) << toml_message("\n[!]");
+  // Every letter, also those that are no ASCII and stand where none may.
+  for (const char* text : {"\n\xc2\xb5 = 1", "\na = 1 \xc3\xa9", "\na = \xe3\x80\x81"})
+    EXPECT_EQ(toml_message(text).rfind("x.toml: must be valid TOML. Line 2, column ", 0), 0u) << toml_message(text);
   EXPECT_EQ(message_of([] { parse_toml("=", ""); }).rfind("TOML text: must be valid TOML. Line 1", 0), 0u);
 }
 

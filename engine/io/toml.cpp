@@ -9,6 +9,16 @@
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_MAX_NESTED_VALUES 64
+// Its assertions stop at inputs that it reports as errors a line later ("[!"); with NDEBUG they are promises to the compiler.
+#undef NDEBUG
+#define TOML_ASSERT(condition) static_cast<void>(0)
+#include <toml++/impl/forward_declarations.h>
+// Whether a letter is a blank it answers with undefined behaviour for é and others; the answer is no.
+#undef TOML_UNREACHABLE
+#define TOML_UNREACHABLE return {}
+#include <toml++/impl/unicode.h>
+#undef TOML_UNREACHABLE
+#define TOML_UNREACHABLE __builtin_unreachable()
 #include <toml++/toml.h>
 
 namespace hartline::io {
