@@ -88,7 +88,9 @@ struct OnDisk : Fixture {
 
 struct InMemory : Fixture {
   Record& record() override { return memory; }
-  Contents read(const std::string& array) override { return {memory.trials(), memory.events(), memory.arrays(array), memory.latency()}; }
+  Contents read(const std::string& array) override {
+    return {memory.trials(), memory.events(), memory.arrays(array), memory.latency()};
+  }
   MemoryRecord memory;
 };
 

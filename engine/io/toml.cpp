@@ -108,7 +108,7 @@ Table convert_table(const toml::table& in, const Path& path, int depth, std::str
   // The parser sorts by name; the source positions of the keys give the order of the text back.
   std::vector<std::pair<const toml::key*, const toml::node*>> entries;
   for (auto&& [key, node] : in) entries.emplace_back(&key, &node);
-  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     const auto &x = a.first->source().begin, &y = b.first->source().begin;
     return std::pair(x.line, x.column) < std::pair(y.line, y.column);
   });

@@ -181,7 +181,8 @@ struct AfterCut {
   bool struck = false;
 };
 
-AfterCut cut_and_read(FaultVfs& vfs, const std::string& durability, std::int64_t n, std::uint64_t seed, std::size_t array_size = 10) {
+AfterCut cut_and_read(FaultVfs& vfs, const std::string& durability, std::int64_t n, std::uint64_t seed,
+                      std::size_t array_size = 10) {
   TemporaryFolder folder(TemporaryFolder::in_memory());
   const std::string path = folder / "run.hartline";
   AfterCut out;
@@ -220,7 +221,8 @@ TEST(PowerLoss, UnderAWindowAtMostItsTrialsAreLost) {
   int most_lost = 0;
   for (std::uint64_t seed : {0, 2}) {
     for (std::int64_t n = 1;; ++n) {
-      const AfterCut after = cut_and_read(vfs, "window:" + std::to_string(window), n, seed == 0 ? 0 : seed + static_cast<std::uint64_t>(n));
+      const std::uint64_t choice = seed == 0 ? 0 : seed + static_cast<std::uint64_t>(n);
+      const AfterCut after = cut_and_read(vfs, "window:" + std::to_string(window), n, choice);
       SCOPED_TRACE("operation " + std::to_string(n) + ", seed " + std::to_string(seed));
       EXPECT_LE(after.promised.observed - after.observed, window);
       EXPECT_GE(after.observed, after.promised.flushed);

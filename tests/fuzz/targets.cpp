@@ -73,16 +73,17 @@ std::pair<std::string, std::string> unfinished_record() {
 
 std::vector<std::string> toml_seeds() {
   return {
-      "format = 1\nseed = 7\nnum_trials = 100\n\n[subject]\nkind = \"simulated\"\nfilter = [0.5, -1e-3, inf]\n\n[[compare.design]]\n"
-      "name = \"random\"\nsearch = {kind = \"pool\", size = 0x10, \"a key\" = true}\n",
-      "a.b.'c d' = '''\nmany\nlines'''\nt = \"tab \\t \\u00e9 \\\" \\\\\"\nm = \"\"\"\nx \\\n  y\"\"\"\"\nempty = [ ]\nd = 1979-05-27\n",
+      "format = 1\nseed = 7\nnum_trials = 100\n\n[subject]\nkind = \"simulated\"\nfilter = [0.5, -1e-3, inf]\n\n"
+      "[[compare.design]]\nname = \"random\"\nsearch = {kind = \"pool\", size = 0x10, \"a key\" = true}\n",
+      "a.b.'c d' = '''\nmany\nlines'''\nt = \"tab \\t \\u00e9 \\\" \\\\\"\nm = \"\"\"\nx \\\n  y\"\"\"\"\n"
+      "empty = [ ]\nd = 1979-05-27\n",
       "x = [[1, 2], [], [{y = nan}, {y = -0.0}]] # comment . [\n[a.b.c.d]\n[a.b]\nk=1_000\n\"\"=2\n",
   };
 }
 
 std::vector<std::string> json_seeds() {
-  return {"{\"format\": 1, \"a\": [1, -2.5e-3, true, null, \"\\u00e9\\ud83d\\ude00\\n\"], \"b\": {\"c\": {}}}", "[[[]], {\"x\": [0.1]}]",
-          "-9223372036854775808"};
+  return {"{\"format\": 1, \"a\": [1, -2.5e-3, true, null, \"\\u00e9\\ud83d\\ude00\\n\"], \"b\": {\"c\": {}}}",
+          "[[[]], {\"x\": [0.1]}]", "-9223372036854775808"};
 }
 
 std::string npy_seed(const std::string& descr, bool fortran, const std::string& shape, std::size_t num_bytes, char major) {
