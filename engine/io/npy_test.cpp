@@ -101,8 +101,8 @@ TEST(Npy, MalformedFilesAreRefusedByName) {
   EXPECT_EQ(message_of(npy(header("<f8", "(2,)"), "", 4)),
             "x.npy: must be a .npy file (got version 4.0). Versions 1.0, 2.0 and 3.0 are read.");
   EXPECT_EQ(message_of(npy(header("<f8", "(4294967296, 4294967296)"), "")),
-            "x.npy: must be a .npy file (got 0 bytes of values where the shape [4294967296, 4294967296] asks for more than any file "
-            "holds). Write it again with numpy.save.");
+            "x.npy: must be a .npy file (got 0 bytes of values where the shape [4294967296, 4294967296] asks for more than any "
+            "file holds). Write it again with numpy.save.");
   EXPECT_NE(message_of(npy(header("<f8", "(-1,)"), "")), "no error");
   EXPECT_NE(message_of(npy(header("<f8", "(99999999999999999999,)"), "")), "no error");
   EXPECT_NE(message_of(npy(header("<f8", "2"), bytes_of<double>({1, 2}))), "no error");

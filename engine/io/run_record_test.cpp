@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <functional>
@@ -13,6 +14,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/random.hpp"
 #include "io/example_trial.hpp"
 #include "io/file.hpp"
 #include "io/memory_record.hpp"
@@ -369,6 +371,44 @@ TEST(RunRecord, ASecondProcessIsRefusedUntilTheFirstIsKilledAndNothingAcknowledg
   RunRecord::append(path)->observe(example_trial(5));
   EXPECT_EQ(RecordReader(path).num_trials(), 6);
   EXPECT_EQ(folder.names(), std::vector<std::string>{"run.hartline"});
+}
+
+TEST(RunRecord, KilledAtAnyMomentItKeepsEveryAcknowledgedTrialWhole) {
+  Stream stream(3, Purpose::test);
+  int num_trials = 0;
+  for (int kill = 0; kill < 25; ++kill) {
+    TemporaryFolder folder;
+    const std::string path = folder / "run.hartline";
+    int acknowledged[2];
+    ASSERT_EQ(::pipe(acknowledged), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto record = RunRecord::create(path, example_info());
+      for (int i = 0;; ++i) {
+        record->decide(example_trial(i));
+        if (::write(acknowledged[1], "x", 1) != 1) ::_exit(1);
+        record->observe(example_trial(i));
+      }
+    }
+    ::close(acknowledged[1]);
+    // Some while after a chosen trial, so that kills fall at every stage of the next.
+    char byte = 0;
+    int decided = 0;
+    for (std::int64_t i = 0; i <= kill % 7; ++i) decided += ::read(acknowledged[0], &byte, 1) == 1 ? 1 : 0;
+    std::this_thread::sleep_for(std::chrono::microseconds(stream.integer(4000)));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    while (::read(acknowledged[0], &byte, 1) == 1) ++decided;
+    ::close(acknowledged[0]);
+
+    const std::vector<Trial> trials = trials_of(path);
+    EXPECT_GE(static_cast<int>(trials.size()), decided);
+    EXPECT_GE(RecordReader(path).num_trials(), decided - 1);
+    for (std::size_t i = 0; i + 1 < trials.size(); ++i) EXPECT_EQ(text_of(trials[i]), text_of(example_trial(static_cast<int>(i))));
+    num_trials += decided;
+    RunRecord::append(path);
+  }
+  EXPECT_GT(num_trials, 25);
 }
 
 TEST(RunRecord, TwoThreadsMayWriteAtOnce) {
