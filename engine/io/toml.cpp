@@ -8,7 +8,7 @@
 
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
-#define TOML_MAX_NESTED_VALUES 64
+#define TOML_MAX_NESTED_VALUES 32
 // Its assertions stop at inputs that it reports as errors a line later ("[!"); with NDEBUG they are promises to the compiler.
 #undef NDEBUG
 #define TOML_ASSERT(condition) static_cast<void>(0)
@@ -25,8 +25,7 @@ namespace hartline::io {
 
 namespace {
 
-constexpr int max_depth = 64;
-constexpr int max_key_parts = 16;
+constexpr int max_depth = 32;
 
 std::string name_of(std::string_view file) { return file.empty() ? "TOML text" : std::string(file); }
 
@@ -78,8 +77,8 @@ void check_lexically(std::string_view text, std::string_view file) {
         quote = text.substr(i, 1);
       }
     } else if (c == '.') {
-      if (++dots >= max_key_parts)
-        refuse_syntax(file, line, i - line_start + 1, "a dotted key may have at most " + std::to_string(max_key_parts) + " parts");
+      if (++dots >= max_depth)
+        refuse_syntax(file, line, i - line_start + 1, "a dotted key may have at most " + std::to_string(max_depth) + " parts");
     } else if (c == '=' || c == ',' || c == '[' || c == ']' || c == '{' || c == '}') {
       dots = 0;
     }
