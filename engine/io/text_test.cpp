@@ -96,7 +96,7 @@ TEST(Toml, DeepNestingIsRefusedNotFollowed) {
   EXPECT_EQ(toml_message("[a" + repeat(".a", 100000) + "]"),
             "x.toml: must be valid TOML. Line 1, column 65: a dotted key may have at most 32 parts.");
   EXPECT_EQ(toml_message("a" + repeat(".a", 31) + " = 1"), "no error");
-  const Table deepest = parse_toml("[a" + repeat(".a", 29) + "]\na = [[1]]", "");
+  const Table deepest = parse_toml("[a" + repeat(".a", 28) + "]\na = [[1]]", "");
   EXPECT_EQ(parse_toml(to_toml(deepest), ""), deepest);
   std::string nested = "1";
   for (int i = 0; i < 10; ++i) nested = "{a" + repeat(".a", 14) + " = " + nested + "}";
