@@ -70,6 +70,13 @@ inline void write_example(const std::string& path, int num_trials) {
   write_document(path, "notes", "a text");
 }
 
+/// All attempts of all trials in a record.
+inline std::vector<Trial> trials_of(const std::string& path) {
+  std::vector<Trial> out;
+  RecordReader(path).for_each_trial([&](const Trial& trial, const TrialTimes&) { out.push_back(trial); });
+  return out;
+}
+
 /// Everything in a trial as text, doubles bit for bit, for comparison and for messages of tests.
 inline std::string text_of(const Trial& trial) {
   std::string out;

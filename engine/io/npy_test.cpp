@@ -66,7 +66,8 @@ TEST(Npy, WholeNumbersThatADoubleCannotHoldAreRefused) {
             "x.npy: must be an array whose values a double can hold (got a 64-bit integer beyond 2^53 at index 1). "
             "Convert it with numpy.asarray(x, dtype=\"<f8\") before saving, if rounding is what you want.");
   EXPECT_NE(message_of(npy(header("<i8", "(1,)"), bytes_of<std::int64_t>({std::numeric_limits<std::int64_t>::max()}))), "no error");
-  EXPECT_NE(message_of(npy(header("<u8", "(1,)"), bytes_of<std::uint64_t>({std::numeric_limits<std::uint64_t>::max()}))), "no error");
+  const std::vector<std::uint64_t> largest{std::numeric_limits<std::uint64_t>::max()};
+  EXPECT_NE(message_of(npy(header("<u8", "(1,)"), bytes_of(largest))), "no error");
 }
 
 TEST(Npy, FortranOrderIsTurnedIntoRowMajor) {
@@ -81,7 +82,8 @@ TEST(Npy, FortranOrderIsTurnedIntoRowMajor) {
 }
 
 TEST(Npy, EveryVersionAndShapeReads) {
-  for (int major : {1, 2, 3}) EXPECT_EQ(parse_npy(npy(header("<f8", "()"), bytes_of<double>({7}), major), "x"), (Array{{}, {7}}));
+  for (int major : {1, 2, 3})
+    EXPECT_EQ(parse_npy(npy(header("<f8", "()"), bytes_of<double>({7}), major), "x"), (Array{{}, {7}}));
   EXPECT_EQ(parse_npy(npy(header("<f8", "(0, 3)"), ""), "x"), (Array{{0, 3}, {}}));
   EXPECT_EQ(parse_npy(npy(header("<f8", "(0, 4611686018427387904)", "True"), ""), "x").values.size(), 0u);
   EXPECT_EQ(parse_npy(npy("{\"shape\":(2L,),\"fortran_order\":False,\"descr\":\"|u1\"}", "ab"), "x"), (Array{{2}, {97, 98}}));
@@ -90,7 +92,8 @@ TEST(Npy, EveryVersionAndShapeReads) {
 TEST(Npy, MalformedFilesAreRefusedByName) {
   const std::string good = npy(header("<f8", "(2,)"), bytes_of<double>({1, 2}));
   EXPECT_EQ(message_of(good), "no error");
-  EXPECT_EQ(message_of("PK\x03\x04"), "x.npy: must be a .npy file (got a file that does not start as one). Write it with numpy.save.");
+  EXPECT_EQ(message_of("PK\x03\x04"),
+            "x.npy: must be a .npy file (got a file that does not start as one). Write it with numpy.save.");
   for (std::size_t size = 0; size < good.size(); ++size) EXPECT_NE(message_of(good.substr(0, size)), "no error") << size;
   EXPECT_EQ(message_of(good.substr(0, good.size() - 1)),
             "x.npy: must be a .npy file (got 15 bytes of values where the shape [2] asks for 16). Write it again with numpy.save.");
@@ -98,8 +101,8 @@ TEST(Npy, MalformedFilesAreRefusedByName) {
   EXPECT_EQ(message_of(npy(header("<f8", "(2,)"), "", 4)),
             "x.npy: must be a .npy file (got version 4.0). Versions 1.0, 2.0 and 3.0 are read.");
   EXPECT_EQ(message_of(npy(header("<f8", "(4294967296, 4294967296)"), "")),
-            "x.npy: must be a .npy file (got 0 bytes of values where the shape [4294967296, 4294967296] asks for more than any file "
-            "holds). Write it again with numpy.save.");
+            "x.npy: must be a .npy file (got 0 bytes of values where the shape [4294967296, 4294967296] asks for more than any "
+            "file holds). Write it again with numpy.save.");
   EXPECT_NE(message_of(npy(header("<f8", "(-1,)"), "")), "no error");
   EXPECT_NE(message_of(npy(header("<f8", "(99999999999999999999,)"), "")), "no error");
   EXPECT_NE(message_of(npy(header("<f8", "2"), bytes_of<double>({1, 2}))), "no error");
@@ -122,7 +125,8 @@ TEST(Npy, OtherElementTypesAreRefusedWithTheWayOut) {
 TEST(Npy, WrittenFilesReadBackBitForBitAndAreAligned) {
   TemporaryFolder folder;
   const double inf = std::numeric_limits<double>::infinity();
-  for (const Array& array : {Array{{2, 3}, {0.1, -0.0, inf, -inf, 5e-324, 1e308}}, Array{{}, {3}}, Array{{3}, {1, 2, 3}}, Array{{0}, {}}}) {
+  const Array arrays[] = {{{2, 3}, {0.1, -0.0, inf, -inf, 5e-324, 1e308}}, {{}, {3}}, {{3}, {1, 2, 3}}, {{0}, {}}};
+  for (const Array& array : arrays) {
     write_npy(folder / "x.npy", array);
     const Array back = read_npy(folder / "x.npy");
     EXPECT_EQ(back.shape, array.shape);

@@ -1,28 +1,9 @@
 // Counts the allocations of this thread while it writes a record.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <new>
-
+#include "io/allocation_count.hpp"
 #include "io/example_trial.hpp"
 #include "io/temporary_folder.hpp"
-
-namespace {
-thread_local std::int64_t num_allocations = 0;
-
-void* allocate(std::size_t size) {
-  ++num_allocations;
-  if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-}  // namespace
-
-void* operator new(std::size_t size) { return allocate(size); }
-void* operator new[](std::size_t size) { return allocate(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace hartline::io {
 namespace {
@@ -41,7 +22,7 @@ std::int64_t allocations_in_a_run(const std::string& durability) {
   const Histogram histogram;
   std::int64_t before = 0;
   for (int i = 0; i < 400; ++i) {
-    if (i == 200) before = num_allocations;
+    if (i == 200) before = num_allocations();
     trial.index = i;
     record->decide(trial);
     record->observe(trial);
@@ -49,7 +30,7 @@ std::int64_t allocations_in_a_run(const std::string& durability) {
     record->put("an estimate with a long name", i, array);
     record->put_latency("choose", histogram);
   }
-  return num_allocations - before;
+  return num_allocations() - before;
 }
 
 TEST(RunRecord, CallsDoNotAllocateAfterWarmUp) {
@@ -58,9 +39,9 @@ TEST(RunRecord, CallsDoNotAllocateAfterWarmUp) {
 }
 
 TEST(RunRecord, TheCounterOfAllocationsCounts) {
-  const std::int64_t before = num_allocations;
+  const std::int64_t before = num_allocations();
   EXPECT_FALSE(std::string(1000, 'x').empty());
-  EXPECT_EQ(num_allocations - before, 1);
+  EXPECT_EQ(num_allocations() - before, 1);
 }
 
 }  // namespace

@@ -5,24 +5,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cmath>
+#include <chrono>
 #include <csignal>
 #include <functional>
-#include <limits>
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/random.hpp"
 #include "io/example_trial.hpp"
 #include "io/file.hpp"
-#include "io/memory_record.hpp"
 #include "io/record_reader.hpp"
 #include "io/temporary_folder.hpp"
 
 namespace hartline::io {
 namespace {
-
-constexpr double inf = std::numeric_limits<double>::infinity();
 
 std::string message_of(const std::function<void()>& call) {
   try {
@@ -31,12 +27,6 @@ std::string message_of(const std::function<void()>& call) {
     return error.what();
   }
   return "no IoError";
-}
-
-std::vector<Trial> trials_of(const std::string& path) {
-  std::vector<Trial> out;
-  RecordReader(path).for_each_trial([&](const Trial& trial, const TrialTimes&) { out.push_back(trial); });
-  return out;
 }
 
 /// Runs `body` in a child process and returns its exit code, or minus the signal that ended it.
@@ -54,177 +44,6 @@ int in_child(const std::function<int()>& body) {
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-// One suite of laws for every Record: what was written is what is read.
-struct Contents {
-  std::vector<Trial> trials;
-  std::vector<Event> events;
-  std::vector<std::pair<std::int64_t, Array>> arrays;
-  std::vector<std::pair<std::string, Histogram>> latency;
-};
-
-struct Fixture {
-  virtual ~Fixture() = default;
-  virtual Record& record() = 0;
-  virtual Contents read(const std::string& array) = 0;
-};
-
-struct OnDisk : Fixture {
-  explicit OnDisk(const std::string& durability) {
-    RecordInfo info = example_info();
-    info.durability = durability;
-    writer = RunRecord::create(path, info);
-  }
-  Record& record() override { return *writer; }
-  Contents read(const std::string& array) override {
-    const RecordReader reader(path);
-    return {trials_of(path), reader.events(), reader.arrays(array), reader.latency()};
-  }
-  TemporaryFolder folder;
-  std::string path = folder / "run.hartline";
-  std::unique_ptr<RunRecord> writer;
-};
-
-struct InMemory : Fixture {
-  Record& record() override { return memory; }
-  Contents read(const std::string& array) override { return {memory.trials(), memory.events(), memory.arrays(array), memory.latency()}; }
-  MemoryRecord memory;
-};
-
-class RecordLaws : public testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    const std::string kind = GetParam();
-    if (kind == "memory")
-      fixture = std::make_unique<InMemory>();
-    else
-      fixture = std::make_unique<OnDisk>(kind);
-  }
-  Record& record() { return fixture->record(); }
-  Contents read(const std::string& array = "") {
-    record().flush();
-    return fixture->read(array);
-  }
-  std::unique_ptr<Fixture> fixture;
-};
-
-INSTANTIATE_TEST_SUITE_P(Every, RecordLaws, testing::Values("memory", "every-trial", "window:3"), [](const auto& kind) {
-  std::string name = kind.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == ':'; }, '_');
-  return name;
-});
-
-TEST_P(RecordLaws, TrialsOfEveryKindReadBackBitForBit) {
-  std::vector<Trial> written;
-  for (int i = 0; i < 12; ++i) {
-    written.push_back(example_trial(i));
-    record().decide(written.back());
-    record().observe(written.back());
-  }
-  const std::vector<Trial> read_back = read().trials;
-  ASSERT_EQ(read_back.size(), written.size());
-  for (std::size_t i = 0; i < written.size(); ++i) EXPECT_EQ(text_of(read_back[i]), text_of(written[i])) << i;
-}
-
-TEST_P(RecordLaws, InfinitiesMinusZeroAndNanSurvive) {
-  Trial trial = example_trial(1);
-  trial.utility = std::nan("");
-  trial.log_evidence = -inf;
-  trial.lateness_ms = -0.0;
-  trial.requested.stimulus.what = Array{{4}, {-0.0, inf, -inf, std::nan("")}};
-  trial.rendered.stimulus.what = Array{{4}, {0.0, inf, -inf, std::nan("")}};
-  record().decide(trial);
-  record().observe(trial);
-  EXPECT_EQ(text_of(read().trials.at(0)), text_of(trial));
-}
-
-TEST_P(RecordLaws, ADecidedTrialIsReadWithoutAnObservation) {
-  record().decide(example_trial(1));
-  const Trial trial = read().trials.at(0);
-  EXPECT_FALSE(trial.answered);
-  EXPECT_EQ(trial.delivered.clock, "");
-  EXPECT_TRUE(trial.response.values.empty());
-}
-
-TEST_P(RecordLaws, AttemptsAreKeptAndOrderedWhateverTheirOrderOfArrival) {
-  const auto with = [](int index, int attempt) {
-    Trial trial = example_trial(index);
-    trial.attempt = attempt;
-    trial.response.values.assign(trial.response.values.size(), attempt);
-    return trial;
-  };
-  for (const Trial& trial : {with(1, 1), with(0, 1), with(1, 2)}) record().decide(trial);
-  for (const Trial& trial : {with(1, 2), with(0, 1), with(1, 1)}) record().observe(trial);
-  const std::vector<Trial> trials = read().trials;
-  ASSERT_EQ(trials.size(), 3u);
-  EXPECT_EQ(text_of(trials[0]), text_of(with(0, 1)));
-  EXPECT_EQ(text_of(trials[1]), text_of(with(1, 1)));
-  EXPECT_EQ(text_of(trials[2]), text_of(with(1, 2)));
-}
-
-TEST_P(RecordLaws, ASecondObservationReplacesTheFirst) {
-  Trial trial = example_trial(1);
-  record().decide(trial);
-  trial.rendered.stimulus.what = PoolItem{9, 9};
-  record().observe(trial);
-  trial.rendered.stimulus = trial.requested.stimulus;
-  trial.log_evidence = -7;
-  record().observe(trial);
-  EXPECT_EQ(text_of(read().trials.at(0)), text_of(trial));
-}
-
-TEST_P(RecordLaws, EventsKeepTheirOrder) {
-  record().note({5, 70, Level::warning, "deadline", "missed by 3 ms"});
-  record().note({2, 60, Level::info, "paused", ""});
-  const std::vector<Event> events = read().events;
-  ASSERT_EQ(events.size(), 2u);
-  EXPECT_EQ(events[0].trial, 5);
-  EXPECT_EQ(events[0].time_ns, 70);
-  EXPECT_EQ(events[0].level, Level::warning);
-  EXPECT_EQ(events[0].kind, "deadline");
-  EXPECT_EQ(events[0].message, "missed by 3 ms");
-  EXPECT_EQ(events[1].kind, "paused");
-}
-
-TEST_P(RecordLaws, ArraysAreOrderedByTrialCountAndReplaced) {
-  record().put("mean", 10, {{2}, {1, 2}});
-  record().put("mean", 5, {{0, 3}, {}});
-  record().put("mean", 10, {{1, 2}, {3, inf}});
-  record().put("other", 1, {{}, {4}});
-  const auto arrays = read("mean").arrays;
-  ASSERT_EQ(arrays.size(), 2u);
-  EXPECT_EQ(arrays[0].first, 5);
-  EXPECT_EQ(arrays[0].second, (Array{{0, 3}, {}}));
-  EXPECT_EQ(arrays[1].second, (Array{{1, 2}, {3, inf}}));
-  EXPECT_EQ(read("other").arrays.at(0).second, (Array{{}, {4}}));
-  EXPECT_TRUE(read("none").arrays.empty());
-}
-
-TEST_P(RecordLaws, ALatencyHistogramReplacesTheEarlierOne) {
-  Histogram first, second;
-  first.add(100);
-  second.add(1000);
-  second.add(2000000);
-  record().put_latency("choose", first);
-  record().put_latency("choose", second);
-  record().put_latency("update", Histogram());
-  const auto latency = read().latency;
-  ASSERT_EQ(latency.size(), 2u);
-  EXPECT_EQ(latency[0].first, "choose");
-  EXPECT_EQ(latency[0].second.count(), 2);
-  EXPECT_EQ(latency[0].second.max_ns(), 2000000);
-  EXPECT_EQ(latency[0].second.percentile_ns(0.5), second.percentile_ns(0.5));
-  EXPECT_EQ(latency[1].second.count(), 0);
-}
-
-TEST_P(RecordLaws, AnObservationWithoutADecisionIsAFaultOfOurs) {
-  EXPECT_THROW(
-      {
-        record().observe(example_trial(0));
-        record().flush();
-      },
-      InternalError);
 }
 
 TEST(RunRecord, InfoAndDocumentsReadBack) {
@@ -357,6 +176,44 @@ TEST(RunRecord, ASecondProcessIsRefusedUntilTheFirstIsKilledAndNothingAcknowledg
   RunRecord::append(path)->observe(example_trial(5));
   EXPECT_EQ(RecordReader(path).num_trials(), 6);
   EXPECT_EQ(folder.names(), std::vector<std::string>{"run.hartline"});
+}
+
+TEST(RunRecord, KilledAtAnyMomentItKeepsEveryAcknowledgedTrialWhole) {
+  Stream stream(3, Purpose::test);
+  int num_trials = 0;
+  for (int kill = 0; kill < 25; ++kill) {
+    TemporaryFolder folder;
+    const std::string path = folder / "run.hartline";
+    int acknowledged[2];
+    ASSERT_EQ(::pipe(acknowledged), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const auto record = RunRecord::create(path, example_info());
+      for (int i = 0;; ++i) {
+        record->decide(example_trial(i));
+        if (::write(acknowledged[1], "x", 1) != 1) ::_exit(1);
+        record->observe(example_trial(i));
+      }
+    }
+    ::close(acknowledged[1]);
+    // Some while after a chosen trial, so that kills fall at every stage of the next.
+    char byte = 0;
+    int decided = 0;
+    for (std::int64_t i = 0; i <= kill % 7; ++i) decided += ::read(acknowledged[0], &byte, 1) == 1 ? 1 : 0;
+    std::this_thread::sleep_for(std::chrono::microseconds(stream.integer(4000)));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    while (::read(acknowledged[0], &byte, 1) == 1) ++decided;
+    ::close(acknowledged[0]);
+
+    const std::vector<Trial> trials = trials_of(path);
+    EXPECT_GE(static_cast<int>(trials.size()), decided);
+    EXPECT_GE(RecordReader(path).num_trials(), decided - 1);
+    for (std::size_t i = 0; i + 1 < trials.size(); ++i) EXPECT_EQ(text_of(trials[i]), text_of(example_trial(static_cast<int>(i))));
+    num_trials += decided;
+    RunRecord::append(path);
+  }
+  EXPECT_GT(num_trials, 25);
 }
 
 TEST(RunRecord, TwoThreadsMayWriteAtOnce) {

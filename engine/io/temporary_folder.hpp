@@ -14,7 +14,8 @@ namespace hartline::io {
 
 class TemporaryFolder {
  public:
-  TemporaryFolder() : path_((std::filesystem::temp_directory_path() / "hartline-XXXXXX").string()) {
+  TemporaryFolder() : TemporaryFolder(std::filesystem::temp_directory_path()) {}
+  explicit TemporaryFolder(const std::filesystem::path& parent) : path_((parent / "hartline-XXXXXX").string()) {
     // Others may look into it, so that a test can read as another user.
     if (!::mkdtemp(path_.data()) || ::chmod(path_.c_str(), 0755) != 0) throw std::runtime_error("no temporary folder");
   }
@@ -27,6 +28,10 @@ class TemporaryFolder {
   }
 
   const std::string& path() const { return path_; }
+  /// For tests that write a great deal and simulate the disk.
+  static std::filesystem::path in_memory() {
+    return std::filesystem::exists("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path();
+  }
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
   /// Names of what it holds, sorted.
   std::vector<std::string> names() const {

@@ -9,7 +9,7 @@
 namespace hartline::io {
 
 /// Reads a TOML text; keys keep the order of the text, each value carries its line. `file` names the text in messages.
-/// Values nest at most 64 deep and a dotted key has at most 16 parts, so that no text can exhaust the stack.
+/// Values nest at most 32 deep, dotted keys included, so that no text can exhaust the stack.
 /// Throws: SpecError for a syntax error (with line and column), a key given twice, a date or time, too deep a nesting.
 Table parse_toml(std::string_view text, std::string_view file);
 

@@ -1,0 +1,167 @@
+#include "targets.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "base/error.hpp"
+#include "io/example_trial.hpp"
+#include "io/file.hpp"
+#include "io/json.hpp"
+#include "io/npy.hpp"
+#include "io/temporary_folder.hpp"
+#include "io/toml.hpp"
+
+namespace hartline::io {
+
+namespace {
+
+/// A broken promise; not an Error, so that nothing takes it for a refusal.
+void demand(bool holds, const char* promise) {
+  if (!holds) throw std::logic_error(promise);
+}
+
+/// One folder in memory for all inputs of a process.
+const TemporaryFolder& scratch() {
+  static const TemporaryFolder folder(TemporaryFolder::in_memory());
+  return folder;
+}
+
+void write_plainly(const std::string& path, std::string_view bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+/// Reads all of the record, then continues it.
+void use_record(const std::string& path) {
+  try {
+    const RecordReader reader(path);
+    reader.info();
+    reader.num_trials();
+    reader.for_each_trial([](const Trial&, const TrialTimes&) {});
+    reader.events();
+    for (const std::string& name : reader.array_names()) reader.arrays(name);
+    reader.latency();
+    reader.documents();
+  } catch (const Error&) {
+  }
+  try {
+    const auto record = RunRecord::append(path);
+    Trial trial = example_trial(1);
+    trial.attempt = 77;
+    record->decide(trial);
+    record->observe(trial);
+    record->flush();
+  } catch (const Error&) {
+  }
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path + suffix).c_str());
+}
+
+/// A record while it is being written: the file and the log beside it.
+std::pair<std::string, std::string> unfinished_record() {
+  const TemporaryFolder folder(TemporaryFolder::in_memory());
+  const std::string path = folder / "run.hartline";
+  const auto record = RunRecord::create(path, example_info());
+  for (int i = 0; i < 3; ++i) {
+    record->decide(example_trial(i));
+    record->observe(example_trial(i));
+  }
+  record->flush();
+  return {read_text(path), read_text(path + "-wal")};
+}
+
+std::vector<std::string> toml_seeds() {
+  return {
+      "format = 1\nseed = 7\nnum_trials = 100\n\n[subject]\nkind = \"simulated\"\nfilter = [0.5, -1e-3, inf]\n\n"
+      "[[compare.design]]\nname = \"random\"\nsearch = {kind = \"pool\", size = 0x10, \"a key\" = true}\n",
+      "a.b.'c d' = '''\nmany\nlines'''\nt = \"tab \\t \\u00e9 \\\" \\\\\"\nm = \"\"\"\nx \\\n  y\"\"\"\"\n"
+      "empty = [ ]\nd = 1979-05-27\n",
+      "x = [[1, 2], [], [{y = nan}, {y = -0.0}]] # comment . [\n[a.b.c.d]\n[a.b]\nk=1_000\n\"\"=2\n",
+  };
+}
+
+std::vector<std::string> json_seeds() {
+  return {"{\"format\": 1, \"a\": [1, -2.5e-3, true, null, \"\\u00e9\\ud83d\\ude00\\n\"], \"b\": {\"c\": {}}}",
+          "[[[]], {\"x\": [0.1]}]", "-9223372036854775808"};
+}
+
+std::string npy_seed(const std::string& descr, bool fortran, const std::string& shape, std::size_t num_bytes, char major) {
+  const std::string header =
+      "{'descr': '" + descr + "', 'fortran_order': " + (fortran ? "True" : "False") + ", 'shape': (" + shape + "), }\n";
+  std::string out = "\x93NUMPY";
+  out += {major, '\0', static_cast<char>(header.size()), '\0'};
+  if (major > 1) out += {'\0', '\0'};
+  return out + header + std::string(num_bytes, '\x01');
+}
+
+std::vector<std::string> npy_seeds() {
+  return {npy_seed("<f8", false, "2, 3", 48, 1), npy_seed("<i8", true, "2, 2, 2", 64, 2), npy_seed("|b1", true, "4,", 4, 3),
+          npy_seed("<f4", false, "", 4, 1), npy_seed("<u2", true, "3, 1", 6, 1)};
+}
+
+std::vector<std::string> record_seeds() {
+  const TemporaryFolder folder(TemporaryFolder::in_memory());
+  write_example(folder / "a", 5);
+  write_example(folder / "b", 1);
+  return {read_text(folder / "a"), read_text(folder / "b")};
+}
+
+std::vector<std::string> log_seeds() { return {unfinished_record().second}; }
+
+}  // namespace
+
+void read_as_toml(std::string_view bytes) {
+  Table table;
+  try {
+    table = parse_toml(bytes, "fuzz.toml");
+  } catch (const SpecError&) {
+    return;
+  }
+  // What was read can be written, and reads back to the same text.
+  const std::string text = to_toml(table);
+  demand(to_toml(parse_toml(text, "again.toml")) == text, "a table reads back");
+}
+
+void read_as_json(std::string_view bytes) {
+  Value value;
+  try {
+    value = parse_json(bytes);
+  } catch (const SpecError&) {
+    return;
+  }
+  const std::string text = to_json(value);
+  demand(parse_json(text) == value && to_json(parse_json(to_json(value, 2))) == text, "a value reads back");
+}
+
+void read_as_npy(std::string_view bytes) {
+  try {
+    const Array array = parse_npy(bytes, "fuzz.npy");
+    demand(array.values.size() <= bytes.size(), "values come from bytes");
+  } catch (const Error&) {
+  }
+}
+
+void read_as_record(std::string_view bytes) {
+  const std::string path = scratch() / "fuzz.hartline";
+  write_plainly(path, bytes);
+  use_record(path);
+}
+
+void read_as_log(std::string_view bytes) {
+  static const std::string intact = unfinished_record().first;
+  const std::string path = scratch() / "fuzz.hartline";
+  write_plainly(path, intact);
+  write_plainly(path + "-wal", bytes);
+  use_record(path);
+}
+
+const std::vector<Target>& targets() {
+  static const std::vector<Target> all = {
+      {"toml", read_as_toml, toml_seeds},       {"json", read_as_json, json_seeds}, {"npy", read_as_npy, npy_seeds},
+      {"record", read_as_record, record_seeds}, {"log", read_as_log, log_seeds},
+  };
+  return all;
+}
+
+}  // namespace hartline::io
