@@ -1,8 +1,11 @@
 #include "base/threads.hpp"
 
+#include <tbb/global_control.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
+
+#include <algorithm>
 
 namespace hartline {
 
@@ -20,7 +23,10 @@ class SerialExecutor final : public Executor {
 
 class ArenaExecutor final : public Executor {
  public:
-  explicit ArenaExecutor(int num_threads) : num_threads_(num_threads), arena_(num_threads) {}
+  explicit ArenaExecutor(int num_threads)
+      : num_threads_(num_threads),
+        limit_(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(num_threads, tbb::info::default_concurrency()))),
+        arena_(num_threads) {}
   int num_threads() const override { return num_threads_; }
 
  protected:
@@ -33,6 +39,7 @@ class ArenaExecutor final : public Executor {
 
  private:
   int num_threads_;
+  tbb::global_control limit_;  // more threads than cores, where that was asked for
   tbb::task_arena arena_;
 };
 

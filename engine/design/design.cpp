@@ -127,7 +127,8 @@ std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& s
   }
   if (spec.search == "pool" && !pool) refuse("search", "ball", spec.search, "The stimuli are a ball.");
   if (spec.search == "ball" && pool) refuse("search", "pool", spec.search, "The stimuli are a pool.");
-  const Utility utility = spec.kind == "uncertainty" ? Utility::posterior_variance : utility_named(spec.utility);
+  const std::string wanted = spec.utility != "auto" ? spec.utility : law ? "laplace_information" : "mutual_information";
+  const Utility utility = spec.kind == "uncertainty" ? Utility::posterior_variance : utility_named(wanted);
   if (law) {
     const LinearUtility linear(utility, *law);
     if (pool) return make_linear_pool_design(linear, set, seed, executor);

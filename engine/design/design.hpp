@@ -30,7 +30,7 @@ struct StimulusSet {
 /// The `design` table.
 struct DesignSpec {
   std::string kind = "infomax";
-  std::string utility = "laplace_information";
+  std::string utility = "auto";
   std::string search = "auto";
   std::string law = "auto";
   double law_sd = 1;
@@ -43,8 +43,9 @@ struct DesignSpec {
     field("kind", &DesignSpec::kind, "", one_of({"infomax", "uncertainty", "random", "sequence"}),
           "infomax: largest utility; uncertainty: largest posterior variance; random: by law; sequence: the pool in its order");
     field("utility", &DesignSpec::utility, "",
-          one_of({"laplace_information", "first_order_information", "mutual_information", "posterior_variance"}),
-          "what infomax maximises; a belief on a grid knows mutual_information and posterior_variance");
+          one_of({"auto", "laplace_information", "first_order_information", "mutual_information", "posterior_variance"}),
+          "what infomax maximises; auto: laplace_information for a linear model, mutual_information for a belief on a grid, which knows "
+          "that and posterior_variance");
     field("search", &DesignSpec::search, "", one_of({"auto", "pool", "ball"}), "where to search; auto: what the stimuli are");
     field("law", &DesignSpec::law, "", one_of({"auto", "sphere", "gaussian", "box", "pool"}),
           "law of random stimuli; auto: pool or sphere, as the stimuli are; uniform on the sphere of the set's power, independent normal, uniform in a box, uniform in the pool");

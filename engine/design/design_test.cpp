@@ -199,6 +199,7 @@ TEST(Design, RefusesChoicesThatDoNotFit) {
   spec.kind = "sequence";
   EXPECT_THROW(make_design(spec, ball, &glm.law, 1, *executor), SpecError);
   spec = {};
+  spec.utility = "laplace_information";
   EXPECT_THROW(make_design(spec, pool, nullptr, 1, *executor), SpecError);
 }
 

@@ -20,7 +20,7 @@ using models::ResponseLaw;
 namespace {
 
 // One kernel serves every law: the trapezoidal rule over ρ = m + sd z, lanes over stimuli. The integrands are analytic in a strip
-// whose half-width in ρ is about π, so the step in z shrinks with the largest sd; see numerics/quadrature.hpp.
+// whose half-width in ρ is π or π/2, so the step in z shrinks with the largest sd; see numerics/quadrature.hpp.
 struct Rule {
   double step, reach_below, reach_above;
 };
@@ -84,7 +84,9 @@ HARTLINE_INLINE void integrate(const double* m, const double* v, std::size_t cou
     Lanes sd;
     for (int k = 0; k < num_lanes; ++k) sd[k] = std::sqrt(std::max(0.0, variance[k]));
     const double top_sd = largest(sd);
-    const double step = std::min(0.5, 0.7 / std::max(top_sd, 1e-9));
+    // where the information behaves like exp(2 ρ) the strip is half as wide
+    constexpr double narrow = law == Law::gaussian || (law == Law::poisson && link == Link::logistic) ? 0.5 : 1;
+    const double step = std::min(0.5, narrow * 0.7 / std::max(top_sd, 1e-9));
     // a factor exp(sd z) in the integrand moves its mass up to z = sd (twice for exp(2 ρ))
     const double shift = exponential ? top_sd : link == Link::exp ? 2 * top_sd : link == Link::softplus ? top_sd : 0;
     const int low = -static_cast<int>(std::ceil((7 + (exponential ? 0 : shift)) / step)), high = static_cast<int>(std::ceil((7 + shift) / step));

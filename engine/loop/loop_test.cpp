@@ -136,7 +136,7 @@ TEST(Learner, RefitBesideTheRingEqualsARefitAtOnceFollowedByTheTrialsSince) {
   const auto e = experiment(text, *executor);
   const auto record = make_null_record();
   const SteadyClock clock;
-  Run run(*e, *record, clock);
+  loop::Run run(*e, *record, clock);
   models::History history;
   std::vector<Trial> trials;
   for (int t = 0; t < 14; ++t) {

@@ -80,8 +80,7 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
     const auto dim = static_cast<std::int64_t>(recording.dim);
     out.stimuli.assign(recording.stimuli.begin() + recording.held_out_first * dim, recording.stimuli.begin() + recording.held_out_last * dim);
     out.responses.assign(recording.responses.begin() + recording.held_out_first, recording.responses.begin() + recording.held_out_last);
-    for (std::int64_t i = recording.pool_first; i < recording.pool_last; ++i) out.constant_rate += recording.responses[static_cast<std::size_t>(i)];
-    out.constant_rate /= static_cast<double>(recording.pool_last - recording.pool_first);
+    for (double r : out.responses) out.constant_rate += r / static_cast<double>(out.responses.size());
     return out;
   }
   const std::size_t dim = e.stimuli.dim;

@@ -28,7 +28,7 @@ constexpr MetricInfo metric_info[num_metrics] = {
 struct HeldOut {
   std::vector<double> stimuli;    // [num, dim]
   std::vector<double> responses;  // [num]
-  double constant_rate = 0;       // mean response of the trials that may be presented, or of these where there are none
+  double constant_rate = 0;       // mean held-out response
 };
 
 /// Held-out trials: of the recording, or `num` simulated ones with stimuli of the set (uniform on the sphere of a ball, uniform in

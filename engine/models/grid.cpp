@@ -29,6 +29,7 @@ GridModel::GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli
   }
   num_parameters = family_->parameters.size();
   num_blocks_ = (num_nodes_ + block_size - 1) / block_size;
+  num_groups_ = (num_nodes_ + group_size - 1) / group_size;
   const auto num_tables = static_cast<std::size_t>(family_->num_choices() > 0 ? family_->num_choices() : 3);
   const double bytes = static_cast<double>(num_stimuli()) * static_cast<double>(num_nodes_) * static_cast<double>(num_tables) * 8;
   if (bytes > static_cast<double>(max_bytes))
@@ -59,7 +60,7 @@ void GridModel::fill_tables(Executor& executor) {
   } else {
     rate_.resize(cells);
     zero_.resize(cells);
-    top_count_.resize(num_x * num_blocks_);
+    top_count_.resize(num_x * num_groups_);
   }
   executor.for_each_block(static_cast<int>(num_x), [&](int block) {
     const auto x = static_cast<std::size_t>(block);
@@ -90,11 +91,11 @@ void GridModel::fill_tables(Executor& executor) {
   for (std::size_t r = 0; r < num_outcomes_; ++r) log_factorials[r] = numerics::log_factorial(static_cast<double>(r));
   executor.for_each_block(static_cast<int>(num_x), [&](int block) {
     const auto x = static_cast<std::size_t>(block);
-    for (std::size_t b = 0; b < num_blocks_; ++b) {
-      const std::size_t first = b * block_size, last = std::min(first + block_size, num_nodes_);
+    for (std::size_t g = 0; g < num_groups_; ++g) {
+      const std::size_t first = g * group_size, last = std::min(first + group_size, num_nodes_);
       const double* rate = &rate_[x * num_nodes_];
       const int top = count_bound(*std::max_element(rate + first, rate + last));
-      top_count_[x * num_blocks_ + b] = static_cast<std::uint16_t>(top);
+      top_count_[x * num_groups_ + g] = static_cast<std::uint16_t>(top);
       for (std::size_t n = first; n < last; ++n) {
         zero_[x * num_nodes_ + n] = std::exp(-rate[n]);
         entropy_[x * num_nodes_ + n] = poisson_entropy(rate[n], zero_[x * num_nodes_ + n], log_factorials);
@@ -113,12 +114,17 @@ std::unique_ptr<Belief> GridModel::prior() const {
   return belief;
 }
 
+std::size_t GridModel::find(std::span<const double> stimulus) const {
+  std::size_t x = 0;
+  while (x < num_stimuli() && !std::equal(stimulus.begin(), stimulus.end(), &stimuli_[x * stimulus_dim])) ++x;
+  return x;
+}
+
 void GridModel::node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const {
   const auto r = static_cast<std::size_t>(response);
   const bool choices = family_->num_choices() > 0;
   // a stimulus of the set is looked up, any other is evaluated
-  for (std::size_t x = 0; x < num_stimuli(); ++x) {
-    if (!std::equal(stimulus.begin(), stimulus.end(), &stimuli_[x * stimulus_dim])) continue;
+  if (const std::size_t x = find(stimulus); x < num_stimuli()) {
     if (!choices) return poisson_log_likelihood(&rate_[x * num_nodes_], num_nodes_, response, out.data());
     const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_];
     if (r > 0) return log_all(table + (r - 1) * num_nodes_, num_nodes_, out.data());
@@ -170,8 +176,8 @@ double GridModel::predictive(const Belief& any_belief, std::size_t x, std::span<
       const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_ + first];
       mean_entropy += average(weights + first, table, num_nodes_, num_outcomes_ - 1, &entropy_[at], count, p.data() + 1);
     } else {
-      mean_entropy += average_counts(weights + first, &rate_[at], &zero_[at], &entropy_[at], count, top_count_[x * num_blocks_ + b],
-                                     p.data());
+      mean_entropy += average_counts(weights + first, &rate_[at], &zero_[at], &entropy_[at], count,
+                                     &top_count_[x * num_groups_ + first / group_size], p.data());
     }
   }
   if (family_->num_choices() > 0) p[0] = std::max(0.0, 1 - std::accumulate(p.begin() + 1, p.end(), 0.0));
@@ -235,11 +241,21 @@ double GridModel::response_quantile(const GridBelief& belief, std::span<const do
 }
 
 void GridModel::predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const {
-  for (std::size_t i = 0; i < mean.size(); ++i)
-    mean[i] = response_moments(grid(belief), stimuli.subspan(i * stimulus_dim, stimulus_dim)).first;
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    const std::span<const double> stimulus = stimuli.subspan(i * stimulus_dim, stimulus_dim);
+    const std::size_t x = find(stimulus);
+    mean[i] = x < num_stimuli() ? mean_response(belief, x).first : response_moments(grid(belief), stimulus).first;
+  }
 }
 
 double GridModel::log_predictive(const GridBelief& belief, std::span<const double> stimulus, double response) const {
+  const std::size_t x = find(stimulus);
+  if (x < num_stimuli() && response < static_cast<double>(num_outcomes_)) {
+    std::vector<double> p(num_outcomes_);
+    predictive(belief, x, p);
+    // the tables drop what is below 1e-15; the sum over all nodes decides there
+    if (const double here = p[static_cast<std::size_t>(response)]; here > 1e-9) return std::log(here);
+  }
   std::vector<double> log_likelihood(num_nodes_);
   node_log_likelihood(stimulus, response, log_likelihood);
   return log_mean_exp(belief.log_weights.data(), log_likelihood.data(), num_nodes_);

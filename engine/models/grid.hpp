@@ -67,18 +67,20 @@ class GridModel final : public Model, public OutcomeTables {
 
  private:
   double expected_response(const double* outcome) const;
+  /// Index of a stimulus in the set, or num_stimuli().
+  std::size_t find(std::span<const double> stimulus) const;
   void fill_tables(Executor& executor);
   void node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const;
 
   std::unique_ptr<Family> family_;
   std::vector<double> stimuli_;            // [num_stimuli, stimulus_dim]
   std::size_t num_nodes_ = 1;
-  std::size_t num_blocks_ = 0;
+  std::size_t num_blocks_ = 0, num_groups_ = 0;
   std::size_t num_outcomes_ = 0;           // table columns: choices, or counts 0 … num_outcomes - 1
   std::vector<double> probability_;        // choices: [num_stimuli, num_choices - 1, num_nodes], choices 1 …
   std::vector<double> rate_, zero_;        // counts: λ and exp(-λ), [num_stimuli, num_nodes]
   std::vector<double> entropy_;            // [num_stimuli, num_nodes], nats
-  std::vector<std::uint16_t> top_count_;   // counts: largest count that matters, [num_stimuli, num_blocks]
+  std::vector<std::uint16_t> top_count_;   // counts: largest count that matters, [num_stimuli, num_groups]
 };
 
 /// Shannon entropy of the belief over the nodes, nats.

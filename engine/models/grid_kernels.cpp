@@ -61,25 +61,31 @@ HARTLINE_CLONES double average(const double* weights, const double* table, std::
 }
 
 HARTLINE_CLONES double average_counts(const double* weights, const double* rate, const double* zero, const double* entropy,
-                                      std::size_t count, int top, double* out) {
+                                      std::size_t count, const std::uint16_t* top, double* out) {
+  // sums stay in lanes until the block is done: one horizontal sum a count and block, not one a group
+  Lanes total[max_counts];
+  const std::size_t num_groups = (count + group_size - 1) / group_size;
+  const int last = *std::max_element(top, top + num_groups);
+  for (int r = 0; r <= last; ++r) total[r] = spread(0);
   Lanes h = spread(0);
-  for (std::size_t n = 0; n < count; n += 32) {
+  for (std::size_t g = 0; g < num_groups; ++g) {
     Lanes p[4], lambda[4];
     for (int k = 0; k < 4; ++k) {
-      const std::size_t at = n + 8 * static_cast<std::size_t>(k);
+      const std::size_t at = g * group_size + 8 * static_cast<std::size_t>(k);
       const int here = at >= count ? 0 : static_cast<int>(std::min<std::size_t>(8, count - at));
       const Lanes w = load_part(weights + at, here, 0);
       lambda[k] = load_part(rate + at, here, 0);
       p[k] = w * load_part(zero + at, here, 0);
       h += w * load_part(entropy + at, here, 0);
     }
-    out[0] += sum((p[0] + p[1]) + (p[2] + p[3]));
-    for (int r = 1; r <= top; ++r) {
+    total[0] += (p[0] + p[1]) + (p[2] + p[3]);
+    for (int r = 1; r <= top[g]; ++r) {
       const Lanes inverse = spread(1.0 / r);
       for (int k = 0; k < 4; ++k) p[k] *= lambda[k] * inverse;
-      out[r] += sum((p[0] + p[1]) + (p[2] + p[3]));
+      total[r] += (p[0] + p[1]) + (p[2] + p[3]);
     }
   }
+  for (int r = 0; r <= last; ++r) out[r] += sum(total[r]);
   return sum(h);
 }
 

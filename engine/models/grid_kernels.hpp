@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 namespace hartline::models {
 
-constexpr std::size_t block_size = 256;  // nodes
+constexpr std::size_t block_size = 256;  // nodes that are passed over together
+constexpr std::size_t group_size = 32;   // nodes whose counts are followed together
+constexpr std::size_t max_counts = 1024; // of a table
 
 /// Largest count that matters for Poisson(rate): what lies above has probability below 1e-15.
 int count_bound(double rate);
@@ -18,9 +21,9 @@ double poisson_entropy(double rate, double zero, std::span<const double> log_fac
 double average(const double* weights, const double* table, std::size_t stride, std::size_t num_rows, const double* entropy,
                std::size_t count, double* out);
 
-/// out_r += Σ_n w_n Poisson(r; rate_n) for r = 0 … top; returns Σ_n w_n entropy_n.
-double average_counts(const double* weights, const double* rate, const double* zero, const double* entropy, std::size_t count, int top,
-                      double* out);
+/// out_r += Σ_n w_n Poisson(r; rate_n); top[g]: the largest count that matters in group g of the block. Returns Σ_n w_n entropy_n.
+double average_counts(const double* weights, const double* rate, const double* zero, const double* entropy, std::size_t count,
+                      const std::uint16_t* top, double* out);
 
 /// out_n = log p(r | Poisson(rate_n)) up to nothing: the factorial is included. out may be rate.
 void poisson_log_likelihood(const double* rate, std::size_t count, double r, double* out);

@@ -84,6 +84,38 @@ TEST(Grid, OutcomeProbabilitiesSumToOne) {
   }
 }
 
+TEST(Grid, CountTablesAgreeWithDirectSumsAtHighRates) {
+  const auto executor = make_serial_executor();
+  TuningCurveSpec spec;
+  spec.centre = range(-5, 5, 13);
+  spec.width = values({.5, 1, 3});
+  spec.amplitude = values({5, 30, 200});
+  spec.baseline = values({.5, 2, 4});
+  const GridModel model(make_family(spec), range(-6, 6, 7).points("x"), *executor);
+  auto belief = model.prior();
+  for (int step = 0; step < 3; ++step) {
+    const auto& weights = dynamic_cast<const GridBelief&>(*belief).weights;
+    for (std::size_t x = 0; x < 7; ++x) {
+      std::vector<double> p(model.num_outcomes()), direct(model.num_outcomes(), 0), parameters(4);
+      double mean_entropy = 0;
+      for (std::size_t n = 0; n < model.num_nodes(); ++n) {
+        model.node(n, parameters);
+        double h = 0;
+        for (std::size_t r = 0; r < direct.size(); ++r) {
+          const double log_p = model.log_likelihood(parameters, {&model.stimuli()[x], 1}, static_cast<double>(r));
+          direct[r] += weights[n] * std::exp(log_p);
+          h -= std::exp(log_p) * log_p;
+        }
+        mean_entropy += weights[n] * h;
+      }
+      EXPECT_NEAR(model.predictive(*belief, x, p), mean_entropy, 1e-11);
+      for (std::size_t r = 0; r < direct.size(); ++r) EXPECT_NEAR(p[r], direct[r], 1e-13) << r;
+    }
+    const double shown = step == 0 ? 0 : 2;
+    model.update(*belief, {&shown, 1}, counts(step == 0 ? 31 : 180), 0);
+  }
+}
+
 TEST(Grid, PoissonEntropyAgreesWithItsSum) {
   std::vector<double> log_factorials;
   for (int r = 0; r < 500; ++r) log_factorials.push_back(numerics::log_factorial(r));
