@@ -9,6 +9,8 @@ namespace hartline::loop {
 
 Learner::Learner(const Experiment& experiment)
     : experiment_(experiment), belief_(experiment.model->prior()), plan_(experiment.design->make_plan()) {
+  // the plan sees the prior here, not at the first choice: a run that is restored or replayed may make none before it learns
+  experiment.design->follow(*plan_, capability(), -1, {});
   keeps_history_ = experiment.glm() && (experiment.refine_every > 0 || experiment.refine_at_end);
   if (keeps_history_) {
     const auto num = static_cast<std::size_t>(experiment.spec.num_trials);

@@ -201,7 +201,8 @@ void Glm::refine(GaussianBelief& belief, const History& history) const {
       const Eigen::VectorXd next = theta + scale * step;
       const Eigen::VectorXd next_rho = s * next;
       const double next_value = log_posterior(next_rho, next);
-      if (next_value >= value + 1e-4 * scale * promised || (promised < 1e-10 * (1 + std::abs(value)) && next_value >= value)) {
+      // so near the mode the value no longer tells steps apart: rounding of it is as large as what a step gains
+      if (promised < 1e-10 * (1 + std::abs(value)) || next_value >= value + 1e-4 * scale * promised) {
         theta = next;
         rho = next_rho;
         value = next_value;
