@@ -1,5 +1,6 @@
 // Lanes: eight doubles at a time with plain operators. The compiler lowers them to whatever the machine has; a function marked
-// HARTLINE_CLONES is compiled for several instruction sets and the best one is picked when the program starts.
+// HARTLINE_CLONES is compiled for several instruction sets and the best one is picked when the program starts. The sets are levels,
+// not processors: a clone for a named processor is taken on that very processor only, not on later or other makes.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 #if defined(HARTLINE_SANITIZED) || !defined(__x86_64__) || defined(__clang__)
 #define HARTLINE_CLONES
 #else
-#define HARTLINE_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define HARTLINE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #endif
 #define HARTLINE_INLINE inline __attribute__((always_inline))
 
