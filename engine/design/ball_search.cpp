@@ -1,136 +1,41 @@
 #include "design/ball_search.hpp"
 
-#include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "base/random.hpp"
+#include "design/ball_curve.hpp"
 #include "numerics/dense.hpp"
+#include "numerics/symmetric_eigen.hpp"
 
 namespace hartline::design {
 
 namespace {
 
 constexpr int max_space = static_cast<int>(BallSearch::max_space);
-using SmallMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor, max_space, max_space>;
-using SmallVector = Eigen::Matrix<double, Eigen::Dynamic, 1, Eigen::ColMajor, max_space, 1>;
+static_assert(BallSearch::max_space <= max_curve_dim && max_space <= numerics::SymmetricEigen::max_dim);
 
-/// The problem in the eigenbasis of the (restricted) covariance: maximise U(b, q) with y in place of x.
-struct Reduced {
-  int dim = 0;
-  std::array<double, max_space> c;    // eigenvalues, falling
-  std::array<double, max_space> gap;  // c[0] - c[i], kept above 1e-7 c[0]
-  std::array<double, max_space> u;    // μ
-  std::array<double, max_space> t;    // μ for the tracing: its top component is not zero
-  std::array<double, max_space> w;    // c_b
-  double mean_bias = 0, variance_bias = 0, power = 1;
-  bool has_w = false;
-};
-
-/// A point of the curve: x = scale · (δ + gap)⁻¹ (w + ν t).
-struct Point {
-  double offset = 0;  // distance of δ from the lower end of the curve
-  int branch = 0;     // which root ν
-  double scale = 1;
-};
-
-/// The curve δ = λ - c[0] from `low` to infinity.
-class Curve {
- public:
-  explicit Curve(const Reduced& problem) : p_(problem), low_(lowest()) {}
-
-  /// Both roots ν at δ; false where the curve has no point.
-  bool roots(double delta, double nu[2]) const {
-    double a = 0, b = 0, c = 0;
-    for (int i = 0; i < p_.dim; ++i) {
-      const double r = 1 / (delta + (i ? gap(i) : 0));
-      const double tr = p_.t[idx(i)] * r, wr = p_.w[idx(i)] * r;
-      a += tr * tr;
-      b += tr * wr;
-      c += wr * wr;
-    }
-    const double discriminant = b * b - a * (c - p_.power);
-    if (!(discriminant >= 0) || !std::isfinite(a)) return false;
-    const double root = std::sqrt(discriminant);
-    nu[0] = (-b + root) / a;
-    nu[1] = (-b - root) / a;
-    return true;
-  }
-
-  double low() const { return low_; }
-
-  /// y at a point; false where there is none.
-  bool at(const Point& point, double* y) const {
-    const double delta = low_ + point.offset;
-    double nu[2];
-    if (delta == 0 || !roots(delta, nu)) return false;
-    double norm = 0;
-    for (int i = 0; i < p_.dim; ++i) {
-      y[i] = (p_.w[idx(i)] + nu[point.branch] * p_.t[idx(i)]) / (delta + (i ? gap(i) : 0));
-      norm += y[i] * y[i];
-    }
-    const double scale = point.scale * std::sqrt(p_.power / norm);
-    for (int i = 0; i < p_.dim; ++i) y[i] *= scale;
-    return std::isfinite(scale);
-  }
-
- private:
-  static std::size_t idx(int i) { return static_cast<std::size_t>(i); }
-  double gap(int i) const { return p_.gap[idx(i)]; }
-
-  /// Σ t_i² / (δ + gap_i), whose root in (-gap_1, 0) is the top eigenvalue of C restricted to t⊥.
-  double secular(double delta) const {
-    double total = 0;
-    for (int i = 0; i < p_.dim; ++i) total += p_.t[idx(i)] * p_.t[idx(i)] / (delta + (i ? gap(i) : 0));
-    return total;
-  }
-
-  double lowest() const {
-    if (p_.dim < 2) return 0;
-    // bisection in the logarithm of -δ: the root may be as near to zero as 1e-14 of the gap
-    double near = -1e-30 * gap(1), far = -gap(1) * (1 - 1e-15);
-    if (secular(far) <= 0) return far;
-    for (int i = 0; i < 120 && far / near > 1 + 1e-15; ++i) {
-      const double middle = -std::sqrt(near * far);
-      (secular(middle) < 0 ? near : far) = middle;
-    }
-    const double restricted = near;
-    double nu[2];
-    if (!p_.has_w || roots(restricted, nu)) return restricted;
-    // with a bias the curve may begin higher up, where its two roots meet
-    double out = restricted, in = std::max(p_.c[0], 1e-300);
-    while (!roots(in, nu)) in *= 4;
-    for (int i = 0; i < 200 && in - out > 1e-15 * std::abs(in); ++i) {
-      const double middle = 0.5 * (in + out);
-      (roots(middle, nu) ? in : out) = middle;
-    }
-    return in;
-  }
-
-  const Reduced& p_;
-  double low_;
-};
-
-constexpr std::size_t num_grid = 112;                 // points of a branch
+constexpr std::size_t num_grid = 112;                 // most points of a branch
 constexpr double grid_low = 1e-20, grid_high = 1e8;   // offsets, in units of c[0]
-constexpr int num_zoom = 16;
+constexpr double per_decade = 4;                      // points, up to 10 c[0]; one above, where the curve only nears its end
+constexpr double zoom[16] = {-1, -.875, -.75, -.625, -.5, -.375, -.25, -.125, .125, .25, .375, .5, .625, .75, .875, 1};
+constexpr std::size_t num_scales = 8, max_points = 2 * num_grid * num_scales;
 
 }  // namespace
 
 struct BallScratch {
-  explicit BallScratch(std::size_t n, std::size_t space)
-      : dim(n), basis(space * n), product(n), candidate(n), image(space * n) {}
+  explicit BallScratch(std::size_t n, std::size_t space) : dim(n), basis(space * n), candidate(n), part(n), image(numerics::max_together * n) {}
   std::size_t dim;
   std::vector<double> basis;      // [space, n] orthonormal rows
-  std::vector<double> product;    // [n]
   std::vector<double> candidate;  // [n]
-  std::vector<double> image;      // [space, n] C times the basis
-  SmallMatrix restricted;
-  Eigen::SelfAdjointEigenSolver<SmallMatrix> solver{max_space};
+  std::vector<double> part;       // [n]
+  std::vector<double> image;      // [max_together, n] C times rows of the basis
+  numerics::SymmetricEigen::Matrix restricted;
+  numerics::SymmetricEigen eigen;
   Reduced problem;
-  std::array<double, 2 * num_grid * 8> m, v, utility;
-  std::array<Point, 2 * num_grid * 8> points;
+  std::array<double, max_points> m, v, utility;
+  std::array<Point, max_points> points;
 };
 
 void FreeBallScratch::operator()(BallScratch* scratch) const { delete scratch; }
@@ -142,11 +47,14 @@ BallScratchPtr BallSearch::make_scratch(std::size_t n) const { return BallScratc
 
 namespace {
 
-/// Orthonormal basis of a block Krylov space with full reorthogonalisation; a direction that adds nothing is dropped.
+/// Orthonormal basis of a block Krylov space with full reorthogonalisation, and the restriction of C to it; a direction that adds
+/// nothing is dropped.
 class Krylov {
  public:
   Krylov(BallScratch& scratch, const models::GaussianView& view, std::size_t max_size)
-      : s_(scratch), view_(view), max_size_(std::min(max_size, scratch.dim)) {}
+      : s_(scratch), view_(view), max_size_(std::min(max_size, scratch.dim)) {
+    s_.restricted.resize(static_cast<Eigen::Index>(max_size_), static_cast<Eigen::Index>(max_size_));
+  }
 
   bool full() const { return size_ >= max_size_; }
   std::size_t size() const { return size_; }
@@ -154,47 +62,62 @@ class Krylov {
 
   /// Adds s_.candidate unless it lies in the space already.
   void add() {
-    if (full()) return;
-    const std::size_t n = s_.dim;
-    double* x = s_.candidate.data();
-    const double before = std::sqrt(numerics::dot(x, x, n));
-    if (!(before > 0)) return;
-    numerics::add_scaled(x, 1 / before - 1, x, n);
     double coefficients[max_space];
-    for (int pass = 0; pass < 2; ++pass) {
-      numerics::multiply_rows(s_.basis.data(), n, 0, size_, n, x, coefficients);
-      for (std::size_t k = 0; k < size_; ++k) numerics::add_scaled(x, -coefficients[k], &s_.basis[k * n], n);
-      if (pass == 0 && numerics::dot(x, x, n) > 0.25) break;  // little was removed: one pass is enough
+    if (!full()) append(coefficients);
+  }
+
+  /// Multiplies the next vectors of the basis by C, as many as the budget allows but no more than share one reading of C, and adds
+  /// their images; returns how many, 0 when the space is closed under C.
+  std::size_t expand(const Budget& budget) {
+    const std::size_t n = s_.dim, most = std::min(numerics::max_together, size_ - num_products_);
+    std::size_t count = 0;
+    while (count < most && (num_products_ + count < 2 || budget.allows(static_cast<std::int64_t>(num_products_ + count)))) ++count;
+    numerics::multiply_rows_together(view_.covariance, view_.dim, n, n, &s_.basis[num_products_ * n], count, s_.image.data());
+    for (std::size_t j = 0; j < count; ++j) {
+      std::copy_n(&s_.image[j * n], n, s_.candidate.begin());
+      take_image(num_products_++);
     }
-    const double left = std::sqrt(numerics::dot(x, x, n));
-    if (left < 1e-10) return;
-    double* row = &s_.basis[size_ * n];
-    for (std::size_t i = 0; i < n; ++i) row[i] = x[i] / left;
-    ++size_;
-  }
-
-  /// Multiplies the next vector of the basis by C and adds the image; false when the space is closed under C.
-  bool expand() {
-    if (num_products_ == size_) return false;
-    const std::size_t n = s_.dim;
-    double* image = &s_.image[num_products_ * n];
-    numerics::multiply_rows(view_.covariance, view_.dim, 0, n, n, &s_.basis[num_products_ * n], image);
-    ++num_products_;
-    std::copy(image, image + n, s_.candidate.begin());
-    add();
-    return true;
-  }
-
-  /// The restriction of C to the vectors that have been multiplied.
-  void restrict_to(SmallMatrix& out) const {
-    const auto k = static_cast<Eigen::Index>(num_products_);
-    out.resize(k, k);
-    for (Eigen::Index i = 0; i < k; ++i)
-      numerics::multiply_rows(s_.basis.data(), s_.dim, 0, num_products_, s_.dim, &s_.image[static_cast<std::size_t>(i) * s_.dim],
-                              out.col(i).data());
+    return count;
   }
 
  private:
+  /// Takes in s_.candidate = C q_k.
+  void take_image(std::size_t k) {
+    double coefficients[max_space];
+    if (full())
+      numerics::multiply_rows(s_.basis.data(), s_.dim, 0, k + 1, s_.dim, s_.candidate.data(), coefficients);
+    else
+      append(coefficients);
+    const auto column = static_cast<Eigen::Index>(k);
+    for (Eigen::Index i = 0; i <= column; ++i)
+      s_.restricted(i, column) = s_.restricted(column, i) = coefficients[static_cast<std::size_t>(i)];
+  }
+
+  /// Makes the candidate orthogonal to the basis and of length one and its next row, unless next to nothing is left of it.
+  /// `coefficients`: its products with the rows before, [size].
+  void append(double* coefficients) {
+    const std::size_t n = s_.dim;
+    double* x = s_.candidate.data();
+    double again[max_space], before = numerics::dot(x, x, n);
+    for (std::size_t i = 0; i < size_; ++i) coefficients[i] = 0;
+    const double least = 1e-20 * before;
+    if (!(before > 0)) return;
+    for (int pass = 0; pass < 3 && size_ > 0; ++pass) {
+      double* products = pass == 0 ? coefficients : again;
+      numerics::multiply_rows(s_.basis.data(), n, 0, size_, n, x, products);
+      numerics::multiply_transposed(s_.basis.data(), n, size_, n, products, s_.part.data());
+      numerics::add_scaled(x, -1, s_.part.data(), n);
+      const double after = numerics::dot(x, x, n);
+      if (!(after > least)) return;
+      if (after > 0.5 * before) break;
+      before = after;
+    }
+    const double inverse = 1 / std::sqrt(numerics::dot(x, x, n));
+    double* row = &s_.basis[size_ * n];
+    for (std::size_t i = 0; i < n; ++i) row[i] = x[i] * inverse;
+    ++size_;
+  }
+
   BallScratch& s_;
   const models::GaussianView& view_;
   std::size_t max_size_, size_ = 0, num_products_ = 0;
@@ -216,50 +139,44 @@ BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<c
     for (std::size_t i = 0; i < n; ++i) s.candidate[i] = view.covariance[i * view.dim + n];
     space.add();
   }
-  if (!hint.empty()) {
-    std::copy(hint.begin(), hint.end(), s.candidate.begin());
-    space.add();
-  }
   for (std::uint64_t k = 0; space.size() < (n <= full_dim ? n : 1) || k == 0; ++k) {
     Stream(seed, Purpose::tie, trial, k).fill_normal(s.candidate);
+    if (k == 0 && !hint.empty()) {
+      const double length = std::sqrt(numerics::dot(hint.data(), hint.data(), n));
+      if (length > 0) numerics::add_scaled(s.candidate.data(), std::sqrt(static_cast<double>(n)) / length, hint.data(), n);
+    }
     space.add();
     if (space.full()) break;
   }
-  while (best.units < 2 || budget.allows(best.units)) {
-    if (!space.expand()) break;
-    ++best.units;
-  }
-  space.restrict_to(s.restricted);
-  s.solver.compute(s.restricted);
+  while (space.expand(budget) > 0) {}
+  best.units = static_cast<std::int64_t>(space.num_products());
+  const int dim = static_cast<int>(space.num_products());
+  s.restricted.conservativeResize(dim, dim);
+  s.eigen.compute(s.restricted);
 
   // the problem in its eigenbasis, largest eigenvalue first
   Reduced& p = s.problem;
-  const int dim = static_cast<int>(space.num_products());
-  const auto& vectors = s.solver.eigenvectors();
   p.dim = dim;
   p.power = power_;
   p.mean_bias = bias ? view.mean[n] : 0;
   p.variance_bias = bias ? view.covariance[n * view.dim + n] : 0;
   p.has_w = false;
-  double mean_in[max_space], bias_in[max_space];
-  numerics::multiply_rows(s.basis.data(), n, 0, space.num_products(), n, view.mean, mean_in);
+  double inside[max_space];
+  numerics::multiply_rows(s.basis.data(), n, 0, space.num_products(), n, view.mean, inside);
+  s.eigen.to_eigenbasis(inside, p.u.data());
+  p.w.fill(0);
   if (bias) {
     for (std::size_t i = 0; i < n; ++i) s.candidate[i] = view.covariance[i * view.dim + n];
-    numerics::multiply_rows(s.basis.data(), n, 0, space.num_products(), n, s.candidate.data(), bias_in);
+    numerics::multiply_rows(s.basis.data(), n, 0, space.num_products(), n, s.candidate.data(), inside);
+    s.eigen.to_eigenbasis(inside, p.w.data());
   }
   double length = 0;
   for (int i = 0; i < dim; ++i) {
-    const auto to = static_cast<std::size_t>(i);
-    const Eigen::Index from = dim - 1 - i;
-    p.c[to] = s.solver.eigenvalues()[from];
-    p.gap[to] = std::max(p.c[0] - p.c[to], 1e-7 * p.c[0]);
-    p.u[to] = p.w[to] = 0;
-    for (int k = 0; k < dim; ++k) {
-      p.u[to] += vectors(k, from) * mean_in[k];
-      if (bias) p.w[to] += vectors(k, from) * bias_in[k];
-    }
-    length += p.u[to] * p.u[to];
-    p.has_w = p.has_w || p.w[to] != 0;
+    const auto k = static_cast<std::size_t>(i);
+    p.c[k] = s.eigen.values()[k];
+    p.gap[k] = i ? std::max(p.c[0] - p.c[k], 1e-7 * p.c[0]) : 0;
+    length += p.u[k] * p.u[k];
+    p.has_w = p.has_w || p.w[k] != 0;
   }
   length = std::sqrt(length);
   p.t = p.u;
@@ -268,77 +185,92 @@ BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<c
 
   // trace the curve, then zoom in around the best points
   const Curve curve(p);
-  double y[max_space];
   const auto score = [&](std::size_t count) {
-    std::size_t kept = 0;
-    for (std::size_t k = 0; k < count; ++k) {
-      if (!curve.at(s.points[k], y)) continue;
-      double b = p.mean_bias, q = p.variance_bias;
-      for (int i = 0; i < dim; ++i) {
-        const auto j = static_cast<std::size_t>(i);
-        b += p.u[j] * y[i];
-        q += (p.c[j] * y[i] + 2 * p.w[j]) * y[i];
-      }
-      s.points[kept] = s.points[k];
-      s.m[kept] = b;
-      s.v[kept] = std::max(q, 0.0);
-      ++kept;
-    }
-    utility_.evaluate({s.m.data(), kept}, {s.v.data(), kept}, {s.utility.data(), kept});
-    return kept;
+    curve.trace(s.points.data(), count, s.m.data(), s.v.data());
+    utility_.evaluate({s.m.data(), count}, {s.v.data(), count}, {s.utility.data(), count});
+    for (std::size_t k = 0; k < count; ++k)
+      if (std::isnan(s.m[k])) s.utility[k] = -1;
   };
   const bool edge_only = utility_.increases_with_variance();
-  constexpr double scales[] = {1, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02};
-  const std::size_t num_scales = edge_only ? 1 : std::size(scales);
+  // without a bias the branches mirror each other, equal v and opposite m: of a pair of points the one with m > 0 may be enough
+  const bool mirrored = !p.has_w && utility_.never_falls_with_mean();
+  const int num_branches = mirrored ? 1 : 2;
+  const auto point_at = [&](double offset, int branch, double scale) {
+    return Point{offset, mirrored ? (curve.low() + offset < 0 ? 1 : 0) : branch, scale};
+  };
+  constexpr double scales[num_scales] = {1, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02};
+
+  // offsets: from where the curve has not left its lower end yet, to where it has reached the direction of the mean
+  std::array<double, num_grid> offsets;
+  const double low = p.has_w ? grid_low : std::clamp(1e-6 * std::abs(curve.low()) / p.c[0], grid_low, 1.0);
+  const double decades = std::log10(10 / low);
+  const std::size_t num_fine = std::min(num_grid - 7, static_cast<std::size_t>(per_decade * decades) + 2);
+  const double fine_ratio = std::pow(10, decades / static_cast<double>(num_fine - 1));
+  offsets[0] = p.c[0] * low;
+  for (std::size_t k = 1; k < num_fine; ++k) offsets[k] = offsets[k - 1] * fine_ratio;
+  const std::size_t num_offsets = num_fine + 7;
+  for (std::size_t k = num_fine; k < num_offsets; ++k) offsets[k] = offsets[k - 1] * 10;
+
   std::size_t count = 0;
-  for (int branch = 0; branch < 2; ++branch)
-    for (std::size_t k = 0; k < num_grid; ++k)
-      for (std::size_t j = 0; j < num_scales; ++j) {
-        const double u = static_cast<double>(k) / (num_grid - 1);
-        s.points[count++] = {p.c[0] * grid_low * std::pow(grid_high / grid_low, u), branch, scales[j]};
-      }
-  count = score(count);
+  for (int branch = 0; branch < num_branches; ++branch)
+    for (std::size_t k = 0; k < num_offsets; ++k)
+      for (std::size_t j = 0; j < (edge_only ? 1 : num_scales); ++j) s.points[count++] = point_at(offsets[k], branch, scales[j]);
+  score(count);
   struct Start {
     double utility = -1;
     Point point;
     double m = 0, v = 0;
   };
-  std::array<Start, 2> starts;  // the best of either branch
-  for (std::size_t k = 0; k < count; ++k) {
-    Start& start = starts[static_cast<std::size_t>(s.points[k].branch)];
+  const auto offer = [&](Start& start, std::size_t k) {
     if (s.utility[k] > start.utility) start = {s.utility[k], s.points[k], s.m[k], s.v[k]};
-  }
+  };
+  std::array<Start, 2> starts;  // the best of either branch
+  for (std::size_t k = 0; k < count; ++k) offer(starts[mirrored ? 0 : static_cast<std::size_t>(s.points[k].branch)], k);
   Start top;
   for (int branch = 0; branch < 2; ++branch) {
     Start start = starts[static_cast<std::size_t>(branch)];
     if (start.utility < 0) continue;
-    double ratio = std::pow(grid_high / grid_low, 1.0 / (num_grid - 1)), scale_ratio = 1.5;
-    for (int round = 0; round < 6; ++round) {
-      count = 0;
-      for (int k = -num_zoom / 2; k <= num_zoom / 2; ++k) {
-        const double factor = std::pow(ratio, 2.0 * k / num_zoom);
-        for (int j = edge_only ? 0 : -3; j <= (edge_only ? 0 : 3); ++j) {
-          const double scale = start.point.scale * std::pow(scale_ratio, j / 3.0);
-          if (scale <= 1) s.points[count++] = {start.point.offset * factor, branch, scale};
-        }
+    double ratio = std::log(start.point.offset > 9 * p.c[0] ? 10 : fine_ratio), scale_ratio = 1.5;
+    if (edge_only) {
+      for (int round = 0; round < 3; ++round) {
+        for (std::size_t k = 0; k < 16; ++k) s.points[k] = point_at(start.point.offset * std::exp(ratio * zoom[k]), branch, 1);
+        score(16);
+        for (std::size_t k = 0; k < 16; ++k) offer(start, k);
+        ratio *= 1.25 / 8;
       }
-      if (!edge_only && start.point.scale < 1) s.points[count++] = {start.point.offset, branch, std::min(1.0, start.point.scale * scale_ratio)};
-      count = score(count);
-      for (std::size_t k = 0; k < count; ++k)
-        if (s.utility[k] > start.utility) start = {s.utility[k], s.points[k], s.m[k], s.v[k]};
-      ratio = std::pow(ratio, 2.5 / num_zoom);
-      scale_ratio = std::pow(scale_ratio, 0.5);
+      // the last step: the top of the parabola through three points
+      const double middle = start.utility;
+      for (std::size_t k = 0; k < 2; ++k) s.points[k] = point_at(start.point.offset * std::exp(k ? ratio : -ratio), branch, 1);
+      score(2);
+      const double bend = s.utility[0] - 2 * middle + s.utility[1];
+      if (bend < 0) {
+        const double shift = std::clamp(0.5 * (s.utility[0] - s.utility[1]) / bend, -1.0, 1.0);
+        s.points[0] = point_at(start.point.offset * std::exp(shift * ratio), branch, 1);
+        score(1);
+        offer(start, 0);
+      }
+    } else {
+      for (int round = 0; round < 6; ++round) {
+        count = 0;
+        for (int k = -8; k <= 8; ++k)
+          for (int j = -3; j <= 3; ++j) {
+            const double scale = start.point.scale * std::pow(scale_ratio, j / 3.0);
+            if (scale <= 1) s.points[count++] = point_at(start.point.offset * std::exp(ratio * k / 8), branch, scale);
+          }
+        if (start.point.scale < 1) s.points[count++] = point_at(start.point.offset, branch, std::min(1.0, start.point.scale * scale_ratio));
+        score(count);
+        for (std::size_t k = 0; k < count; ++k) offer(start, k);
+        ratio *= 1.25 / 8;
+        scale_ratio = std::sqrt(scale_ratio);
+      }
     }
     if (start.utility > top.utility) top = start;
   }
 
   // back to the stimulus
-  curve.at(top.point, y);
   double coefficients[max_space];
-  for (int k = 0; k < dim; ++k) {
-    coefficients[k] = 0;
-    for (int i = 0; i < dim; ++i) coefficients[k] += vectors(k, dim - 1 - i) * y[i];
-  }
+  curve.at(top.point, coefficients);
+  s.eigen.from_eigenbasis(coefficients, coefficients);
   numerics::multiply_transposed(s.basis.data(), n, space.num_products(), n, coefficients, x.data());
   const double norm = numerics::dot(x.data(), x.data(), n);
   if (norm > power_) {

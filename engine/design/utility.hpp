@@ -34,6 +34,9 @@ class LinearUtility {
   /// U never falls when v grows at fixed m, so that only the upper edge of the possible (m, v) matters.
   bool increases_with_variance() const;
 
+  /// U never falls when m grows at fixed v.
+  bool never_falls_with_mean() const;
+
  private:
   Utility utility_;
   models::ResponseLaw law_;

@@ -16,6 +16,13 @@ void add_scaled(double* y, double a, const double* x, std::size_t n);
 void multiply_rows(const double* a, std::size_t stride, std::size_t first, std::size_t last, std::size_t columns, const double* x,
                    double* y);
 
+constexpr std::size_t max_together = 2;
+
+/// Y_k = A x_k for one or two vectors that share one reading of A [rows, stride]; vectors one after the other, `columns` long,
+/// results `rows` long. Each is bit for bit what multiply_rows gives    (numerics_test.cpp: Dense.ProductsTogetherEqualProductsApart)
+void multiply_rows_together(const double* a, std::size_t stride, std::size_t rows, std::size_t columns, const double* x,
+                            std::size_t num_vectors, double* y);
+
 /// y_j = Σ_i w_i A_ij over `rows` rows of A [rows, stride]: a product with the transpose.
 void multiply_transposed(const double* a, std::size_t stride, std::size_t rows, std::size_t columns, const double* w, double* y);
 

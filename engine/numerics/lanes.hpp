@@ -1,5 +1,6 @@
 // Lanes: eight doubles at a time with plain operators. The compiler lowers them to whatever the machine has; a function marked
-// HARTLINE_CLONES is compiled for several instruction sets and the best one is picked when the program starts.
+// HARTLINE_CLONES is compiled for several instruction sets and the best one is picked when the program starts. The sets are levels,
+// not processors: a clone for a named processor is taken on that very processor only, not on later or other makes.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 #if defined(HARTLINE_SANITIZED) || !defined(__x86_64__) || defined(__clang__)
 #define HARTLINE_CLONES
 #else
-#define HARTLINE_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#define HARTLINE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #endif
 #define HARTLINE_INLINE inline __attribute__((always_inline))
 
@@ -28,6 +29,16 @@ HARTLINE_INLINE void store(double* p, Lanes v) { std::memcpy(p, &v, sizeof v); }
 HARTLINE_INLINE Lanes spread(double x) { return Lanes{x, x, x, x, x, x, x, x}; }
 /// Sum in a fixed order.
 HARTLINE_INLINE double sum(Lanes v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }
+/// The sums of eight vectors, each in the order of sum().
+HARTLINE_INLINE Lanes sum_each(const Lanes v[8]) {
+  constexpr LaneBits low = {0, 1, 2, 3, 8, 9, 10, 11}, high = {4, 5, 6, 7, 12, 13, 14, 15};
+  constexpr LaneBits even = {0, 2, 4, 6, 8, 10, 12, 14}, odd = {1, 3, 5, 7, 9, 11, 13, 15};
+  Lanes four[4], two[2];
+  for (int k = 0; k < 4; ++k) four[k] = __builtin_shuffle(v[2 * k], v[2 * k + 1], low) + __builtin_shuffle(v[2 * k], v[2 * k + 1], high);
+  for (int k = 0; k < 2; ++k)
+    two[k] = __builtin_shuffle(four[2 * k], four[2 * k + 1], even) + __builtin_shuffle(four[2 * k], four[2 * k + 1], odd);
+  return __builtin_shuffle(two[0], two[1], even) + __builtin_shuffle(two[0], two[1], odd);
+}
 /// The first `count` lanes from memory, the others `rest`.
 HARTLINE_INLINE Lanes load_part(const double* p, int count, double rest) {
   Lanes v = spread(rest);

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "base/random.hpp"
@@ -8,6 +9,7 @@
 #include "numerics/lanes.hpp"
 #include "numerics/quadrature.hpp"
 #include "numerics/special.hpp"
+#include "numerics/symmetric_eigen.hpp"
 
 
 namespace hartline::numerics {
@@ -109,6 +111,57 @@ TEST(Special, LogFactorialAgreesWithTheSum) {
     sum += std::log(k);
     EXPECT_NEAR(log_factorial(k), sum, 1e-12 * (1 + sum));
   }
+}
+
+TEST(Dense, ProductsTogetherEqualProductsApart) {
+  for (const std::size_t n : {1, 3, 7, 8, 9, 20, 37, 100}) {
+    std::vector<double> a(n * n), x(2 * n), together(2 * n), apart(n), part(n);
+    Stream stream(2, Purpose::test, n);
+    stream.fill_normal(a);
+    stream.fill_normal(x);
+    multiply_rows_together(a.data(), n, n, n, x.data(), 2, together.data());
+    for (std::size_t k = 0; k < 2; ++k) {
+      multiply_rows(a.data(), n, 0, n, n, &x[k * n], apart.data());
+      for (std::size_t i = 0; i < n; ++i) {
+        EXPECT_EQ(together[k * n + i], apart[i]) << n;
+        multiply_rows(a.data(), n, i, i + 1, n, &x[k * n], part.data());
+        EXPECT_EQ(part[0], apart[i]) << n;
+        EXPECT_NEAR(apart[i], std::inner_product(&x[k * n], &x[k * n] + n, &a[i * n], 0.0), 1e-12) << n;
+      }
+    }
+    multiply_transposed(a.data(), n, n, n, x.data(), part.data());
+    for (std::size_t j = 0; j < n; ++j) {
+      double wanted = 0;
+      for (std::size_t i = 0; i < n; ++i) wanted += x[i] * a[i * n + j];
+      EXPECT_NEAR(part[j], wanted, 1e-12) << n;
+    }
+  }
+}
+
+TEST(SymmetricEigen, ReproducesTheMatrix) {
+  SymmetricEigen eigen;
+  for (const int n : {1, 2, 3, 17, 48, 96})
+    for (const bool repeated : {false, true}) {
+      SymmetricEigen::Matrix root(n, n);
+      Stream stream(3, Purpose::test, static_cast<std::uint64_t>(n));
+      for (int i = 0; i < n; ++i)
+        for (int j = 0; j < n; ++j) root(i, j) = repeated && j > n / 3 ? 0 : stream.normal();
+      SymmetricEigen::Matrix a = root * root.transpose();
+      a = (a + SymmetricEigen::Matrix(a.transpose())).eval() * 0.5;
+      eigen.compute(a);
+      const double scale = eigen.values()[0];
+      for (int k = 0; k < n; ++k) {
+        SymmetricEigen::Vector y = SymmetricEigen::Vector::Zero(n), v(n), back(n);
+        y[k] = 1;
+        eigen.from_eigenbasis(y.data(), v.data());
+        EXPECT_LT((a * v - eigen.values()[static_cast<std::size_t>(k)] * v).norm(), 1e-13 * scale) << n;
+        eigen.to_eigenbasis(v.data(), back.data());
+        EXPECT_LT((back - y).norm(), 1e-13);
+        if (k > 0) {
+          EXPECT_LE(eigen.values()[static_cast<std::size_t>(k)], eigen.values()[static_cast<std::size_t>(k) - 1]);
+        }
+      }
+    }
 }
 
 }  // namespace

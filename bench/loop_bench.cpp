@@ -1,0 +1,53 @@
+// A whole run, as the program does it: 25 x 33 Gabor, 5,000 trials, infomax in a ball.
+#include <fmt/format.h>
+
+#include <Eigen/Cholesky>
+
+#include "bench/measure.hpp"
+#include "loop/run.hpp"
+
+namespace hartline::bench {
+
+Rows loop_rows() {
+  loop::Spec spec;
+  spec.num_trials = 5000;
+  spec.subject.truth = "gabor";
+  spec.subject.gain = 3;
+  spec.subject.gabor.sigma_px = 4;
+  spec.subject.gabor.wavelength_px = 10;
+  spec.stimulus.kind = "ball";
+  spec.stimulus.shape = {25, 33};
+  spec.model.items = {{"kind", Value{std::string("glm")}}};
+  spec.belief.items = {{"prior_sd", Value{3 / std::sqrt(825.0)}}};
+  const auto executor = make_serial_executor();
+  const auto record = loop::make_null_record();
+  const SteadyClock clock;
+
+  const double begin = wall_ms();
+  const auto experiment = loop::build(spec, "", 1, *executor);
+  loop::Run run(*experiment, *record, clock);
+  run.go();
+  const double ring_s = (wall_ms() - begin) * 1e-3;
+  const auto& belief = static_cast<const models::GaussianBelief&>(run.learner().belief());
+  const Eigen::Map<const Eigen::MatrixXd> covariance(belief.covariance.data(), 825, 825);
+  const Eigen::LLT<Eigen::MatrixXd> cholesky(covariance);
+  const double logdet_error = std::abs(cholesky.matrixLLT().diagonal().array().log().sum() - belief.half_logdet);
+  const double finish_begin = wall_ms();
+  run.finish();  // the refit on the whole history
+  const double seconds = ring_s + (wall_ms() - finish_begin) * 1e-3;
+
+  double error = 0, length = 0;
+  const Array mean = run.learner().mean();
+  for (std::size_t i = 0; i < experiment->truth.size(); ++i) {
+    error += std::pow(mean.values[i] - experiment->truth[i], 2);
+    length += std::pow(experiment->truth[i], 2);
+  }
+  error = std::sqrt(error / length);
+  Row row{"glm/825 run", "time", seconds, "s", "", {}, {}, "<= 60", seconds <= 60, "", true, false, ""};
+  row.answer_ok = cholesky.info() == Eigen::Success && logdet_error < 1e-6 && error < 0.6;
+  row.answer = fmt::format("5,000 trials in {:.1f} s and the refit; relative error of the weights {:.3f}; half log-determinant off Cholesky's by {:.1e}",
+                           ring_s, error, logdet_error);
+  return {row};
+}
+
+}  // namespace hartline::bench

@@ -1,0 +1,35 @@
+// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | grid PEERS.json
+//
+// Runs one benchmark and prints its rows as JSON; bench/run calls it.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+#include "bench/measure.hpp"
+
+int main(int argc, char** argv) try {
+  using namespace hartline::bench;
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto number = [&](std::size_t i) { return static_cast<std::size_t>(std::stoul(words.at(i))); };
+  Rows rows;
+  if (words.size() == 4 && words[0] == "glm") {
+    rows = glm_rows(number(1), number(2), number(3));
+  } else if (words.size() == 1 && words[0] == "run") {
+    rows = loop_rows();
+  } else if (words.size() == 2 && words[0] == "grid") {
+    std::ifstream file(words[1]);
+    rows = grid_rows(nlohmann::json::parse(file));
+  } else {
+    std::cerr << "usage: hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | grid PEERS.json\n";
+    return 2;
+  }
+  nlohmann::json out = nlohmann::json::array();
+  for (const Row& row : rows) out.push_back(to_json(row));
+  std::cout << out.dump(1) << '\n';
+  return 0;
+} catch (const std::exception& error) {
+  std::cerr << "hartline_bench: " << error.what() << '\n';
+  return 2;
+}

@@ -1,0 +1,82 @@
+// Measuring: times, their quantiles, and the rows that a benchmark prints.
+//
+// Google Benchmark is not used: what is timed here is one trial after another of a loop whose state changes, each beside its peer
+// on the very same state, and what counts is the median and the 99th percentile of those, not the mean of repetitions.
+#pragma once
+
+#include <time.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hartline::bench {
+
+/// Processor time of this thread, ms. Other programs on the machine do not count, which would favour the shorter of two times.
+inline double thread_ms() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
+}
+
+/// Time on the wall, ms.
+inline double wall_ms() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_nsec) * 1e-6;
+}
+
+/// The value that a share p of the sample does not exceed.
+inline double quantile(std::vector<double> sample, double p) {
+  std::sort(sample.begin(), sample.end());
+  const auto rank = static_cast<std::size_t>(std::ceil(p * static_cast<double>(sample.size())));
+  return sample[std::clamp<std::size_t>(rank, 1, sample.size()) - 1];
+}
+inline double median(std::vector<double> sample) { return quantile(std::move(sample), 0.5); }
+
+/// One line of the results.
+struct Row {
+  std::string name, metric;
+  double value = 0;
+  std::string unit;
+  std::string peer;                    // what runs beside it; empty: nothing
+  std::optional<double> peer_value;    // in `unit`
+  std::optional<double> ratio;         // how many times better than the peer
+  std::string bound;                   // "ratio >= 2" or "<= 60"; empty: none
+  bool ok = true;                      // the bound holds
+  std::string aim;                     // as `bound`, hoped for
+  bool aim_met = true;
+  bool answer_ok = true;               // what was computed is right
+  std::string answer;                  // what it was held against and how far off it was
+};
+
+inline nlohmann::json to_json(const Row& row) {
+  const auto maybe = [](const std::optional<double>& x) { return x ? nlohmann::json(*x) : nlohmann::json(); };
+  const auto text = [](const std::string& s) { return s.empty() ? nlohmann::json() : nlohmann::json(s); };
+  return {{"name", row.name},     {"metric", row.metric},   {"value", row.value},
+          {"unit", row.unit},     {"peer", text(row.peer)}, {"peer_value", maybe(row.peer_value)},
+          {"ratio", maybe(row.ratio)}, {"bound", text(row.bound)}, {"ok", row.ok},
+          {"aim", text(row.aim)}, {"aim_met", row.aim.empty() ? nlohmann::json() : nlohmann::json(row.aim_met)},
+          {"answer_ok", row.answer_ok}, {"answer", text(row.answer)}};
+}
+
+using Rows = std::vector<Row>;
+
+/// Update and choice of one trial of a GLM with num_weights weights, beside a full eigendecomposition of the same covariance.
+Rows glm_rows(std::size_t num_weights, std::size_t num_run_in, std::size_t num_trials);
+
+/// A whole run of 5,000 trials with 25 x 33 weights.
+Rows loop_rows();
+
+/// Update and choice on a grid, on the history in a document of bench/peers/grid_peers.py and beside the peers in it.
+Rows grid_rows(const nlohmann::json& document);
+
+/// Bytes that one thread reads a second from memory, GB/s, over a buffer of that size.
+double read_bandwidth(std::size_t num_bytes);
+/// The same of a = b + s c, counted as 24 bytes an element.
+double triad_bandwidth(std::size_t num_bytes);
+
+}  // namespace hartline::bench

@@ -1,0 +1,51 @@
+// How fast one thread reads memory, for the benchmark that is bound by it.
+#include "bench/measure.hpp"
+#include "numerics/lanes.hpp"
+
+namespace hartline::bench {
+
+namespace {
+
+using namespace numerics;
+
+HARTLINE_CLONES double read_all(const double* x, std::size_t n) {
+  Lanes s[8] = {};
+  for (std::size_t i = 0; i + 64 <= n; i += 64)
+    for (std::size_t k = 0; k < 8; ++k) s[k] += load(x + i + 8 * k);
+  return sum((s[0] + s[1]) + (s[2] + s[3]) + (s[4] + s[5]) + (s[6] + s[7]));
+}
+
+HARTLINE_CLONES void triad(double* a, const double* b, const double* c, double scale, std::size_t n) {
+  for (std::size_t i = 0; i + 8 <= n; i += 8) store(a + i, load(b + i) + spread(scale) * load(c + i));
+}
+
+constexpr int num_repetitions = 15;
+
+}  // namespace
+
+double read_bandwidth(std::size_t num_bytes) {
+  const std::vector<double> x(num_bytes / sizeof(double), 1.0);
+  std::vector<double> rate;
+  for (int k = 0; k < num_repetitions; ++k) {
+    const double begin = thread_ms();
+    const double total = read_all(x.data(), x.size());
+    const double ms = thread_ms() - begin;
+    if (total + 64 < static_cast<double>(x.size())) throw std::runtime_error("the sum that was read is wrong");
+    rate.push_back(static_cast<double>(num_bytes) / ms * 1e-6);
+  }
+  return median(rate);
+}
+
+double triad_bandwidth(std::size_t num_bytes) {
+  const std::size_t n = num_bytes / (3 * sizeof(double));
+  std::vector<double> a(n, 0.0), b(n, 1.0), c(n, 2.0), rate;
+  for (int k = 0; k < num_repetitions; ++k) {
+    const double begin = thread_ms();
+    triad(a.data(), b.data(), c.data(), 3.0, n);
+    rate.push_back(static_cast<double>(3 * sizeof(double) * n) / (thread_ms() - begin) * 1e-6);
+    if (a[n / 2] != 7) throw std::runtime_error("the triad is wrong");
+  }
+  return median(rate);
+}
+
+}  // namespace hartline::bench
