@@ -21,6 +21,8 @@ void Table::set(std::string_view key, Value value) {
     items.emplace_back(std::string(key), std::move(value));
 }
 
+bool Table::operator==(const Table& other) const { return items == other.items; }
+
 Value numbers(const std::vector<double>& values) {
   List list;
   list.reserve(values.size());

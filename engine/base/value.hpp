@@ -28,7 +28,7 @@ struct Table {
   Value* find(std::string_view key);
   /// Sets or appends.
   void set(std::string_view key, Value value);
-  bool operator==(const Table&) const = default;
+  bool operator==(const Table& other) const;  // not here: Value is not complete yet
 };
 
 /// One node of the tree. `line` is where it stood in the text (0: nowhere) and does not take part in comparison.

@@ -1,6 +1,7 @@
 #include "design/pool_design.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/threads.hpp"
@@ -34,14 +35,15 @@ std::int64_t scan(std::int64_t num_units, std::uint64_t trial, const Budget& bud
 class LinearPoolPlan final : public Plan {
  public:
   explicit LinearPoolPlan(const StimulusSet& set)
-      : available(set), m(set.num()), v(set.num()), projection(set.num()), utility(set.num()), norm(set.num()),
-        best((set.num() + block_size - 1) / block_size) {
+      : available(set), m(set.num()), v(set.num()), projection(set.num()), utility(set.num()), low(set.num()), high(set.num()),
+        norm(set.num()), best((set.num() + block_size - 1) / block_size) {
     for (std::size_t i = 0; i < set.num(); ++i) norm[i] = numerics::dot(&set.pool[i * set.dim], &set.pool[i * set.dim], set.dim);
   }
   Available available;
   std::vector<double> m, v;         // [num] mean and variance of ρ
   std::vector<double> projection;   // [num] scratch
   std::vector<double> utility;      // [num] scratch
+  std::vector<double> low, high;    // [num] scratch: bounds of the utility
   std::vector<double> norm;         // [num] |x|²
   std::vector<Best> best;           // [num_blocks]
   std::uint64_t version = 0;        // of the belief that m and v belong to
@@ -67,12 +69,7 @@ class LinearPoolDesign final : public Design {
     plan.available.require_some(trial);
     project(plan, std::get<GaussianView>(belief));
     for (Best& best : plan.best) best = {};
-    const auto scan_unit = [&](std::size_t block) {
-      score(plan, block);
-      Best& best = plan.best[block];
-      for (std::size_t i = first(block); i < last(block); ++i)
-        if (plan.available.mask[i]) best.offer(plan.utility[i], static_cast<std::int64_t>(i), seed_, trial);
-    };
+    const auto scan_unit = [&](std::size_t block) { find_best(plan, block, trial); };
     Best best;
     Budget left = budget;
     out.units = 0;
@@ -103,6 +100,27 @@ class LinearPoolDesign final : public Design {
     utility_.evaluate({&plan.m[begin], count}, {&plan.v[begin], count}, {&plan.utility[begin], count});
   }
 
+  /// The best of a block. Members whose upper bound lies below another's lower bound are not worked out.
+  void find_best(LinearPoolPlan& plan, std::size_t block, std::uint64_t trial) const {
+    const std::size_t begin = first(block), count = last(block) - begin;
+    Best& best = plan.best[block];
+    std::array<std::size_t, block_size> members;
+    std::size_t num_members = 0;
+    double floor = -std::numeric_limits<double>::infinity();
+    const bool bounded = utility_.bounds({&plan.m[begin], count}, {&plan.v[begin], count}, {&plan.low[begin], count}, {&plan.high[begin], count});
+    for (std::size_t i = begin; i < begin + count; ++i)
+      if (bounded && plan.available.mask[i]) floor = std::max(floor, plan.low[i]);
+    for (std::size_t i = begin; i < begin + count; ++i)
+      if (plan.available.mask[i] && (!bounded || plan.high[i] >= floor * (1 - 1e-12))) members[num_members++] = i;
+    std::array<double, block_size> m, v, u;
+    for (std::size_t k = 0; k < num_members; ++k) {
+      m[k] = plan.m[members[k]];
+      v[k] = plan.v[members[k]];
+    }
+    utility_.evaluate({m.data(), num_members}, {v.data(), num_members}, {u.data(), num_members});
+    for (std::size_t k = 0; k < num_members; ++k) best.offer(u[k], static_cast<std::int64_t>(members[k]), seed_, trial);
+  }
+
   /// Brings mean and variance of every member up to the belief.
   void project(LinearPoolPlan& plan, const GaussianView& view) const {
     const auto& change = view.change;
@@ -120,7 +138,15 @@ class LinearPoolDesign final : public Design {
     const auto& change = view.change;
     const double bias_g = view.dim > set_.dim ? change.g[set_.dim] : 0;
     const bool moved = change.shrink != 0 || change.mean_step != 0;
-    if (moved) numerics::multiply_rows(set_.pool.data(), set_.dim, first(block), last(block), set_.dim, change.g, &plan.projection[first(block)]);
+    if (moved) {
+      // whole runs of members that are left: most of a long run has been shown, and need not be read again
+      for (std::size_t i = first(block); i < last(block);) {
+        std::size_t end = i;
+        while (end < last(block) && plan.available.mask[end]) ++end;
+        if (end > i) numerics::multiply_rows(set_.pool.data(), set_.dim, i, end, set_.dim, change.g, &plan.projection[i]);
+        i = end + 1;
+      }
+    }
     for (std::size_t i = first(block); i < last(block); ++i) {
       plan.v[i] += change.inflation * plan.norm[i] + (view.dim > set_.dim ? change.bias_inflation : 0);
       if (!moved) continue;

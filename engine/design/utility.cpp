@@ -137,6 +137,18 @@ HARTLINE_INTEGRAL(gaussian_softplus, Law::gaussian, Link::softplus)
 HARTLINE_INTEGRAL(gaussian_logistic, Law::gaussian, Link::logistic)
 #undef HARTLINE_INTEGRAL
 
+HARTLINE_CLONES void exp_count_bounds(const double* m, const double* v, std::size_t n, double bin_s, double* low, double* high) {
+  for (std::size_t at = 0; at < n; at += num_lanes) {
+    const int here = static_cast<int>(std::min<std::size_t>(num_lanes, n - at));
+    const Lanes variance = load_part(v + at, here, 0), scaled = variance * spread(bin_s);
+    const Lanes offset = load_part(m + at, here, 0) + numerics::log((scaled > spread(1e-300)) ? scaled : spread(1e-300));
+    const Lanes lower = spread(0.5) * numerics::softplus(offset);
+    const Lanes upper = lower + variance * spread(1.0 / 16);
+    std::memcpy(low + at, &lower, static_cast<std::size_t>(here) * sizeof(double));
+    std::memcpy(high + at, &upper, static_cast<std::size_t>(here) * sizeof(double));
+  }
+}
+
 double binary_entropy(double rho) {
   // p = logistic(ρ): p softplus(-ρ) + (1 - p) softplus(ρ)
   return numerics::logistic(rho) * numerics::softplus(-rho) + numerics::logistic(-rho) * numerics::softplus(rho);
@@ -245,6 +257,12 @@ void LinearUtility::evaluate(std::span<const double> m, std::span<const double> 
       for (std::size_t i = 0; i < n; ++i) out[i] = first_order ? 0.5 * v[i] * precision : 0.5 * std::log1p(v[i] * precision);
       return;
   }
+}
+
+bool LinearUtility::bounds(std::span<const double> m, std::span<const double> v, std::span<double> low, std::span<double> high) const {
+  if (utility_ != Utility::laplace_information || law_.law != Law::poisson || law_.link != Link::exp) return false;
+  exp_count_bounds(m.data(), v.data(), m.size(), law_.bin_s, low.data(), high.data());
+  return true;
 }
 
 double LinearUtility::operator()(double m, double v) const {

@@ -31,6 +31,13 @@ class LinearUtility {
   void evaluate(std::span<const double> m, std::span<const double> v, std::span<double> out) const;
   double operator()(double m, double v) const;
 
+  /// Bounds that cost a single evaluation of the integrand: low_i <= U(m_i, v_i) <= high_i. Returns false where none are known.
+  ///
+  ///   exp counts: with h(ρ) = ½ log(1 + Δ v e^ρ), h convex and h'' <= 1/8:  h(m) <= E h(ρ) <= h(m) + v / 16
+  ///
+  /// (utility_test.cpp: Utility.LiesBetweenItsBounds)
+  bool bounds(std::span<const double> m, std::span<const double> v, std::span<double> low, std::span<double> high) const;
+
   /// U never falls when v grows at fixed m, so that only the upper edge of the possible (m, v) matters.
   bool increases_with_variance() const;
 

@@ -58,6 +58,17 @@ TEST(Utility, AgreesWithBruteForce) {
   }
 }
 
+TEST(Utility, LiesBetweenItsBounds) {
+  const LinearUtility utility(Utility::laplace_information, law_of(pairs[0]));
+  for (double m = -6; m < 6; m += 0.7)
+    for (double v : {1e-6, 0.1, 1.0, 9.0}) {
+      double low = 0, high = 0;
+      ASSERT_TRUE(utility.bounds({&m, 1}, {&v, 1}, {&low, 1}, {&high, 1}));
+      EXPECT_LE(low, utility(m, v) * (1 + 1e-12));
+      EXPECT_GE(high, utility(m, v) * (1 - 1e-12));
+    }
+}
+
 TEST(Utility, BatchEqualsSingleAtEverySize) {
   const LinearUtility utility(Utility::laplace_information, law_of(pairs[1]));
   for (std::size_t n = 1; n < 20; ++n) {

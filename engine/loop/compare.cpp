@@ -21,9 +21,9 @@ std::vector<std::int64_t> trial_counts(const Spec& spec) {
   if (counts.empty()) {
     constexpr int per_decade = 8;
     for (int k = 0;; ++k) {
-      const auto count = static_cast<std::int64_t>(std::llround(std::pow(10.0, 1 + static_cast<double>(k) / per_decade)));
+      const auto count = static_cast<std::int64_t>(std::llround(std::pow(10.0, static_cast<double>(k) / per_decade)));
       if (count >= spec.num_trials) break;
-      counts.push_back(count);
+      if (counts.empty() || count > counts.back()) counts.push_back(count);
     }
     counts.push_back(spec.num_trials);
   }

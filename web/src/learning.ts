@@ -25,7 +25,7 @@ const fewer = ({ ratio, low, high }: Saved): string => {
 
 function saved_text(saved: Saved): string {
   const { low, high, baseline_trials, adaptive_trials, baseline, adaptive } = saved;
-  const needs = (name: string, trials: number | null): string => (trials === null ? `${name} does not reach it` : `${name} needs ${short(trials, 6)} trials`);
+  const needs = (name: string, trials: number | null): string => (trials === null ? `${name} does not reach it` : `${name} needs ${short(Math.round(trials), 6)} trials`);
   const counts = adaptive_trials === null && baseline_trials === null
     ? '' : `${needs(adaptive || 'adaptive', adaptive_trials)}, ${needs(baseline || 'baseline', baseline_trials)}`;
   const digits = supported_digits(low, high);
@@ -60,7 +60,7 @@ function draw_saved(plot: Plot, saved: Saved, [first, end]: [number, number], hi
     ctx.beginPath();
     ctx.arc(plot.x(trials), level, 4 * pixel, 0, 2 * Math.PI);
     ctx.fill();
-    const text = short(trials, 6);
+    const text = short(Math.round(trials), 6);
     const right = after || plot.x(trials) - ctx.measureText(text).width - 8 * pixel < plot.left;
     ctx.textAlign = right ? 'left' : 'right';
     ctx.textBaseline = 'bottom';
