@@ -147,7 +147,7 @@ TEST(RingLaws, ARunResumedAtAnyPointEndsLikeTheUninterruptedOne) {
   }
 }
 
-/// A clock that is read so often that the deadline cuts every search: some trials do more units of work than others, and the replay,
+/// Readings of the clock take so long that the deadline cuts some searches: some trials do more units of work than others, and the replay,
 /// which has no clock, repeats them.
 TEST(RingLaws, DeadlineRunsReplayExactly) {
   const auto executor = make_executor(2);
@@ -168,7 +168,7 @@ TEST(RingLaws, DeadlineRunsReplayExactly) {
       const auto record = io::RunRecord::create(path, info_of(*experiment));
       loop::Run run(*experiment, *record, clock);
       while (!run.done()) {
-        clock.step_ns = 150'000 + 100'000 * (run.learner().num_trials() % 4);
+        clock.step_ns = 400'000 + 300'000 * (run.learner().num_trials() % 4);
         run.step();
       }
       run.finish();

@@ -24,11 +24,11 @@ std::int64_t allocations_after_warm_up(const std::string& text, const std::strin
   EXPECT_EQ(writers.size(), 1u);
   loop::Run run(*experiment, *record, clock);
   for (std::int64_t t = 0; t < warm_up; ++t) run.step();
-  realtime::begin_to_count();
+  realtime::begin_to_count(writers);
   for (std::int64_t t = warm_up; t < num_trials; ++t) run.step();
   std::int64_t num = 0;
   for (const realtime::ThreadCount& count : realtime::end_to_count())
-    if (std::find(writers.begin(), writers.end(), count.thread) == writers.end()) num += count.num;
+    num += count.num;
   return num;
 }
 
