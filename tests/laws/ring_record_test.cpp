@@ -68,8 +68,8 @@ TEST(RingLaws, AReplayNamesTheFirstTrialThatWasTamperedWith) {
   EXPECT_NE(result.difference.find("stimulus"), std::string::npos) << result.difference;
 
   // a delivered stimulus has a row of its own only where it is not the requested one
-  result = find("INSERT INTO stimulus SELECT 30, 1, 'delivered', kind, pool_idx, content_hash, shape, samples, targets, power_mw, onset_ms, "
-                "duration_ms, rate_hz, covariate_names, covariates FROM stimulus WHERE trial_idx = 4 AND station = 'requested'");
+  result = find("INSERT INTO stimulus SELECT 30, 1, 'delivered', kind, pool_idx, content_hash, shape, samples, targets, power_mw, "
+                "onset_ms, duration_ms, rate_hz, covariate_names, covariates FROM stimulus WHERE trial_idx = 4 AND station = 'requested'");
   EXPECT_EQ(result.first_difference, 30);
 
   result = find("UPDATE trial SET utility = utility * (1 + 4e-16) WHERE trial_idx = 12");

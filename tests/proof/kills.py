@@ -232,9 +232,11 @@ def read_only(ring: Ring) -> None:
     try:
         refused = call(ring.command("run", folder / "new.hartline"), **options)
         require(refused.returncode == 4, f"exit code must be 4 (got {refused.returncode})")
-        require(one_line(refused.stderr) and "read-only" in refused.stderr, f"one line that names the file expected (got {refused.stderr!r})")
+        require(one_line(refused.stderr) and "read-only" in refused.stderr,
+                f"one line that names the file expected (got {refused.stderr!r})")
         refused = call(ring.command("resume", record), **options)
-        require(refused.returncode == 4 and one_line(refused.stderr), f"resume: exit code must be 4 (got {refused.returncode}: {refused.stderr!r})")
+        require(refused.returncode == 4 and one_line(refused.stderr),
+                f"resume: exit code must be 4 (got {refused.returncode}: {refused.stderr!r})")
     finally:
         folder.chmod(0o755)
     require(rows_of(record) == before, "the record changed")

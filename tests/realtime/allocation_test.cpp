@@ -12,7 +12,8 @@ namespace {
 constexpr std::int64_t warm_up = 100;
 
 /// Allocations of all threads but the record's over the trials after the hundredth.
-std::int64_t allocations_after_warm_up(const std::string& text, const std::string& durability, std::int64_t num_trials, Executor& executor) {
+std::int64_t allocations_after_warm_up(const std::string& text, const std::string& durability, std::int64_t num_trials,
+                                       Executor& executor) {
   const auto experiment = proof::build(text, 1, executor);
   const io::TemporaryFolder folder;
   const SteadyClock clock;
@@ -37,8 +38,8 @@ TEST(Ring, DoesNotAllocateAfterWarmUp) {
   GTEST_SKIP() << "a sanitizer has its own malloc, which cannot be counted";
 #endif
   const std::int64_t num_trials = proof::sized(1100, 160);
-  std::vector<laws::Case> cases = {laws::ball(num_trials, 64), laws::ball(num_trials, 100), laws::ball(num_trials, 16), laws::pool(num_trials),
-                                   laws::grid(num_trials), laws::counts_grid(num_trials), laws::random_design(num_trials)};
+  std::vector<laws::Case> cases = {laws::ball(num_trials, 64), laws::ball(num_trials, 100), laws::ball(num_trials, 16),
+                                   laws::pool(num_trials), laws::grid(num_trials), laws::counts_grid(num_trials), laws::random_design(num_trials)};
   const auto serial = make_serial_executor(), two = make_executor(2);
   proof::Sheet sheet(fmt::format("Allocations in trials 101 to {}, on every thread but the record's", num_trials),
                      {"experiment", "durability", "threads", "allocations"});

@@ -77,7 +77,8 @@ TEST(Efficiency, InfomaxNeedsFewerTrialsThanRandomStimuliOnAGabor) {
   EXPECT_GE(mean(2, loop::Metric::relative_error), .6425 - .0225 * wider);
   EXPECT_LE(mean(2, loop::Metric::relative_error), .6425 + .0225 * wider);
   // the search of the whole ball beats a fixed pool in what both maximise: the lead is 18 nats, its sd 2.3; zero lies seven sd away
-  const auto leads = differences(last_values(result.designs[1], loop::Metric::half_logdet), last_values(result.designs[0], loop::Metric::half_logdet));
+  const auto leads = differences(last_values(result.designs[1], loop::Metric::half_logdet),
+                                 last_values(result.designs[0], loop::Metric::half_logdet));
   EXPECT_GT(*std::min_element(leads.begin(), leads.end()), 0);
 }
 
