@@ -32,7 +32,8 @@ inline Case ball(std::int64_t num_trials, int dim = 48) {
 inline Case pool(std::int64_t num_trials) {
   return {"pool", head(num_trials) +
                       "[stimulus]\nkind = \"random_pool\"\nshape = [16]\nnum = 1500\npower = 4.0\n"
-                                     "[model]\nkind = \"glm\"\nlink = \"softplus\"\nbias = true\n[belief]\nprior_sd = 0.5\ndrift_per_s = 0.001\n"};
+                                     "[model]\nkind = \"glm\"\nlink = \"softplus\"\nbias = true\n"
+                      "[belief]\nprior_sd = 0.5\ndrift_per_s = 0.001\n"};
 }
 
 inline Case grid(std::int64_t num_trials) {

@@ -67,7 +67,8 @@ Study study(double k, std::vector<std::int64_t> counts, std::int64_t num_runs, d
   const std::string text =
       fmt::format("format = 1\nseed = 1\nnum_trials = {}\n[subject]\noverdispersion = {:.3f}\n"
                   "[stimulus]\nkind = \"ball\"\nshape = [{}]\n"
-                  "[model]\nkind = \"glm\"\n[belief]\nprior_sd = {:.6f}\nrefine_at_end = true\n", counts.back(), overdispersion, dim, k / 4);
+                  "[model]\nkind = \"glm\"\n[belief]\nprior_sd = {:.6f}\nrefine_at_end = true\n",
+                  counts.back(), overdispersion, dim, k / 4);
   std::vector<std::vector<Verdict>> verdicts(static_cast<std::size_t>(num_runs));
   const auto executor = make_executor(0);
   executor->for_each_block(static_cast<int>(num_runs), [&](int i) {
