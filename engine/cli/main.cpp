@@ -1,10 +1,13 @@
 // The program `hartline`.
 #include <CLI/CLI.hpp>
 
+#include <csignal>
+
 #include "cli/commands.hpp"
 
 int main(int argc, char** argv) {
   using namespace hartline::cli;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit fails like a full disk, with a message, instead of ending the program
   CLI::App app{"Hartline: choose the stimulus from which the most is learned.\n"
                "Exit codes: 0 done, 2 the description is wrong, 3 a run failed, 4 a file or disk failed, 5 an internal fault, "
                "6 a replay differed, 130 interrupted."};

@@ -262,13 +262,13 @@ double GridModel::log_predictive(const GridBelief& belief, std::span<const doubl
 }
 
 double GridModel::sample(std::span<const double> parameters, std::span<const double> stimulus, Stream& stream) const {
-  std::vector<double> outcome(std::max<std::size_t>(num_outcomes_, 1));
-  family_->evaluate(stimulus.data(), parameters.data(), outcome.data());
+  double outcome[64];
+  family_->evaluate(stimulus.data(), parameters.data(), outcome);
   if (family_->num_choices() == 0) return stream.poisson(outcome[0]);
   double u = stream.uniform();
   for (int c = 0; c + 1 < family_->num_choices(); ++c) {
-    if (u < outcome[static_cast<std::size_t>(c)]) return c;
-    u -= outcome[static_cast<std::size_t>(c)];
+    if (u < outcome[c]) return c;
+    u -= outcome[c];
   }
   return family_->num_choices() - 1;
 }

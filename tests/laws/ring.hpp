@@ -24,25 +24,33 @@ inline std::string head(std::int64_t num_trials) { return fmt::format("format = 
 /// d = 48 lies above the size to which the search diagonalises, 12 below.
 inline Case ball(std::int64_t num_trials, int dim = 48) {
   return {fmt::format("ball of {} dimensions", dim),
-          head(num_trials) + fmt::format("[stimulus]\nkind = \"ball\"\nshape = [{}]\n[model]\nkind = \"glm\"\n[belief]\nprior_sd = 0.4\n", dim)};
+          head(num_trials) +
+              fmt::format("[stimulus]\nkind = \"ball\"\nshape = [{}]\n[model]\nkind = \"glm\"\n[belief]\nprior_sd = 0.4\n", dim)};
 }
 
 /// 1,500 members are six blocks of work.
 inline Case pool(std::int64_t num_trials) {
-  return {"pool", head(num_trials) + "[stimulus]\nkind = \"random_pool\"\nshape = [16]\nnum = 1500\npower = 4.0\n"
-                                     "[model]\nkind = \"glm\"\nlink = \"softplus\"\nbias = true\n[belief]\nprior_sd = 0.5\ndrift_per_s = 0.001\n"};
+  return {"pool", head(num_trials) +
+                      "[stimulus]\nkind = \"random_pool\"\nshape = [16]\nnum = 1500\npower = 4.0\n"
+                                     "[model]\nkind = \"glm\"\nlink = \"softplus\"\nbias = true\n"
+                      "[belief]\nprior_sd = 0.5\ndrift_per_s = 0.001\n"};
 }
 
 inline Case grid(std::int64_t num_trials) {
-  return {"grid", head(num_trials) + "[stimulus]\nkind = \"axis\"\naxis = { from = -40, to = 0, num = 201 }\n[model]\nkind = \"psychometric\"\n"
+  return {"grid", head(num_trials) +
+                      "[stimulus]\nkind = \"axis\"\naxis = { from = -40, to = 0, num = 201 }\n"
+                      "[model]\nkind = \"psychometric\"\n"
                                      "threshold = { from = -40, to = 0, num = 81 }\nslope = { from = 2, to = 5, num = 7 }\n"
-                                     "guess = { values = [0.5] }\nlapse = { values = [0, 0.02, 0.04] }\n[design]\nutility = \"mutual_information\"\n"};
+                      "guess = { values = [0.5] }\nlapse = { values = [0, 0.02, 0.04] }\n"
+                      "[design]\nutility = \"mutual_information\"\n"};
 }
 
 inline Case counts_grid(std::int64_t num_trials) {
   return {"grid of tuning curves",
-          head(num_trials) + "[stimulus]\nkind = \"axis\"\naxis = { from = -10, to = 10, num = 81 }\n[model]\nkind = \"tuning_curve\"\n"
-                             "centre = { from = -9, to = 9, num = 19 }\nwidth = { values = [1, 2, 4] }\namplitude = { values = [5, 10, 20] }\n"
+          head(num_trials) + "[stimulus]\nkind = \"axis\"\naxis = { from = -10, to = 10, num = 81 }\n"
+                             "[model]\nkind = \"tuning_curve\"\n"
+                             "centre = { from = -9, to = 9, num = 19 }\nwidth = { values = [1, 2, 4] }\n"
+                             "amplitude = { values = [5, 10, 20] }\n"
                              "baseline = { values = [0.5, 2] }\n[design]\nutility = \"mutual_information\"\n"};
 }
 
@@ -68,9 +76,11 @@ struct Outcome {
   std::vector<Trial> trials;
 };
 
-inline bool same_bits(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || (a != a && b != b); }
+inline bool same_bits(double a, double b) {
+  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || (a != a && b != b);
+}
 
-/// The first trial that differs, or -1. `attempts`: whether a trial that was presented again counts as different.
+/// The first trial that differs, or -1.
 inline std::int64_t first_difference(const Outcome& a, const Outcome& b) {
   if (a.trials.size() != b.trials.size()) return static_cast<std::int64_t>(std::min(a.trials.size(), b.trials.size()));
   for (std::size_t t = 0; t < a.trials.size(); ++t) {
@@ -120,7 +130,8 @@ inline io::RecordInfo info_of(const loop::Experiment& experiment, const std::str
 }
 
 /// Makes a record of a run until `last_trial` (or to its end and finished).
-inline std::uint64_t run_into(const std::string& path, const loop::Experiment& experiment, const Clock& clock, std::int64_t last_trial = -1) {
+inline std::uint64_t run_into(const std::string& path, const loop::Experiment& experiment, const Clock& clock,
+                              std::int64_t last_trial = -1) {
   const auto record = io::RunRecord::create(path, info_of(experiment));
   loop::Run run(experiment, *record, clock);
   while (!run.done() && run.learner().num_trials() != last_trial) run.step();

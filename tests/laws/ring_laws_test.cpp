@@ -59,7 +59,8 @@ TEST(RingLaws, AForkGoesOnAsIfItHadNeverBeenForked) {
     const Outcome run = run_in_memory(c.text, *executor, clock);
     const auto update = [&](models::Belief& belief, std::int64_t t) {
       const Trial& trial = run.trials[static_cast<std::size_t>(t)];
-      const double elapsed_s = t > 0 ? 1e-9 * static_cast<double>(trial.delivered.time_ns - run.trials[static_cast<std::size_t>(t - 1)].delivered.time_ns) : 0;
+      const std::int64_t last_ns = run.trials[static_cast<std::size_t>(std::max<std::int64_t>(t - 1, 0))].delivered.time_ns;
+      const double elapsed_s = 1e-9 * static_cast<double>(trial.delivered.time_ns - last_ns);
       experiment->model->update(belief, experiment->values(trial.delivered.stimulus, t), trial.response, elapsed_s);
     };
     auto never_forked = experiment->model->prior(), original = experiment->model->prior();

@@ -27,6 +27,7 @@ struct Slot {
   std::atomic<std::int64_t> num{0};
 };
 std::array<Slot, max_threads> slots;
+std::array<std::atomic<pid_t>, max_threads> left_out;
 std::atomic<bool> counting{false};
 std::atomic<int> traces_left{0};
 thread_local bool inside = false;  // a trace allocates too
@@ -34,6 +35,8 @@ thread_local bool inside = false;  // a trace allocates too
 void count() {
   if (!counting.load(std::memory_order_relaxed) || inside) return;
   const pid_t self = gettid();
+  for (const auto& thread : left_out)
+    if (thread == self) return;
   for (Slot& slot : slots) {
     pid_t owner = slot.thread.load();
     if (owner == 0 && slot.thread.compare_exchange_strong(owner, self)) owner = self;
@@ -51,7 +54,8 @@ void count() {
 
 }  // namespace
 
-void begin_to_count() {
+void begin_to_count(const std::vector<pid_t>& but) {
+  for (std::size_t i = 0; i < max_threads; ++i) left_out[i] = i < but.size() ? but[i] : 0;
   std::array<void*, 4> warm_up;
   backtrace(warm_up.data(), 4);  // loads its library
   const char* trace = std::getenv("HARTLINE_TRACE_ALLOCATIONS");

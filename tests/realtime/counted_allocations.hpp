@@ -14,9 +14,10 @@ struct ThreadCount {
   std::int64_t num = 0;
 };
 
-/// Forgets all counts and begins to count, on every thread. With HARTLINE_TRACE_ALLOCATIONS=1 each allocation of the first fifty is
-/// printed with its call chain.
-void begin_to_count();
+/// Forgets all counts and begins to count, on every thread but those named. With
+/// HARTLINE_TRACE_ALLOCATIONS=1 each allocation of the first fifty is printed with its call chain.
+void begin_to_count(const std::vector<pid_t>& but = {});
+/// Counts of the threads that allocated.
 std::vector<ThreadCount> end_to_count();
 
 /// The threads of this process.

@@ -8,7 +8,8 @@ namespace {
 
 TEST(Ring, EveryStageOfEveryTrialIsTimed) {
   const std::int64_t num_trials = proof::sized(2000, 60);
-  proof::Sheet sheet(fmt::format("Stages of {} trials, durability every-trial", num_trials), {"experiment", "stage", "p50, ms", "p99, ms", "most, ms"});
+  proof::Sheet sheet(fmt::format("Stages of {} trials, durability every-trial", num_trials),
+                     {"experiment", "stage", "p50, ms", "p99, ms", "most, ms"});
   for (const laws::Case& c : {laws::ball(num_trials, 64), laws::pool(num_trials), laws::grid(num_trials)}) {
     const auto executor = make_executor(0);
     const auto experiment = proof::build(c.text, 1, *executor);

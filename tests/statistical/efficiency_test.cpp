@@ -43,9 +43,9 @@ std::vector<double> differences(const std::vector<double>& a, const std::vector<
   return out;
 }
 
-/// Over 300 seeds another program found, after 640 trials: infomax error .487 (sd .051) and ½ log det -111.31 (1.80), random .643
-/// (.054). Bounds lie four standard errors from these: at 100 seeds .507, -110.6 and .62 … .665; at 8 seeds wider by √(100/8). A
-/// right engine misses one with probability 3e-5, any of the four with less than 1.3e-4.
+/// Another program found after 640 trials, over 300 seeds: infomax error .487 (sd .051) and ½ log det -111.31 (1.80), random .643
+/// (.054). The bounds lie four standard errors from these: at 100 seeds .507, -110.6 and .62 … .665, at 8 seeds wider by √(100/8).
+/// An engine as good as that one misses any of the four with probability below 1.3e-4. This one is better: -115.6 (2.3) at .450 (.053).
 TEST(Efficiency, InfomaxNeedsFewerTrialsThanRandomStimuliOnAGabor) {
   const std::int64_t num_seeds = sized(100, 8);
   const double wider = std::sqrt(100 / static_cast<double>(num_seeds));
@@ -76,11 +76,10 @@ TEST(Efficiency, InfomaxNeedsFewerTrialsThanRandomStimuliOnAGabor) {
   EXPECT_LE(mean(0, loop::Metric::half_logdet), -111.31 + .71 * wider);
   EXPECT_GE(mean(2, loop::Metric::relative_error), .6425 - .0225 * wider);
   EXPECT_LE(mean(2, loop::Metric::relative_error), .6425 + .0225 * wider);
-  // the search of the whole ball beats the pool in what both maximise, in every seed: the mean lead is about 5 nats, its sd below 2
-  for (double lead : differences(last_values(result.designs[1], loop::Metric::half_logdet), last_values(result.designs[0], loop::Metric::half_logdet)))
-    EXPECT_GT(lead, -2);
-  EXPECT_GT(summarise(differences(last_values(result.designs[1], loop::Metric::half_logdet),
-                                  last_values(result.designs[0], loop::Metric::half_logdet))).mean, 2);
+  // the search of the whole ball beats a fixed pool in what both maximise: the lead is 18 nats, its sd 2.3; zero lies seven sd away
+  const auto leads = differences(last_values(result.designs[1], loop::Metric::half_logdet),
+                                 last_values(result.designs[0], loop::Metric::half_logdet));
+  EXPECT_GT(*std::min_element(leads.begin(), leads.end()), 0);
 }
 
 // --- the large-sample limit -----------------------------------------------------------------------------------------------
@@ -140,7 +139,8 @@ TEST(Efficiency, TheGapToRandomStimuliApproachesItsLimit) {
 
   const std::int64_t num_trials = sized(20000, 4000);
   const std::vector<int> gains = proof::is_full() ? std::vector<int>{1, 2, 3, 4} : std::vector<int>{2, 3};
-  const double share = sized(.05, .08);
+  // found: -0.5 to -1.7 %, at 4,000 trials -1.4 %; the first trials, in which θ is not known yet, cost a part of the gap
+  const double share = .05;
   proof::Sheet sheet(fmt::format("Infomax against random stimuli in the long run: d = 16, {} trials", num_trials),
                      {"k", "gap in ½ log det, nats", "theory", "theory without prior", "difference", "trials saved, factor", "theory"});
   std::vector<double> gaps(gains.size());

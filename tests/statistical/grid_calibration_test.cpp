@@ -77,7 +77,8 @@ const std::vector<std::int64_t> counts = {10, 20, 40, 80};
 
 /// [num_runs][num_counts], each run with a truth drawn uniformly from the nodes.
 std::vector<std::vector<Verdict>> study(const Family& family, std::int64_t num_runs, const std::string& subject = "") {
-  const std::string text = fmt::format("format = 1\nseed = 1\nnum_trials = {}\n", counts.back()) + subject + family.tables + "[design]\nutility = \"mutual_information\"\n";
+  const std::string text = fmt::format("format = 1\nseed = 1\nnum_trials = {}\n", counts.back()) + subject + family.tables +
+                           "[design]\nutility = \"mutual_information\"\n";
   std::vector<std::vector<Verdict>> out(static_cast<std::size_t>(num_runs));
   const auto executor = make_executor(0);
   executor->for_each_block(static_cast<int>(num_runs), [&](int i) {
@@ -111,7 +112,8 @@ void expect_calibrated(const Family& family) {
                      {"trials", "90 % set covers", "χ² of ranks, each parameter (9 degrees of freedom)", "χ² of the truth's depth"});
   for (std::size_t c = 0; c < counts.size(); ++c) {
     const std::int64_t covered = num_covered(verdicts, c);
-    EXPECT_TRUE(proof::covers_ninety_percent(covered, num_runs)) << family.name << " at " << counts[c] << ": " << covered << " of " << num_runs;
+    EXPECT_TRUE(proof::covers_ninety_percent(covered, num_runs))
+        << family.name << " at " << counts[c] << ": " << covered << " of " << num_runs;
     std::vector<proof::RankHistogram> ranks(verdicts[0][c].ranks.size());
     proof::RankHistogram depth;
     for (const auto& own : verdicts) {
@@ -139,7 +141,8 @@ TEST(Calibration, SubjectsThatTheGridDoesNotDescribeAreDetected) {
   proof::Sheet sheet(fmt::format("Subjects that the grid does not describe, {} runs", num_runs), {"subject", "trials", "90 % set covers"});
   const auto show = [&](const char* name, const Family& family, const char* subject) {
     const std::int64_t covered = num_covered(study(family, num_runs, subject), counts.size() - 1);
-    sheet.row({name, fmt::format("{}", counts.back()), fmt::format("{:.1f} %", 100 * static_cast<double>(covered) / static_cast<double>(num_runs))});
+    const double share = static_cast<double>(covered) / static_cast<double>(num_runs);
+    sheet.row({name, fmt::format("{}", counts.back()), fmt::format("{:.1f} %", 100 * share)});
     EXPECT_FALSE(proof::covers_ninety_percent(covered, num_runs)) << name;
   };
   show("psychometric, a fifth of the choices by chance", psychometric, "[subject]\nlapse = 0.2\n");
