@@ -20,6 +20,8 @@ constexpr std::size_t num_grid = 112;                 // most points of a branch
 constexpr double grid_low = 1e-20, grid_high = 1e8;   // offsets, in units of c[0]
 constexpr double per_decade = 4;                      // points, up to 10 c[0]; one above, where the curve only nears its end
 constexpr double zoom[16] = {-1, -.875, -.75, -.625, -.5, -.375, -.25, -.125, .125, .25, .375, .5, .625, .75, .875, 1};
+constexpr std::size_t many_dim = 256, first_look = 24, look_every = 8;  // from how many dimensions, and at how many products
+constexpr double least_gain = 1e-6;                                      // of the utility, by look_every products
 constexpr std::size_t num_scales = 8, max_points = 2 * num_grid * num_scales;
 
 }  // namespace
@@ -31,7 +33,7 @@ struct BallScratch {
   std::vector<double> candidate;  // [n]
   std::vector<double> part;       // [n]
   std::vector<double> image;      // [max_together, n] C times rows of the basis
-  numerics::SymmetricEigen::Matrix restricted;
+  numerics::SymmetricEigen::Matrix restricted, leading;
   numerics::SymmetricEigen eigen;
   Reduced problem;
   std::array<double, max_points> m, v, utility;
@@ -66,10 +68,10 @@ class Krylov {
     if (!full()) append(coefficients);
   }
 
-  /// Multiplies the next vectors of the basis by C, as many as the budget allows but no more than share one reading of C, and adds
-  /// their images; returns how many, 0 when the space is closed under C.
-  std::size_t expand(const Budget& budget) {
-    const std::size_t n = s_.dim, most = std::min(numerics::max_together, size_ - num_products_);
+  /// Multiplies the next vectors of the basis by C, as many as the budget and the goal allow but no more than share one reading of
+  /// C, and adds their images; returns how many, 0 when the space is closed under C.
+  std::size_t expand(const Budget& budget, std::size_t goal) {
+    const std::size_t n = s_.dim, most = std::min({numerics::max_together, size_ - num_products_, goal - num_products_});
     std::size_t count = 0;
     while (count < most && (num_products_ + count < 2 || budget.allows(static_cast<std::int64_t>(num_products_ + count)))) ++count;
     numerics::multiply_rows_together(view_.covariance, view_.dim, n, n, &s_.basis[num_products_ * n], count, s_.image.data());
@@ -123,41 +125,16 @@ class Krylov {
   std::size_t max_size_, size_ = 0, num_products_ = 0;
 };
 
-}  // namespace
-
-BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<const double> hint, std::uint64_t seed,
-                                   std::uint64_t trial, const Budget& budget, BallScratch& s, std::span<double> x) const {
+/// Sets up the problem in the eigenbasis of the restricted covariance, largest eigenvalue first.
+void reduce(const models::GaussianView& view, const Krylov& space, double power, BallScratch& s) {
   const std::size_t n = view.stimulus_dim;
   const bool bias = view.dim > n;
-  BallOptimum best;
-
-  // the space to search in
-  Krylov space(s, view, n <= full_dim ? n : std::min(max_products_, n));
-  std::copy(view.mean, view.mean + n, s.candidate.begin());
-  space.add();
-  if (bias) {
-    for (std::size_t i = 0; i < n; ++i) s.candidate[i] = view.covariance[i * view.dim + n];
-    space.add();
-  }
-  for (std::uint64_t k = 0; space.size() < (n <= full_dim ? n : 1) || k == 0; ++k) {
-    Stream(seed, Purpose::tie, trial, k).fill_normal(s.candidate);
-    if (k == 0 && !hint.empty()) {
-      const double length = std::sqrt(numerics::dot(hint.data(), hint.data(), n));
-      if (length > 0) numerics::add_scaled(s.candidate.data(), std::sqrt(static_cast<double>(n)) / length, hint.data(), n);
-    }
-    space.add();
-    if (space.full()) break;
-  }
-  while (space.expand(budget) > 0) {}
-  best.units = static_cast<std::int64_t>(space.num_products());
   const int dim = static_cast<int>(space.num_products());
-  s.restricted.conservativeResize(dim, dim);
-  s.eigen.compute(s.restricted);
-
-  // the problem in its eigenbasis, largest eigenvalue first
+  s.leading = s.restricted.topLeftCorner(dim, dim);
+  s.eigen.compute(s.leading);
   Reduced& p = s.problem;
   p.dim = dim;
-  p.power = power_;
+  p.power = power;
   p.mean_bias = bias ? view.mean[n] : 0;
   p.variance_bias = bias ? view.covariance[n * view.dim + n] : 0;
   p.has_w = false;
@@ -182,18 +159,27 @@ BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<c
   p.t = p.u;
   const double least = length > 0 ? 1e-6 * length : 1;
   if (std::abs(p.t[0]) < least) p.t[0] = p.t[0] < 0 ? -least : least;
+}
 
-  // trace the curve, then zoom in around the best points
-  const Curve curve(p);
+/// A point of the curve with its utility.
+struct Start {
+  double utility = -1;
+  Point point;
+  double m = 0, v = 0;
+};
+
+/// The best point of the curve: traces it, then zooms in around the best point of either branch.
+Start best_of_curve(const LinearUtility& utility, const Curve& curve, BallScratch& s) {
+  const Reduced& p = s.problem;
   const auto score = [&](std::size_t count) {
     curve.trace(s.points.data(), count, s.m.data(), s.v.data());
-    utility_.evaluate({s.m.data(), count}, {s.v.data(), count}, {s.utility.data(), count});
+    utility.evaluate({s.m.data(), count}, {s.v.data(), count}, {s.utility.data(), count});
     for (std::size_t k = 0; k < count; ++k)
       if (std::isnan(s.m[k])) s.utility[k] = -1;
   };
-  const bool edge_only = utility_.increases_with_variance();
+  const bool edge_only = utility.increases_with_variance();
   // without a bias the branches mirror each other, equal v and opposite m: of a pair of points the one with m > 0 may be enough
-  const bool mirrored = !p.has_w && utility_.never_falls_with_mean();
+  const bool mirrored = !p.has_w && utility.never_falls_with_mean();
   const int num_branches = mirrored ? 1 : 2;
   const auto point_at = [&](double offset, int branch, double scale) {
     return Point{offset, mirrored ? (curve.low() + offset < 0 ? 1 : 0) : branch, scale};
@@ -216,11 +202,6 @@ BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<c
     for (std::size_t k = 0; k < num_offsets; ++k)
       for (std::size_t j = 0; j < (edge_only ? 1 : num_scales); ++j) s.points[count++] = point_at(offsets[k], branch, scales[j]);
   score(count);
-  struct Start {
-    double utility = -1;
-    Point point;
-    double m = 0, v = 0;
-  };
   const auto offer = [&](Start& start, std::size_t k) {
     if (s.utility[k] > start.utility) start = {s.utility[k], s.points[k], s.m[k], s.v[k]};
   };
@@ -266,10 +247,54 @@ BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<c
     }
     if (start.utility > top.utility) top = start;
   }
+  return top;
+}
+
+}  // namespace
+
+BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<const double> hint, std::uint64_t seed,
+                                   std::uint64_t trial, const Budget& budget, BallScratch& s, std::span<double> x) const {
+  const std::size_t n = view.stimulus_dim;
+  const bool bias = view.dim > n;
+  BallOptimum best;
+
+  // the space to search in
+  Krylov space(s, view, n <= full_dim ? n : std::min(max_products_, n));
+  std::copy(view.mean, view.mean + n, s.candidate.begin());
+  space.add();
+  if (bias) {
+    for (std::size_t i = 0; i < n; ++i) s.candidate[i] = view.covariance[i * view.dim + n];
+    space.add();
+  }
+  for (std::uint64_t k = 0; space.size() < (n <= full_dim ? n : 1) || k == 0; ++k) {
+    Stream(seed, Purpose::tie, trial, k).fill_normal(s.candidate);
+    if (k == 0 && !hint.empty()) {
+      const double length = std::sqrt(numerics::dot(hint.data(), hint.data(), n));
+      if (length > 0) numerics::add_scaled(s.candidate.data(), std::sqrt(static_cast<double>(n)) / length, hint.data(), n);
+    }
+    space.add();
+    if (space.full()) break;
+  }
+
+  // the space grows until it is as large as allowed or, where products are dear, until growing it gains next to nothing
+  const std::size_t limit = std::min(n <= full_dim ? n : max_products_, n);
+  std::size_t goal = n >= many_dim ? std::min(first_look, limit) : limit;
+  Start top;
+  while (true) {
+    const std::size_t before = space.num_products();
+    while (space.num_products() < goal && space.expand(budget, goal) > 0) {}
+    if (space.num_products() == before) break;
+    reduce(view, space, power_, s);
+    const double gain_needed = least_gain * top.utility, utility_before = top.utility;
+    top = best_of_curve(utility_, Curve(s.problem), s);
+    if (space.num_products() >= limit || (utility_before >= 0 && top.utility - utility_before <= gain_needed)) break;
+    goal = std::min(goal + look_every, limit);
+  }
+  best.units = static_cast<std::int64_t>(space.num_products());
 
   // back to the stimulus
   double coefficients[max_space];
-  curve.at(top.point, coefficients);
+  Curve(s.problem).at(top.point, coefficients);
   s.eigen.from_eigenbasis(coefficients, coefficients);
   numerics::multiply_transposed(s.basis.data(), n, space.num_products(), n, coefficients, x.data());
   const double norm = numerics::dot(x.data(), x.data(), n);

@@ -209,5 +209,28 @@ TEST(Ball, WorkBudgetIsHonouredAndRepeatable) {
   EXPECT_LT(ball(c.view, {}, 1, 0, deadline, *scratch, x).units, 30);
 }
 
+// Where products are dear the space stops growing by itself; replaying the number of units it took gives the same stimulus.
+TEST(Ball, ManyDimensionsStopEarlyAndRepeatably) {
+  constexpr std::size_t n = 300;
+  const models::Glm glm({}, {.prior_sd = 3 / std::sqrt(static_cast<double>(n))}, n);
+  auto belief = glm.prior();
+  std::vector<double> truth(n), x(n), again(n);
+  Stream(5, Purpose::test).fill_sphere(truth, 3);
+  const BallSearch ball({Utility::laplace_information, glm.law}, 1, 96);
+  const auto scratch = ball.make_scratch(n);
+  for (std::uint64_t t = 0; t < 60; ++t) {
+    const auto view = std::get<GaussianView>(glm.capability(*belief));
+    const BallOptimum found = ball(view, {}, 1, t, {}, *scratch, x);
+    EXPECT_LT(found.units, 96);
+    Budget budget;
+    budget.max_units = found.units;
+    const BallOptimum repeated = ball(view, {}, 1, t, budget, *scratch, again);
+    EXPECT_EQ(repeated.units, found.units);
+    EXPECT_EQ(x, again);
+    Stream stream(5, Purpose::response, t);
+    glm.update(*belief, x, {ResponseKind::counts, 1, 1, {glm.sample(truth, x, stream)}, {}, ""}, 0);
+  }
+}
+
 }  // namespace
 }  // namespace hartline::design
