@@ -36,7 +36,7 @@ using BallScratchPtr = std::unique_ptr<BallScratch, FreeBallScratch>;
 /// (μ, c_b, hint plus a random direction), which from 256 dimensions on stops growing where eight more products gain less than
 /// 1e-6 of the utility. In 96 dimensions 48 products lose 3e-6 of it on average    (ball_search_test.cpp: Ball.KrylovSpaceLosesLittleInformation)
 ///
-/// Accuracy: never below the best of 1e6 random directions by more than 1e-9, d = 3 … 10   (ball_search_test.cpp: Ball.BeatsRandomDirections)
+/// Accuracy: never below the best of 1e6 random directions by more than 1e-9, d = 3 … 10   (ball_search_test.cpp: BallAgainstRandom.NeverLoses)
 /// Repeatable: same view, seed, trial and number of units give the same bytes. Allocates: nothing after the first call.
 /// Reference: Lewi, Butera & Paninski 2009, Neural Computation 21:619
 class BallSearch {

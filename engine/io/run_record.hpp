@@ -17,7 +17,7 @@ namespace hartline::io {
 /// those n.
 ///
 /// A failure is thrown by the next call and by every call after it; what was committed stays readable.
-/// Allocates: nothing on the caller's side once each slot of the queue has held values as large    (run_record_test.cpp:
+/// Allocates: nothing on the caller's side once each slot of the queue has held values as large    (record_allocation_test.cpp:
 /// RunRecord.CallsDoNotAllocateAfterWarmUp)
 /// Throws: IoError; SpecError for values that do not fill their shape
 class RunRecord final : public Record {
