@@ -146,7 +146,7 @@ std::string Sections::sentence(const loop::Learner& end, const std::string& note
   std::string text = fmt::format("The {} of {}, measured in {} trials with {} stimuli", what, who, end.num_trials(),
                                  e_.spec.design.kind == "infomax" ? "adaptively chosen" : e_.spec.design.kind);
   if (!error_.empty())
-    text += fmt::format("; the estimate is {:.2g} of the truth's size away from it", last_error_);
+    text += fmt::format("; the estimate has a relative error of {:.2g}", last_error_);
   else
     text += fmt::format("; the truth is not known");
   if (!note.empty()) text += "; " + note;
