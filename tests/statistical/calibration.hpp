@@ -1,6 +1,7 @@
 // Calibration: what a sample of ranks and of covered truths says about a belief.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -36,7 +37,7 @@ inline double binomial_cdf(std::int64_t most, std::int64_t num, double p) {
 }
 
 /// Whether a share of `covered` of `num` may come from sets that cover 90 %: in 87 … 93 % where a thousand runs were made; else not
-/// below what happens with probability 5e-4, nor above likewise (which 60 runs cannot exceed).
+/// below what happens with probability 5e-4, nor above likewise (which no count of 60 runs is).
 inline bool covers_ninety_percent(std::int64_t covered, std::int64_t num) {
   const double share = static_cast<double>(covered) / static_cast<double>(num);
   if (num >= 1000) return share >= .87 && share <= .93;

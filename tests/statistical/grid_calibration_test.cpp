@@ -104,9 +104,9 @@ std::int64_t num_covered(const std::vector<std::vector<Verdict>>& verdicts, std:
 }
 
 /// Every number here is uniform if Bayes' rule is carried out exactly. 1,000 runs leave 87 … 93 % with probability 1.6e-3 a count,
-/// 60 runs fail with 5e-4; a χ² is exceeded with 1e-4.
+/// 200 runs fail with 1e-3; a χ² is exceeded with 1e-4.
 void expect_calibrated(const Family& family) {
-  const std::int64_t num_runs = proof::sized(1000, 60);
+  const std::int64_t num_runs = proof::sized(1000, 200);
   const auto verdicts = study(family, num_runs);
   proof::Sheet sheet(fmt::format("{}: calibration of the grid belief under infomax, {} runs", family.name, num_runs),
                      {"trials", "90 % set covers", "χ² of ranks, each parameter (9 degrees of freedom)", "χ² of the truth's depth"});
