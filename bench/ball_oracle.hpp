@@ -17,7 +17,7 @@ class Eigensystem {
   double decompose(std::span<const double> matrix);
 
   std::size_t dim() const { return values_.size(); }
-  std::span<const double> values() const { return values_; }                                            // rising
+  std::span<const double> values() const { return values_; }  // rising
   std::span<const double> vector(std::size_t i) const { return {&vectors_[i * dim()], dim()}; }
 
  private:

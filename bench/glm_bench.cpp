@@ -30,8 +30,10 @@ double rate_at_mode(double r, double m, double v) {
 class Ring {
  public:
   explicit Ring(std::size_t num_weights)
-      : glm_({}, {.prior_sd = gain / std::sqrt(static_cast<double>(num_weights))}, num_weights), executor_(make_serial_executor()),
-        belief_(glm_.prior()), truth_(num_weights) {
+      : glm_({}, {.prior_sd = gain / std::sqrt(static_cast<double>(num_weights))}, num_weights),
+        executor_(make_serial_executor()),
+        belief_(glm_.prior()),
+        truth_(num_weights) {
     set_.dim = num_weights;
     design_ = design::make_design({}, set_, &glm_.law, seed, *executor_);
     plan_ = design_->make_plan();
@@ -143,9 +145,9 @@ Rows glm_rows(std::size_t num_weights, std::size_t num_run_in, std::size_t num_t
   for (const double l : lost) mean_lost += l / static_cast<double>(num_trials);
   const bool right = oracle_is_right() && covariance_error < 1e-9 && account < 1e-8 && quantile(lost, 0) > -1e-8;
   const std::string name = fmt::format("glm/{}", num_weights);
-  const std::string answer = fmt::format(
-      "after {} + {} trials: covariance off Cholesky's by {:.1e}, utility and power of the choice off by {:.1e}", num_run_in, num_trials,
-      covariance_error, account);
+  const std::string answer =
+      fmt::format("after {} + {} trials: covariance off Cholesky's by {:.1e}, utility and power of the choice off by {:.1e}",
+                  num_run_in, num_trials, covariance_error, account);
   const double aim_ms = num_weights <= 100 ? 1 : num_weights <= 400 ? 5 : 10;
   Rows rows;
   for (const auto& [metric, p] : {std::pair{"update_choose_p50", 0.5}, {"update_choose_p99", 0.99}}) {
@@ -159,8 +161,19 @@ Rows glm_rows(std::size_t num_weights, std::size_t num_run_in, std::size_t num_t
     }
     rows.push_back(row);
   }
-  rows.push_back({name, "information_lost", mean_lost, "share, mean", "full spectrum", 0.0, {}, "<= 1e-3", mean_lost <= 1e-3, "<= 6e-5",
-                  mean_lost <= 6e-5, right, fmt::format("worst of {} choices {:.1e}", num_trials, quantile(lost, 1))});
+  rows.push_back({name,
+                  "information_lost",
+                  mean_lost,
+                  "share, mean",
+                  "full spectrum",
+                  0.0,
+                  {},
+                  "<= 1e-3",
+                  mean_lost <= 1e-3,
+                  "<= 6e-5",
+                  mean_lost <= 6e-5,
+                  right,
+                  fmt::format("worst of {} choices {:.1e}", num_trials, quantile(lost, 1))});
   return rows;
 }
 

@@ -62,8 +62,8 @@ struct Grid {
 /// What came of playing the history.
 struct Played {
   std::vector<double> times_ms;
-  std::vector<double> first, last;              // utilities of all designs
-  std::vector<std::vector<double>> utilities;   // at every trial
+  std::vector<double> first, last;             // utilities of all designs
+  std::vector<std::vector<double>> utilities;  // at every trial
   std::vector<std::size_t> choices;
 };
 
@@ -126,8 +126,9 @@ Rows grid_rows(const nlohmann::json& document) {
     const bool right = error <= tolerance && disagreements == 0 && direct_error <= 1e-10 && direct_disagreements == 0;
     const std::string name = fmt::format("grid/{}", peer.at("peer").get<std::string>());
     const std::string label = fmt::format("{} {}", peer.at("peer").get<std::string>(), peer.at("version").get<std::string>());
-    const std::string answer = fmt::format("utilities differ by {:.1e}, from the direct computation by {:.1e}; {} of {} choices differ",
-                                           error, direct_error, disagreements, checked.choices.size());
+    const std::string answer =
+        fmt::format("utilities differ by {:.1e}, from the direct computation by {:.1e}; {} of {} choices differ", error,
+                    direct_error, disagreements, checked.choices.size());
     const auto row = [&](const char* metric, double value, double other, const char* aim) {
       Row out{name, metric, value, "ms", label, other, other / value, "", true, aim, true, right, answer};
       if (*aim) out.aim_met = *out.ratio >= 20;
@@ -141,8 +142,8 @@ Rows grid_rows(const nlohmann::json& document) {
   const double bytes = static_cast<double>(grid.model->table_bytes());
   const double ours = bytes / median(choose_ms) * 1e-6;
   const double same_size = read_bandwidth(grid.model->table_bytes()), from_memory = read_bandwidth(std::size_t{512} << 20);
-  rows.push_back({"grid/bandwidth", "choose_first_trial", ours, "GB/s", "best plain read of as many bytes", same_size, ours / same_size, "",
-                  true, "", true, true,
+  rows.push_back({"grid/bandwidth", "choose_first_trial", ours, "GB/s", "best plain read of as many bytes", same_size,
+                  ours / same_size, "", true, "", true, true,
                   fmt::format("{:.1f} MB of tables; plain read of 512 MB {:.1f} GB/s, triad of 512 MB {:.1f} GB/s", bytes * 1e-6,
                               from_memory, triad_bandwidth(std::size_t{512} << 20))});
   return rows;

@@ -49,7 +49,8 @@ Rows loop_rows() {
   Row row{"glm/825 run", "time", seconds, "s", "", {}, {}, "<= 60", seconds <= 60, "", true, false, ""};
   row.answer_ok = cholesky.info() == Eigen::Success && logdet_error < 1e-6 && error < 1 && std::abs(distance - 1) < 0.25;
   row.answer = fmt::format(
-      "5,000 trials in {:.1f} s, then the refit; {:.1f} s on the wall with what else ran here; squared distance of the truth in the "
+      "5,000 trials in {:.1f} s, then the refit; {:.1f} s on the wall with what else ran here; squared distance of the truth in "
+      "the "
       "belief's measure {:.3f} a weight, relative error {:.3f}; half log-determinant off Cholesky's by {:.1e}",
       ring_s, wall_s, distance, error, logdet_error);
   return {row};

@@ -42,25 +42,33 @@ struct Row {
   std::string name, metric;
   double value = 0;
   std::string unit;
-  std::string peer;                    // what runs beside it; empty: nothing
-  std::optional<double> peer_value;    // in `unit`
-  std::optional<double> ratio;         // how many times better than the peer
-  std::string bound;                   // "ratio >= 2" or "<= 60"; empty: none
-  bool ok = true;                      // the bound holds
-  std::string aim;                     // as `bound`, hoped for
+  std::string peer;                  // what runs beside it; empty: nothing
+  std::optional<double> peer_value;  // in `unit`
+  std::optional<double> ratio;       // how many times better than the peer
+  std::string bound;                 // "ratio >= 2" or "<= 60"; empty: none
+  bool ok = true;                    // the bound holds
+  std::string aim;                   // as `bound`, hoped for
   bool aim_met = true;
-  bool answer_ok = true;               // what was computed is right
-  std::string answer;                  // what it was held against and how far off it was
+  bool answer_ok = true;  // what was computed is right
+  std::string answer;     // what it was held against and how far off it was
 };
 
 inline nlohmann::json to_json(const Row& row) {
   const auto maybe = [](const std::optional<double>& x) { return x ? nlohmann::json(*x) : nlohmann::json(); };
   const auto text = [](const std::string& s) { return s.empty() ? nlohmann::json() : nlohmann::json(s); };
-  return {{"name", row.name},     {"metric", row.metric},   {"value", row.value},
-          {"unit", row.unit},     {"peer", text(row.peer)}, {"peer_value", maybe(row.peer_value)},
-          {"ratio", maybe(row.ratio)}, {"bound", text(row.bound)}, {"ok", row.ok},
-          {"aim", text(row.aim)}, {"aim_met", row.aim.empty() ? nlohmann::json() : nlohmann::json(row.aim_met)},
-          {"answer_ok", row.answer_ok}, {"answer", text(row.answer)}};
+  return {{"name", row.name},
+          {"metric", row.metric},
+          {"value", row.value},
+          {"unit", row.unit},
+          {"peer", text(row.peer)},
+          {"peer_value", maybe(row.peer_value)},
+          {"ratio", maybe(row.ratio)},
+          {"bound", text(row.bound)},
+          {"ok", row.ok},
+          {"aim", text(row.aim)},
+          {"aim_met", row.aim.empty() ? nlohmann::json() : nlohmann::json(row.aim_met)},
+          {"answer_ok", row.answer_ok},
+          {"answer", text(row.answer)}};
 }
 
 using Rows = std::vector<Row>;

@@ -33,10 +33,15 @@ const occurrences = (text, part) => text.split(part).length - 1;
 
 const script = await bundle('page.ts');
 const style = await bundle('style.css');
-for (const [text, ending] of [[script, '</script'], [style, '</style']]) {
-  if (text.toLowerCase().includes(ending) || text.includes('<!--')) throw new Error(`the bundle contains ${ending} or <!--`);
+for (const [text, ending] of [
+  [script, '</script'],
+  [style, '</style'],
+]) {
+  if (text.toLowerCase().includes(ending) || text.includes('<!--'))
+    throw new Error(`the bundle contains ${ending} or <!--`);
 }
-const policy = `default-src 'none'; script-src ${hash(script)}; style-src ${hash(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
+const policy = `default-src 'none'; script-src ${hash(script)}; style-src ` +
+  `${hash(style)}; img-src data:; base-uri 'none'; form-action 'none'`;
 
 // The licence of what is inlined must travel with every copy.
 const plot = JSON.parse(readFileSync(join(here, 'node_modules/uplot/package.json'), 'utf8'));
@@ -50,7 +55,8 @@ const page = readFileSync(join(here, 'src', 'page.html'), 'utf8')
   .replace('{{SCRIPT}}', () => script);
 
 if (occurrences(page, MARKER) !== 1) throw new Error(`the page must contain ${MARKER} exactly once`);
-if (Buffer.byteLength(page) > MAX_BYTES) throw new Error(`the page must be at most ${MAX_BYTES} bytes (got ${Buffer.byteLength(page)})`);
+if (Buffer.byteLength(page) > MAX_BYTES)
+  throw new Error(`the page must be at most ${MAX_BYTES} bytes (got ${Buffer.byteLength(page)})`);
 mkdirSync(outdir, { recursive: true });
 writeFileSync(join(outdir, 'page.html'), page);
 console.log(`${join(outdir, 'page.html')}: ${Buffer.byteLength(page)} bytes`);

@@ -14,7 +14,8 @@ std::string with_unit(std::string text, std::string_view unit) {
   return text;
 }
 
-void check_range(double v, const Value& value, const Place& place, std::string_view key, std::string_view unit, const Constraint& c) {
+void check_range(double v, const Value& value, const Place& place, std::string_view key, std::string_view unit,
+                 const Constraint& c) {
   const bool inside = (c.low_open ? v > c.low : v >= c.low) && v <= c.high;
   if (!inside || !std::isfinite(v)) {
     const std::string requirement = std::isfinite(v) ? requirement_text(c, unit) : "a finite number";

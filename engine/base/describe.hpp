@@ -27,9 +27,9 @@ namespace hartline {
 struct Constraint {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool low_open = false;                  // the bound itself is excluded
+  bool low_open = false;                       // the bound itself is excluded
   std::vector<std::string_view> choices = {};  // of a text; empty: any text
-  bool required = false;                  // the key must be given
+  bool required = false;                       // the key must be given
 };
 
 inline Constraint any() { return {}; }
@@ -56,9 +56,11 @@ struct Place {
 
 // Readers of one value; each throws SpecError naming path, requirement and value.
 void read(const Value& value, const Place& place, std::string_view key, std::string_view unit, const Constraint& c, bool& out);
-void read(const Value& value, const Place& place, std::string_view key, std::string_view unit, const Constraint& c, std::int64_t& out);
+void read(const Value& value, const Place& place, std::string_view key, std::string_view unit, const Constraint& c,
+          std::int64_t& out);
 void read(const Value& value, const Place& place, std::string_view key, std::string_view unit, const Constraint& c, double& out);
-void read(const Value& value, const Place& place, std::string_view key, std::string_view unit, const Constraint& c, std::string& out);
+void read(const Value& value, const Place& place, std::string_view key, std::string_view unit, const Constraint& c,
+          std::string& out);
 
 /// Throws SpecError for the first key of `table` that is not in `known`, naming the nearest one.
 void refuse_unknown(const Table& table, const Place& place, const std::vector<std::string_view>& known);
@@ -74,14 +76,15 @@ inline void read(const Value& value, const Place& place, std::string_view key, s
 }
 
 template <class T>
-concept Described = requires { T::describe([](auto&&...) {}); };
+concept Described = requires {
+  T::describe([](auto&&...) {});
+};
 
 template <class T>
 void read(const Value& value, const Place& place, std::string_view key, std::string_view unit, const Constraint& c,
           std::vector<T>& out) {
   const List* list = value.list();
-  if (!list)
-    throw SpecError({place.of(key), "a list", std::string(kind_name(value)) + " " + display(value), place.line(value)});
+  if (!list) throw SpecError({place.of(key), "a list", std::string(kind_name(value)) + " " + display(value), place.line(value)});
   out.clear();
   for (std::size_t i = 0; i < list->size(); ++i) {
     T item{};

@@ -11,7 +11,8 @@ std::string format(const Fault& fault) {
   std::string text;
   if (!fault.path.empty()) text += fault.path + ": ";
   if (!fault.requirement.empty()) text += "must be " + fault.requirement;
-  if (!fault.got.empty()) text += (fault.requirement.empty() ? "got " : " (got ") + fault.got + (fault.requirement.empty() ? "" : ")");
+  if (!fault.got.empty())
+    text += (fault.requirement.empty() ? "got " : " (got ") + fault.got + (fault.requirement.empty() ? "" : ")");
   if (!fault.requirement.empty() || !fault.got.empty()) text += ".";
   if (!fault.hint.empty()) {
     if (!text.empty() && text.back() != ' ') text += " ";

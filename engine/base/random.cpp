@@ -41,9 +41,7 @@ double Stream::poisson(double mean) {
 
 double Stream::gamma(double shape, double scale) { return std::gamma_distribution<double>(shape, scale)(*this); }
 
-std::int64_t Stream::integer(std::int64_t count) {
-  return std::uniform_int_distribution<std::int64_t>(0, count - 1)(*this);
-}
+std::int64_t Stream::integer(std::int64_t count) { return std::uniform_int_distribution<std::int64_t>(0, count - 1)(*this); }
 
 void Stream::fill_normal(std::span<double> out) {
   for (double& x : out) x = normal();

@@ -1,4 +1,5 @@
-// Counter-based random streams: a stream is a function of (seed, purpose, trial, index), so nothing depends on call order or threads.
+// Counter-based random streams: a stream is a function of (seed, purpose, trial, index), so nothing depends on call order or
+// threads.
 #pragma once
 
 #include <array>
@@ -23,8 +24,8 @@ enum class Purpose : std::uint32_t {
 };
 
 /// A stream of random numbers (Philox 4x64, ten rounds).
-/// Repeatable: the same four numbers give the same stream, on any thread    (base_test.cpp: Random.StreamsDependOnEveryPartOfTheirName)
-/// Reference: Salmon et al. 2011, doi 10.1145/2063384.2063405
+/// Repeatable: the same four numbers give the same stream, on any thread    (base_test.cpp:
+/// Random.StreamsDependOnEveryPartOfTheirName) Reference: Salmon et al. 2011, doi 10.1145/2063384.2063405
 class Stream {
  public:
   using result_type = std::uint64_t;

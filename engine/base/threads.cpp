@@ -25,7 +25,8 @@ class ArenaExecutor final : public Executor {
  public:
   explicit ArenaExecutor(int num_threads)
       : num_threads_(num_threads),
-        limit_(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(std::max(num_threads, tbb::info::default_concurrency()))),
+        limit_(tbb::global_control::max_allowed_parallelism,
+               static_cast<std::size_t>(std::max(num_threads, tbb::info::default_concurrency()))),
         arena_(num_threads) {}
   int num_threads() const override { return num_threads_; }
 

@@ -14,7 +14,8 @@ class Executor {
   /// Calls body(block) for every block in 0 … num_blocks - 1 and returns when all are done.
   template <class Body>
   void for_each_block(int num_blocks, Body&& body) {
-    run(num_blocks, [](void* context, int block) { (*static_cast<std::remove_reference_t<Body>*>(context))(block); }, &body);
+    run(
+        num_blocks, [](void* context, int block) { (*static_cast<std::remove_reference_t<Body>*>(context))(block); }, &body);
   }
 
  protected:

@@ -64,19 +64,19 @@ struct Response {
 
 /// One trial: the decision, the stimulus at its three stations, and the response.
 struct Trial {
-  std::int64_t index = 0;       // 0-based
-  std::int64_t attempt = 1;     // 2 and more: presented again after an interruption
-  std::uint64_t token = 0;      // names the trial to the subject
-  Presentation requested;       // as chosen
-  Presentation rendered;        // clipped, 8-bit, gamma
-  Presentation delivered;       // as reported by the subject; beliefs use this one
+  std::int64_t index = 0;    // 0-based
+  std::int64_t attempt = 1;  // 2 and more: presented again after an interruption
+  std::uint64_t token = 0;   // names the trial to the subject
+  Presentation requested;    // as chosen
+  Presentation rendered;     // clipped, 8-bit, gamma
+  Presentation delivered;    // as reported by the subject; beliefs use this one
   Response response;
-  bool answered = false;        // response is valid
+  bool answered = false;  // response is valid
 
-  double utility = 0;           // of the chosen stimulus, in the design's unit; NaN for a design without one
-  std::int64_t units = 0;       // units of search work completed
-  double lateness_ms = 0;       // by how much the deadline was missed; 0: kept
-  double log_evidence = 0;      // log p(response | stimulus, trials before), nats
+  double utility = 0;       // of the chosen stimulus, in the design's unit; NaN for a design without one
+  std::int64_t units = 0;   // units of search work completed
+  double lateness_ms = 0;   // by how much the deadline was missed; 0: kept
+  double log_evidence = 0;  // log p(response | stimulus, trials before), nats
 };
 
 enum class Level : std::uint8_t { info, warning };
@@ -86,7 +86,7 @@ struct Event {
   std::int64_t trial = 0;
   std::int64_t time_ns = 0;  // since the run began
   Level level = Level::info;
-  std::string kind;          // one word, for example deadline
+  std::string kind;  // one word, for example deadline
   std::string message;
 };
 

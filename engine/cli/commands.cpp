@@ -76,8 +76,7 @@ void print_outcome(const Options& options, const loop::Experiment& experiment, l
   out.set("record", record);
   out.set("num_trials", run.learner().num_trials());
   out.set("belief_digest", fmt::format("{:016x}", run.learner().digest()));
-  for (std::size_t i = 0; i < metrics.size(); ++i)
-    out.set(loop::metric_info[static_cast<std::size_t>(metrics[i])].name, values[i]);
+  for (std::size_t i = 0; i < metrics.size(); ++i) out.set(loop::metric_info[static_cast<std::size_t>(metrics[i])].name, values[i]);
   const Histogram& choose = run.latency(loop::Stage::choose);
   out.set("choose_p50_ms", choose.percentile_ns(0.5) * 1e-6);
   out.set("choose_p99_ms", choose.percentile_ns(0.99) * 1e-6);
@@ -209,17 +208,19 @@ int compare_command(const Options& options) {
     return done;
   }
   for (const auto& design : comparison.designs) {
-    print(fmt::format("{} after {} trials, mean of {} seeds [95 % interval]", design.name, comparison.trials.back(), comparison.num_seeds));
+    print(fmt::format("{} after {} trials, mean of {} seeds [95 % interval]", design.name, comparison.trials.back(),
+                      comparison.num_seeds));
     for (const auto& band : design.bands) {
       const auto& info = loop::metric_info[static_cast<std::size_t>(band.metric)];
-      print(fmt::format("  {:<24}{:10.4f}  [{:.4f}, {:.4f}] {}", info.name, band.mean.back(), band.low.back(), band.high.back(), info.unit));
+      print(fmt::format("  {:<24}{:10.4f}  [{:.4f}, {:.4f}] {}", info.name, band.mean.back(), band.low.back(), band.high.back(),
+                        info.unit));
     }
   }
   if (comparison.saving) {
     const auto& s = *comparison.saving;
     print(fmt::format("{} {:.4g}: {} needs {:.0f} trials, {} {:.0f}: {:.2f} times fewer [{:.2f}, {:.2f}]",
-                      loop::metric_info[static_cast<std::size_t>(s.metric)].name, s.criterion, s.baseline, s.baseline_trials, s.adaptive,
-                      s.adaptive_trials, s.ratio, s.low, s.high));
+                      loop::metric_info[static_cast<std::size_t>(s.metric)].name, s.criterion, s.baseline, s.baseline_trials,
+                      s.adaptive, s.adaptive_trials, s.ratio, s.low, s.high));
   }
   return done;
 }

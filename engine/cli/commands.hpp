@@ -18,7 +18,15 @@ struct Options {
   int threads = 0;
 };
 
-enum ExitCode { done = 0, wrong_spec = 2, run_failed = 3, io_failed = 4, internal_fault = 5, replay_differed = 6, interrupted = 130 };
+enum ExitCode {
+  done = 0,
+  wrong_spec = 2,
+  run_failed = 3,
+  io_failed = 4,
+  internal_fault = 5,
+  replay_differed = 6,
+  interrupted = 130
+};
 
 int run_command(const Options& options);
 int compare_command(const Options& options);

@@ -8,9 +8,10 @@
 int main(int argc, char** argv) {
   using namespace hartline::cli;
   std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit fails like a full disk, with a message, instead of ending the program
-  CLI::App app{"Hartline: choose the stimulus from which the most is learned.\n"
-               "Exit codes: 0 done, 2 the description is wrong, 3 a run failed, 4 a file or disk failed, 5 an internal fault, "
-               "6 a replay differed, 130 interrupted."};
+  CLI::App app{
+      "Hartline: choose the stimulus from which the most is learned.\n"
+      "Exit codes: 0 done, 2 the description is wrong, 3 a run failed, 4 a file or disk failed, 5 an internal fault, "
+      "6 a replay differed, 130 interrupted."};
   app.require_subcommand(1);
   app.set_version_flag("--version", version());
   Options options;
@@ -27,7 +28,8 @@ int main(int argc, char** argv) {
   CLI::App* run = app.add_subcommand("run", "run an experiment and write its record");
   add_experiment(run);
   run->add_option("--out", options.out, "record to write; default: NAME.hartline here");
-  CLI::App* compare = app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
+  CLI::App* compare =
+      app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
   add_experiment(compare);
   compare->add_option("--out", options.out, "record to write; default: none");
   CLI::App* check = app.add_subcommand("check", "validate an experiment without running it");

@@ -8,8 +8,12 @@
 namespace hartline::cli {
 
 Progress::Progress(std::string unit, std::int64_t all, bool quiet)
-    : unit_(std::move(unit)), all_(all), quiet_(quiet), terminal_(isatty(STDERR_FILENO) == 1),
-      begun_(std::chrono::steady_clock::now()), shown_(begun_) {}
+    : unit_(std::move(unit)),
+      all_(all),
+      quiet_(quiet),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      begun_(std::chrono::steady_clock::now()),
+      shown_(begun_) {}
 
 Progress::~Progress() {
   if (drawn_) std::fputs("\n", stderr);

@@ -16,12 +16,12 @@ namespace {
 constexpr int max_space = static_cast<int>(BallSearch::max_space);
 static_assert(BallSearch::max_space <= max_curve_dim && max_space <= numerics::SymmetricEigen::max_dim);
 
-constexpr std::size_t num_grid = 112;                 // most points of a branch
-constexpr double grid_low = 1e-20, grid_high = 1e8;   // offsets, in units of c[0]
-constexpr double per_decade = 4;                      // points, up to 10 c[0]; one above, where the curve only nears its end
+constexpr std::size_t num_grid = 112;                // most points of a branch
+constexpr double grid_low = 1e-20, grid_high = 1e8;  // offsets, in units of c[0]
+constexpr double per_decade = 4;                     // points, up to 10 c[0]; one above, where the curve only nears its end
 constexpr double zoom[16] = {-1, -.875, -.75, -.625, -.5, -.375, -.25, -.125, .125, .25, .375, .5, .625, .75, .875, 1};
 constexpr std::size_t many_dim = 256, first_look = 24, look_every = 8;  // from how many dimensions, and at how many products
-constexpr double least_gain = 1e-6;                                      // of the utility, by look_every products
+constexpr double least_gain = 1e-6;                                     // of the utility, by look_every products
 constexpr std::size_t num_scales = 8, max_points = 2 * num_grid * num_scales;
 
 }  // namespace
@@ -239,7 +239,8 @@ Start best_of_curve(const LinearUtility& utility, const Curve& curve, BallScratc
             const double scale = start.point.scale * std::pow(scale_ratio, j / 3.0);
             if (scale <= 1) s.points[count++] = point_at(start.point.offset * std::exp(ratio * k / 8), branch, scale);
           }
-        if (start.point.scale < 1) s.points[count++] = point_at(start.point.offset, branch, std::min(1.0, start.point.scale * scale_ratio));
+        if (start.point.scale < 1)
+          s.points[count++] = point_at(start.point.offset, branch, std::min(1.0, start.point.scale * scale_ratio));
         score(count);
         for (std::size_t k = 0; k < count; ++k) offer(start, k);
         ratio *= 1.25 / 8;
@@ -283,7 +284,8 @@ BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<c
   Start top;
   while (true) {
     const std::size_t before = space.num_products();
-    while (space.num_products() < goal && space.expand(budget, goal) > 0) {}
+    while (space.num_products() < goal && space.expand(budget, goal) > 0) {
+    }
     if (space.num_products() == before) break;
     reduce(view, space, power_, s);
     const double gain_needed = least_gain * top.utility, utility_before = top.utility;

@@ -14,8 +14,8 @@ namespace hartline::design {
 /// Where a utility is largest.
 struct BallOptimum {
   double utility = 0;
-  double m = 0, v = 0;      // mean and variance of ρ there
-  std::int64_t units = 0;   // products with the covariance
+  double m = 0, v = 0;     // mean and variance of ρ there
+  std::int64_t units = 0;  // products with the covariance
 };
 
 /// Scratch of the search, reused from call to call.

@@ -58,7 +58,8 @@ std::pair<double, double> project(const GaussianView& view, std::span<const doub
   return {numerics::dot(s.data(), view.mean, view.dim), numerics::dot(s.data(), g.data(), view.dim)};
 }
 
-BallOptimum search(const GaussianView& view, const LinearUtility& utility, double power, std::vector<double>& x, int max_products = 64) {
+BallOptimum search(const GaussianView& view, const LinearUtility& utility, double power, std::vector<double>& x,
+                   int max_products = 64) {
   const BallSearch ball(utility, power, max_products);
   const auto scratch = ball.make_scratch(view.stimulus_dim);
   x.resize(view.stimulus_dim);
@@ -114,7 +115,8 @@ TEST_P(BallAgainstRandom, NeverLoses) {
           utility.evaluate(m, v, u);
           best = std::max(best, *std::max_element(u.begin(), u.end()));
         }
-        EXPECT_GE(found.utility, best * (1 - 1e-9)) << pair.law << ' ' << pair.link << " d=" << n << " bias=" << bias << " sd=" << sd;
+        EXPECT_GE(found.utility, best * (1 - 1e-9))
+            << pair.law << ' ' << pair.link << " d=" << n << " bias=" << bias << " sd=" << sd;
       }
 }
 INSTANTIATE_TEST_SUITE_P(EveryLink, BallAgainstRandom, testing::Range(0, 8));

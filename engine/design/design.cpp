@@ -41,7 +41,8 @@ class BallDesign final : public Design {
     auto& plan = static_cast<BallPlan&>(any_plan);
     out.pool_index = -1;
     out.values.resize(dim_);
-    const BallOptimum best = search_(std::get<models::GaussianView>(belief), plan.last, seed_, trial, budget, *plan.scratch, out.values);
+    const BallOptimum best =
+        search_(std::get<models::GaussianView>(belief), plan.last, seed_, trial, budget, *plan.scratch, out.values);
     out.utility = best.utility;
     out.units = best.units;
   }
@@ -79,7 +80,8 @@ class BlindDesign final : public Design {
     if (!set_.pool.empty()) {
       available.require_some(trial);
       std::int64_t wanted = spec_.kind == "random" ? stream.integer(available.count)
-                                                   : set_.once ? 0 : static_cast<std::int64_t>(trial % set_.num());
+                            : set_.once            ? 0
+                                                   : static_cast<std::int64_t>(trial % set_.num());
       std::int64_t index = 0;
       while (!available.mask[static_cast<std::size_t>(index)] || wanted-- > 0) ++index;
       take(set_, index, out);
@@ -111,8 +113,8 @@ class BlindDesign final : public Design {
 
 }  // namespace
 
-std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& set, const models::ResponseLaw* law, std::uint64_t seed,
-                                    Executor& executor) {
+std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& set, const models::ResponseLaw* law,
+                                    std::uint64_t seed, Executor& executor) {
   const bool pool = !set.pool.empty();
   if (spec.kind == "sequence") {
     if (!pool) refuse("kind", "infomax, uncertainty or random for a ball", spec.kind, "A ball has no order.");
@@ -120,7 +122,8 @@ std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& s
   }
   if (spec.kind == "random") {
     if (spec.law != "auto" && pool != (spec.law == "pool"))
-      refuse("law", pool ? "pool" : "sphere, gaussian or box", spec.law, pool ? "The stimuli are a pool." : "The stimuli are a ball.");
+      refuse("law", pool ? "pool" : "sphere, gaussian or box", spec.law,
+             pool ? "The stimuli are a pool." : "The stimuli are a ball.");
     if (spec.law == "box" && !(spec.high > spec.low))
       throw SpecError({"design.high", fmt::format("> low = {}", spec.low), number_text(spec.high), ""});
     return std::make_unique<BlindDesign>(spec, set, seed);

@@ -30,7 +30,8 @@ struct Available {
   }
 };
 
-/// The best of a scan. Equal utilities go to the member with the smaller random key, which does not depend on the order of the scan.
+/// The best of a scan. Equal utilities go to the member with the smaller random key, which does not depend on the order of the
+/// scan.
 struct Best {
   double utility = -std::numeric_limits<double>::infinity();
   std::int64_t index = -1;

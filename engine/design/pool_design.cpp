@@ -16,7 +16,7 @@ using models::Capability;
 using models::DiscreteView;
 using models::GaussianView;
 
-constexpr std::size_t block_size = 256;   // members of a unit
+constexpr std::size_t block_size = 256;     // members of a unit
 constexpr std::int64_t units_at_once = 16;  // between two looks at the clock
 
 /// Scans units in an order that begins at another place every trial, so that a deadline does not always cut the same members.
@@ -26,7 +26,8 @@ std::int64_t scan(std::int64_t num_units, std::uint64_t trial, const Budget& bud
   std::int64_t done = 0;
   while (done < num_units && (done == 0 || budget.allows(done))) {
     const std::int64_t now = std::min({units_at_once, num_units - done, std::max<std::int64_t>(1, budget.max_units - done)});
-    executor.for_each_block(static_cast<int>(now), [&](int k) { scan_unit(static_cast<std::size_t>((start + done + k) % num_units)); });
+    executor.for_each_block(static_cast<int>(now),
+                            [&](int k) { scan_unit(static_cast<std::size_t>((start + done + k) % num_units)); });
     done += now;
   }
   return done;
@@ -35,25 +36,35 @@ std::int64_t scan(std::int64_t num_units, std::uint64_t trial, const Budget& bud
 class LinearPoolPlan final : public Plan {
  public:
   explicit LinearPoolPlan(const StimulusSet& set)
-      : available(set), m(set.num()), v(set.num()), projection(set.num()), utility(set.num()), low(set.num()), high(set.num()),
-        norm(set.num()), best((set.num() + block_size - 1) / block_size) {
+      : available(set),
+        m(set.num()),
+        v(set.num()),
+        projection(set.num()),
+        utility(set.num()),
+        low(set.num()),
+        high(set.num()),
+        norm(set.num()),
+        best((set.num() + block_size - 1) / block_size) {
     for (std::size_t i = 0; i < set.num(); ++i) norm[i] = numerics::dot(&set.pool[i * set.dim], &set.pool[i * set.dim], set.dim);
   }
   Available available;
-  std::vector<double> m, v;         // [num] mean and variance of ρ
-  std::vector<double> projection;   // [num] scratch
-  std::vector<double> utility;      // [num] scratch
-  std::vector<double> low, high;    // [num] scratch: bounds of the utility
-  std::vector<double> norm;         // [num] |x|²
-  std::vector<Best> best;           // [num_blocks]
-  std::uint64_t version = 0;        // of the belief that m and v belong to
-  bool fresh = false;               // m and v are valid
+  std::vector<double> m, v;        // [num] mean and variance of ρ
+  std::vector<double> projection;  // [num] scratch
+  std::vector<double> utility;     // [num] scratch
+  std::vector<double> low, high;   // [num] scratch: bounds of the utility
+  std::vector<double> norm;        // [num] |x|²
+  std::vector<Best> best;          // [num_blocks]
+  std::uint64_t version = 0;       // of the belief that m and v belong to
+  bool fresh = false;              // m and v are valid
 };
 
 class LinearPoolDesign final : public Design {
  public:
   LinearPoolDesign(LinearUtility utility, const StimulusSet& set, std::uint64_t seed, Executor& executor)
-      : utility_(utility), set_(set), seed_(seed), executor_(executor),
+      : utility_(utility),
+        set_(set),
+        seed_(seed),
+        executor_(executor),
         num_blocks_(static_cast<std::int64_t>((set.num() + block_size - 1) / block_size)) {}
 
   std::unique_ptr<Plan> make_plan() const override { return std::make_unique<LinearPoolPlan>(set_); }
@@ -107,7 +118,8 @@ class LinearPoolDesign final : public Design {
     std::array<std::size_t, block_size> members;
     std::size_t num_members = 0;
     double floor = -std::numeric_limits<double>::infinity();
-    const bool bounded = utility_.bounds({&plan.m[begin], count}, {&plan.v[begin], count}, {&plan.low[begin], count}, {&plan.high[begin], count});
+    const bool bounded =
+        utility_.bounds({&plan.m[begin], count}, {&plan.v[begin], count}, {&plan.low[begin], count}, {&plan.high[begin], count});
     for (std::size_t i = begin; i < begin + count; ++i)
       if (bounded && plan.available.mask[i]) floor = std::max(floor, plan.low[i]);
     for (std::size_t i = begin; i < begin + count; ++i)
@@ -190,7 +202,10 @@ class DiscretePoolPlan final : public Plan {
 class DiscretePoolDesign final : public Design {
  public:
   DiscretePoolDesign(Utility utility, const StimulusSet& set, std::uint64_t seed, Executor& executor)
-      : utility_(utility), set_(set), seed_(seed), executor_(executor),
+      : utility_(utility),
+        set_(set),
+        seed_(seed),
+        executor_(executor),
         num_units_(static_cast<std::int64_t>((set.num() + stimuli_per_unit - 1) / stimuli_per_unit)) {}
 
   std::unique_ptr<Plan> make_plan() const override { return std::make_unique<DiscretePoolPlan>(set_); }
@@ -207,7 +222,8 @@ class DiscretePoolDesign final : public Design {
     do {
       out.units = score(plan, std::get<DiscreteView>(belief), trial, left);
       for (std::size_t i = 0; i < set_.num(); ++i)
-        if (plan.available.mask[i] && !std::isnan(plan.utility[i])) best.offer(plan.utility[i], static_cast<std::int64_t>(i), seed_, trial);
+        if (plan.available.mask[i] && !std::isnan(plan.utility[i]))
+          best.offer(plan.utility[i], static_cast<std::int64_t>(i), seed_, trial);
       left = {};
     } while (best.index < 0);
     out.utility = best.utility;
@@ -247,7 +263,8 @@ class DiscretePoolDesign final : public Design {
 
 }  // namespace
 
-std::unique_ptr<Design> make_linear_pool_design(LinearUtility utility, const StimulusSet& set, std::uint64_t seed, Executor& executor) {
+std::unique_ptr<Design> make_linear_pool_design(LinearUtility utility, const StimulusSet& set, std::uint64_t seed,
+                                                Executor& executor) {
   return std::make_unique<LinearPoolDesign>(utility, set, seed, executor);
 }
 

@@ -12,7 +12,8 @@ namespace hartline::design {
 /// one product with the pool a trial instead of a quadratic form each. They are formed anew every `refresh_every` updates, so
 /// that rounding cannot build up    (design_test.cpp: PoolDesign.FollowedProjectionsEqualFreshOnes)
 /// Unit of work: a block of 256 members. Ties of equal utility go to the member that the seed prefers.
-std::unique_ptr<Design> make_linear_pool_design(LinearUtility utility, const StimulusSet& set, std::uint64_t seed, Executor& executor);
+std::unique_ptr<Design> make_linear_pool_design(LinearUtility utility, const StimulusSet& set, std::uint64_t seed,
+                                                Executor& executor);
 
 constexpr std::uint64_t refresh_every = 2048;
 

@@ -94,9 +94,8 @@ HARTLINE_INLINE void integrate(const double* m, const double* v, std::size_t cou
     const Lanes v_scale = variance * spread(scale);
     Lanes total = spread(0);
     // for exp counts log(1 + v Δ e^ρ) = softplus(ρ + log(v Δ))
-    const Lanes offset = exponential && !first_order
-                             ? mean + numerics::log((v_scale > spread(1e-300)) ? v_scale : spread(1e-300))
-                             : mean;
+    const Lanes offset =
+        exponential && !first_order ? mean + numerics::log((v_scale > spread(1e-300)) ? v_scale : spread(1e-300)) : mean;
     const Lanes ramp{0, 1, 2, 3, 4, 5, 6, 7};
     Lanes weights = spread(0);  // of the next eight nodes
     for (int k = low; k <= high; ++k) {
@@ -121,13 +120,13 @@ HARTLINE_INLINE void integrate(const double* m, const double* v, std::size_t cou
   }
 }
 
-#define HARTLINE_INTEGRAL(name, law, link)                                                                                  \
+#define HARTLINE_INTEGRAL(name, law, link)                                                                                 \
   HARTLINE_CLONES void name(const double* m, const double* v, std::size_t n, double scale, double bin_s, bool first_order, \
-                            double* out) {                                                                                  \
-    if (first_order)                                                                                                        \
-      integrate<law, link, true>(m, v, n, scale, bin_s, out);                                                               \
-    else                                                                                                                    \
-      integrate<law, link, false>(m, v, n, scale, bin_s, out);                                                              \
+                            double* out) {                                                                                 \
+    if (first_order)                                                                                                       \
+      integrate<law, link, true>(m, v, n, scale, bin_s, out);                                                              \
+    else                                                                                                                   \
+      integrate<law, link, false>(m, v, n, scale, bin_s, out);                                                             \
   }
 HARTLINE_INTEGRAL(poisson_exp, Law::poisson, Link::exp)
 HARTLINE_INTEGRAL(poisson_softplus, Law::poisson, Link::softplus)
@@ -229,7 +228,9 @@ void LinearUtility::evaluate(std::span<const double> m, std::span<const double> 
   const bool first_order = utility_ == Utility::first_order_information;
   const double precision = 1 / (law_.noise_sd * law_.noise_sd);
   switch (utility_) {
-    case Utility::posterior_variance: std::copy(v.begin(), v.end(), out.begin()); return;
+    case Utility::posterior_variance:
+      std::copy(v.begin(), v.end(), out.begin());
+      return;
     case Utility::mutual_information:
       for (std::size_t i = 0; i < out.size(); ++i) {
         if (!(v[i] > 0))
@@ -237,16 +238,19 @@ void LinearUtility::evaluate(std::span<const double> m, std::span<const double> 
         else if (law_.law == Law::gaussian)
           out[i] = 0.5 * std::log1p(v[i] * precision);
         else
-          out[i] = law_.law == Law::bernoulli ? bernoulli_mutual_information(m[i], v[i]) : poisson_mutual_information(law_, m[i], v[i]);
+          out[i] =
+              law_.law == Law::bernoulli ? bernoulli_mutual_information(m[i], v[i]) : poisson_mutual_information(law_, m[i], v[i]);
       }
       return;
     case Utility::laplace_information:
-    case Utility::first_order_information: break;
+    case Utility::first_order_information:
+      break;
   }
   const double *mp = m.data(), *vp = v.data();
   const std::size_t n = out.size();
   switch (law_.law) {
-    case Law::bernoulli: return bernoulli_logistic(mp, vp, n, 1, 1, first_order, out.data());
+    case Law::bernoulli:
+      return bernoulli_logistic(mp, vp, n, 1, 1, first_order, out.data());
     case Law::poisson:
       if (law_.link == Link::exp) return poisson_exp(mp, vp, n, law_.bin_s, law_.bin_s, first_order, out.data());
       if (law_.link == Link::softplus) return poisson_softplus(mp, vp, n, law_.bin_s, law_.bin_s, first_order, out.data());
@@ -260,7 +264,8 @@ void LinearUtility::evaluate(std::span<const double> m, std::span<const double> 
   }
 }
 
-bool LinearUtility::bounds(std::span<const double> m, std::span<const double> v, std::span<double> low, std::span<double> high) const {
+bool LinearUtility::bounds(std::span<const double> m, std::span<const double> v, std::span<double> low,
+                           std::span<double> high) const {
   if (utility_ != Utility::laplace_information || law_.law != Law::poisson || law_.link != Link::exp) return false;
   exp_count_bounds(m.data(), v.data(), m.size(), law_.bin_s, low.data(), high.data());
   return true;

@@ -124,9 +124,7 @@ TEST(Utility, LargeRatesAreNotCutOff) {
   EXPECT_NEAR(exact(8, 0.5), laplace(8, 0.5), 5e-3);
 }
 
-TEST(Utility, UnavailablePairsAreRefused) {
-  EXPECT_THROW(LinearUtility(Utility::mutual_information, law_of(pairs[5])), SpecError);
-}
+TEST(Utility, UnavailablePairsAreRefused) { EXPECT_THROW(LinearUtility(Utility::mutual_information, law_of(pairs[5])), SpecError); }
 
 }  // namespace
 }  // namespace hartline::design

@@ -10,8 +10,12 @@
 namespace hartline::io {
 
 inline RecordInfo example_info() {
-  return {"seed = 7\n\n[model]\nlink = \"exp\"\n", {{"hartline", "0.1.0"}, {"SQLite", "3.40.1"}}, "every-trial", ~std::uint64_t{0},
-          "rig-2", 1700000000123456789};
+  return {"seed = 7\n\n[model]\nlink = \"exp\"\n",
+          {{"hartline", "0.1.0"}, {"SQLite", "3.40.1"}},
+          "every-trial",
+          ~std::uint64_t{0},
+          "rig-2",
+          1700000000123456789};
 }
 
 /// A trial whose kinds follow from its index.
@@ -22,9 +26,15 @@ inline Trial example_trial(int index) {
   trial.token = 0x8000000000000000u + static_cast<std::uint64_t>(index);
   Stimulus& stimulus = trial.requested.stimulus;
   switch (index % 3) {
-    case 0: stimulus.what = PoolItem{index, 0xfedcba9876543210u}; break;
-    case 1: stimulus.what = Array{{2, 3}, {x, 0.1, -0.0, 1e300, 5e-324, -x}}; break;
-    default: stimulus.what = Pattern{{4, 2, 9}, {1.5, x, 0.25}, 10, 2.5, 40}; break;
+    case 0:
+      stimulus.what = PoolItem{index, 0xfedcba9876543210u};
+      break;
+    case 1:
+      stimulus.what = Array{{2, 3}, {x, 0.1, -0.0, 1e300, 5e-324, -x}};
+      break;
+    default:
+      stimulus.what = Pattern{{4, 2, 9}, {1.5, x, 0.25}, 10, 2.5, 40};
+      break;
   }
   if (index % 2 == 1) stimulus.covariates = {{"running \"cm/s\"", 0.5 * x}, {"pupil", -0.0}};
   trial.requested.time_ns = 1000 * index;

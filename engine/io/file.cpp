@@ -37,13 +37,17 @@ class Descriptor {
 
 std::string next_step(int error_number) {
   switch (error_number) {
-    case ENOENT: return "Check the spelling of the path.";
+    case ENOENT:
+      return "Check the spelling of the path.";
     case EACCES:
     case EPERM:
-    case EROFS: return "Choose a folder that you may write to, or change the permissions.";
+    case EROFS:
+      return "Choose a folder that you may write to, or change the permissions.";
     case ENOSPC:
-    case EDQUOT: return "Free some space or choose another disk.";
-    default: return "";
+    case EDQUOT:
+      return "Free some space or choose another disk.";
+    default:
+      return "";
   }
 }
 

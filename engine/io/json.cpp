@@ -118,7 +118,7 @@ struct Writer {
 class Builder : public nlohmann::json_sax<nlohmann::json> {
  public:
   Value root;
-  std::string problem;          // what was met, or why it is no JSON where the position is known
+  std::string problem;         // what was met, or why it is no JSON where the position is known
   std::size_t problem_at = 0;  // 1-based byte; 0: unknown
 
   bool null() override { return add({}); }

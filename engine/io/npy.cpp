@@ -147,7 +147,7 @@ struct ElementType {
 };
 
 constexpr ElementType element_types[] = {
-    {"<f8", 8, copy_values<double>},        {"<f4", 4, copy_values<float>},        {"|u1", 1, copy_values<std::uint8_t>},
+    {"<f8", 8, copy_values<double>},        {"<f4", 4, copy_values<float>},         {"|u1", 1, copy_values<std::uint8_t>},
     {"|i1", 1, copy_values<std::int8_t>},   {"<u2", 2, copy_values<std::uint16_t>}, {"<i2", 2, copy_values<std::int16_t>},
     {"<u4", 4, copy_values<std::uint32_t>}, {"<i4", 4, copy_values<std::int32_t>},  {"<u8", 8, copy_values<std::uint64_t>},
     {"<i8", 8, copy_values<std::int64_t>},  {"|b1", 1, copy_values<std::uint8_t>},

@@ -82,8 +82,7 @@ TEST(Npy, FortranOrderIsTurnedIntoRowMajor) {
 }
 
 TEST(Npy, EveryVersionAndShapeReads) {
-  for (int major : {1, 2, 3})
-    EXPECT_EQ(parse_npy(npy(header("<f8", "()"), bytes_of<double>({7}), major), "x"), (Array{{}, {7}}));
+  for (int major : {1, 2, 3}) EXPECT_EQ(parse_npy(npy(header("<f8", "()"), bytes_of<double>({7}), major), "x"), (Array{{}, {7}}));
   EXPECT_EQ(parse_npy(npy(header("<f8", "(0, 3)"), ""), "x"), (Array{{0, 3}, {}}));
   EXPECT_EQ(parse_npy(npy(header("<f8", "(0, 4611686018427387904)", "True"), ""), "x").values.size(), 0u);
   EXPECT_EQ(parse_npy(npy("{\"shape\":(2L,),\"fortran_order\":False,\"descr\":\"|u1\"}", "ab"), "x"), (Array{{2}, {97, 98}}));

@@ -73,7 +73,8 @@ class RecordLaws : public testing::TestWithParam<const char*> {
 
 INSTANTIATE_TEST_SUITE_P(Every, RecordLaws, testing::Values("memory", "every-trial", "window:3"), [](const auto& kind) {
   std::string name = kind.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == ':'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '-' || c == ':'; }, '_');
   return name;
 });
 

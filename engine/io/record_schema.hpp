@@ -7,8 +7,8 @@
 
 namespace hartline::io {
 
-constexpr std::int64_t record_format = 1;                     // PRAGMA user_version
-constexpr std::int64_t record_application_id = 0x4852544C;    // PRAGMA application_id: "HRTL"
+constexpr std::int64_t record_format = 1;                   // PRAGMA user_version
+constexpr std::int64_t record_application_id = 0x4852544C;  // PRAGMA application_id: "HRTL"
 
 /// What stands for an enumerator in the file, by its number.
 constexpr std::array<std::string_view, 3> station_names = {"requested", "rendered", "delivered"};

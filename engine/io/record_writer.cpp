@@ -117,11 +117,13 @@ RecordWriter::RecordWriter(const std::string& path, const std::string& vfs)
       durability_((check_before_writing(database_), read_durability(database_))),
       begin_(database_, "BEGIN IMMEDIATE"),
       commit_(database_, "COMMIT"),
-      decide_(database_, "INSERT INTO trial (trial_idx, attempt, token, decided_at_ns, requested_ns, requested_clock, utility, "
-                         "units, lateness_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
-      observe_(database_, "UPDATE trial SET observed_at_ns = ?, rendered_ns = ?, rendered_clock = ?, delivered_ns = ?, "
-                          "delivered_clock = ?, answered = ?, kind = ?, num_cells = ?, num_bins = ?, response = ?, marks = ?, "
-                          "reason = ?, log_evidence = ? WHERE trial_idx = ? AND attempt = ?"),
+      decide_(database_,
+              "INSERT INTO trial (trial_idx, attempt, token, decided_at_ns, requested_ns, requested_clock, utility, "
+              "units, lateness_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      observe_(database_,
+               "UPDATE trial SET observed_at_ns = ?, rendered_ns = ?, rendered_clock = ?, delivered_ns = ?, "
+               "delivered_clock = ?, answered = ?, kind = ?, num_cells = ?, num_bins = ?, response = ?, marks = ?, "
+               "reason = ?, log_evidence = ? WHERE trial_idx = ? AND attempt = ?"),
       stimulus_(database_, "INSERT OR REPLACE INTO stimulus VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       drop_stimulus_(database_, "DELETE FROM stimulus WHERE trial_idx = ? AND attempt = ? AND station = ?"),
       note_(database_, "INSERT INTO event (trial_idx, time_ns, level, kind, message) VALUES (?, ?, ?, ?, ?)"),

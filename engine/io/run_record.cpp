@@ -52,8 +52,8 @@ void check_response(const Trial& trial) {
   std::size_t wanted = 0;
   const bool valid = response.num_cells >= 0 && response.num_bins >= 0 && !__builtin_mul_overflow(cells, bins, &wanted);
   if (!valid || (size != wanted && (trial.answered || size != 0)))
-    throw SpecError({name_of(trial, "response.values"),
-                     "of the shape " + shape_text({response.num_cells, response.num_bins}), std::to_string(size) + " values", ""});
+    throw SpecError({name_of(trial, "response.values"), "of the shape " + shape_text({response.num_cells, response.num_bins}),
+                     std::to_string(size) + " values", ""});
   if (!response.marks.empty() && response.marks.size() != size)
     throw SpecError({name_of(trial, "response.marks"), "one mark a value", std::to_string(response.marks.size()), ""});
 }
@@ -185,11 +185,16 @@ class RunRecord::Queue {
 
   void apply(const Slot& slot) {
     switch (slot.kind) {
-      case Kind::decide: return writer_.decide(slot.trial, slot.wall_ns);
-      case Kind::observe: return writer_.observe(slot.trial, slot.wall_ns);
-      case Kind::note: return writer_.note(slot.event);
-      case Kind::put: return writer_.put(slot.name, slot.num_trials, slot.array);
-      case Kind::latency: return writer_.put_latency(slot.name, slot.histogram);
+      case Kind::decide:
+        return writer_.decide(slot.trial, slot.wall_ns);
+      case Kind::observe:
+        return writer_.observe(slot.trial, slot.wall_ns);
+      case Kind::note:
+        return writer_.note(slot.event);
+      case Kind::put:
+        return writer_.put(slot.name, slot.num_trials, slot.array);
+      case Kind::latency:
+        return writer_.put_latency(slot.name, slot.histogram);
     }
   }
 

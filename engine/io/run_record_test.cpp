@@ -75,11 +75,13 @@ TEST(RunRecord, ReadersReadDuringTheRunAndSeeTheNewestState) {
     EXPECT_EQ(reader.num_trials(), i + 1);
   }
   int visited = 0;
-  reader.for_each_trial([&](const Trial& trial, const TrialTimes& times) {
-    EXPECT_EQ(trial.index, 2);
-    EXPECT_GE(times.observed_at_ns, times.decided_at_ns);
-    ++visited;
-  }, 2);
+  reader.for_each_trial(
+      [&](const Trial& trial, const TrialTimes& times) {
+        EXPECT_EQ(trial.index, 2);
+        EXPECT_GE(times.observed_at_ns, times.decided_at_ns);
+        ++visited;
+      },
+      2);
   EXPECT_EQ(visited, 1);
 }
 
@@ -138,8 +140,9 @@ TEST(RunRecord, ASecondWriterInThisProcessIsRefused) {
   TemporaryFolder folder;
   const std::string path = folder / "run.hartline";
   auto record = RunRecord::create(path, example_info());
-  const std::string expected = path + ": must be free for writing (got a record that is being written by this process). "
-                                      "Wait until that run has ended, or end it; reading it is possible meanwhile.";
+  const std::string expected = path +
+                               ": must be free for writing (got a record that is being written by this process). "
+                               "Wait until that run has ended, or end it; reading it is possible meanwhile.";
   EXPECT_EQ(message_of([&] { RunRecord::append(path); }), expected);
   EXPECT_EQ(message_of([&] { write_document(path, "a", "b"); }), expected);
   record.reset();
@@ -263,8 +266,9 @@ TEST(RunRecord, AReadOnlyFolderGivesOneClearErrorToAWriter) {
   ASSERT_EQ(::chmod(folder.path().c_str(), 0555), 0);
   EXPECT_EQ(as_nobody([&] {
               const std::string message = message_of([&] { RunRecord::create(path, example_info()); });
-              if (message == path + ": must be in a folder that may be written (got Permission denied). "
-                                    "Choose a folder that you may write to, or change the permissions.")
+              if (message == path +
+                                 ": must be in a folder that may be written (got Permission denied). "
+                                 "Choose a folder that you may write to, or change the permissions.")
                 return 0;
               std::fprintf(stderr, "%s\n", message.c_str());
               return 1;

@@ -85,8 +85,8 @@ void Database::refuse(int result) const {
     reason = std::system_category().message(system_error);
   switch (code) {
     case SQLITE_FULL:
-      throw IoError({path_, "on a disk with space left", "a full disk",
-                     "Free some space, then resume; every finished trial is kept."});
+      throw IoError(
+          {path_, "on a disk with space left", "a full disk", "Free some space, then resume; every finished trial is kept."});
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
@@ -98,8 +98,10 @@ void Database::refuse(int result) const {
       throw IoError({path_, "in a folder that may be written", reason, "Choose another folder or change the permissions."});
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL: throw IoError({path_, "free", "a lock held by another program", "Close what has it open."});
-    case SQLITE_NOTADB: throw IoError({path_, "a record of Hartline", "another kind of file", "Check the spelling of the path."});
+    case SQLITE_PROTOCOL:
+      throw IoError({path_, "free", "a lock held by another program", "Close what has it open."});
+    case SQLITE_NOTADB:
+      throw IoError({path_, "a record of Hartline", "another kind of file", "Check the spelling of the path."});
     case SQLITE_ERROR:
     case SQLITE_CORRUPT:
     case SQLITE_FORMAT:
@@ -109,8 +111,10 @@ void Database::refuse(int result) const {
       if (code == SQLITE_CORRUPT || access_ == Access::read)
         throw IoError({path_, "an intact record", "a damaged one: " + reason, "Use a copy of it."});
       throw InternalError(path_ + ": SQLite refused a statement: " + reason);
-    case SQLITE_NOMEM: throw IoError({path_, "small enough for the memory", "no memory left", ""});
-    case SQLITE_CONSTRAINT: throw InternalError(path_ + ": a row that the record cannot hold: " + reason);
+    case SQLITE_NOMEM:
+      throw IoError({path_, "small enough for the memory", "no memory left", ""});
+    case SQLITE_CONSTRAINT:
+      throw InternalError(path_ + ": a row that the record cannot hold: " + reason);
     default:
       throw IoError({path_, "on a disk that works", reason, "Check the disk, then resume; every finished trial is kept."});
   }
@@ -148,9 +152,7 @@ void Database::checkpoint() const {
   if (result != SQLITE_OK && (result & 0xff) != SQLITE_BUSY) refuse(result);
 }
 
-void Database::keep_log_on_close() const {
-  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-}
+void Database::keep_log_on_close() const { sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
 
 Statement::Statement(const Database& database, std::string_view sql) : database_(database) {
   sqlite3_stmt* statement = nullptr;

@@ -33,19 +33,22 @@ std::string json_message(const std::string& text) {
 }
 
 TEST(Toml, KeysKeepTheirOrderAndValuesTheirLine) {
-  const Table table = parse_toml("zeta = 1\nalpha = 2\n\n[model]\nz.y = 1.5\nb = [1,\n 'two']\na = {y = true, x = inf}\n[[c.d]]\n"
-                                 "[model.a2]\n",
-                                 "x.toml");
-  EXPECT_EQ(to_toml(table), "zeta = 1\nalpha = 2\n\n[model]\nb = [1, \"two\"]\n\n[model.z]\ny = 1.5\n\n[model.a]\ny = true\n"
-                            "x = inf\n\n[model.a2]\n\n[c]\n\n[[c.d]]\n");
+  const Table table = parse_toml(
+      "zeta = 1\nalpha = 2\n\n[model]\nz.y = 1.5\nb = [1,\n 'two']\na = {y = true, x = inf}\n[[c.d]]\n"
+      "[model.a2]\n",
+      "x.toml");
+  EXPECT_EQ(to_toml(table),
+            "zeta = 1\nalpha = 2\n\n[model]\nb = [1, \"two\"]\n\n[model.z]\ny = 1.5\n\n[model.a]\ny = true\n"
+            "x = inf\n\n[model.a2]\n\n[c]\n\n[[c.d]]\n");
   EXPECT_EQ(table.find("alpha")->line, 2);
   EXPECT_EQ((*table.find("model")->table()->find("b")->list())[1].line, 7);
 }
 
 TEST(Toml, NumbersReadExactly) {
-  const Table table = parse_toml("a = 0.1\nb = 5e-324\nc = -0.0\nd = 9223372036854775807\ne = 0x10\nf = nan\n"
-                                 "g = 1.7976931348623157e308",
-                                 "");
+  const Table table = parse_toml(
+      "a = 0.1\nb = 5e-324\nc = -0.0\nd = 9223372036854775807\ne = 0x10\nf = nan\n"
+      "g = 1.7976931348623157e308",
+      "");
   EXPECT_EQ(*table.find("a"), Value(0.1));
   EXPECT_EQ(*table.find("b"), Value(5e-324));
   EXPECT_TRUE(std::signbit(std::get<double>(table.find("c")->is)));
@@ -139,8 +142,9 @@ TEST(Json, BytesThatAreNotUtf8AreReplacedAndTheRestKept) {
 }
 
 TEST(Json, WhatIsWrittenReadsBack) {
-  const Value value = parse_json(" {\"b\": [1, -2.5, \"\\u00e9\\ud83d\\ude00\", null, {}], \"a\": {\"x\": false}, "
-                                 "\"n\": -9223372036854775808} ");
+  const Value value = parse_json(
+      " {\"b\": [1, -2.5, \"\\u00e9\\ud83d\\ude00\", null, {}], \"a\": {\"x\": false}, "
+      "\"n\": -9223372036854775808} ");
   EXPECT_EQ(value.table()->items[0].first, "b");
   EXPECT_EQ(parse_json(to_json(value)), value);
   EXPECT_EQ(parse_json(to_json(value, 4)), value);

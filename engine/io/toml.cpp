@@ -15,7 +15,8 @@
 #include <toml++/impl/forward_declarations.h>
 // Whether a letter is a blank it answers with undefined behaviour for é and others; the answer is no.
 #undef TOML_UNREACHABLE
-#define TOML_UNREACHABLE return {}
+#define TOML_UNREACHABLE \
+  return {}
 #include <toml++/impl/unicode.h>
 #undef TOML_UNREACHABLE
 #define TOML_UNREACHABLE __builtin_unreachable()

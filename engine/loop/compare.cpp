@@ -42,7 +42,8 @@ std::pair<double, double> bootstrap(const std::vector<double>& values, std::uint
     // the same seeds are drawn for every metric and design, so intervals of paired differences stay paired
     Stream stream(seed, Purpose::bootstrap, static_cast<std::uint64_t>(k), index);
     double total = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) total += values[static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(values.size())))];
+    for (std::size_t i = 0; i < values.size(); ++i)
+      total += values[static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(values.size())))];
     means[static_cast<std::size_t>(k)] = total / static_cast<double>(values.size());
   }
   std::sort(means.begin(), means.end());
@@ -143,7 +144,8 @@ std::vector<Arm> arms_of(const Table& document, const std::string& file, const S
         throw SpecError({path + ".role", "one of adaptive, baseline", display(*role), ""});
       arm.baseline = *role->text() == "baseline";
     }
-    if (arm.spec.num_trials != spec.num_trials) throw SpecError({path + ".num_trials", "the experiment's", fmt::format("{}", arm.spec.num_trials), ""});
+    if (arm.spec.num_trials != spec.num_trials)
+      throw SpecError({path + ".num_trials", "the experiment's", fmt::format("{}", arm.spec.num_trials), ""});
     arms.push_back(std::move(arm));
   }
   return arms;
@@ -182,7 +184,8 @@ Comparison compare(const Table& document, const std::string& file, const std::st
       const auto experiment = build(arms[run_idx % arms.size()].spec, folder, seed, *run_executor, recording);
       const HeldOut held_out = make_held_out(*experiment, compare_spec.num_held_out);
       if (metrics_of(*experiment, held_out) != metrics)
-        throw SpecError({"compare.design." + arms[run_idx % arms.size()].name, "a design with the metrics of the first", "another model", ""});
+        throw SpecError(
+            {"compare.design." + arms[run_idx % arms.size()].name, "a design with the metrics of the first", "another model", ""});
       const auto record = make_null_record();
       const SteadyClock clock;
       Run run(*experiment, *record, clock);

@@ -15,7 +15,7 @@ namespace hartline::loop {
 /// One metric of one design: mean over the seeds and its 95 % bootstrap interval at each trial count.
 struct Band {
   Metric metric;
-  std::vector<double> mean, low, high;      // [num_counts]
+  std::vector<double> mean, low, high;       // [num_counts]
   std::vector<std::vector<double>> by_seed;  // [num_seeds][num_counts]
 };
 
@@ -38,11 +38,11 @@ struct Comparison {
   std::vector<std::int64_t> trials;  // counts at which was measured
   std::int64_t num_seeds = 0;
   std::vector<DesignResult> designs;
-  std::optional<Saving> saving;      // absent where a design never reaches the criterion
+  std::optional<Saving> saving;  // absent where a design never reaches the criterion
 };
 
-/// Runs every design of `compare.design` (or the experiment's own against random) for every seed, in parallel over runs; each run is
-/// serial, so the result does not depend on the number of threads. Designs are paired: same truth, same response streams, same
+/// Runs every design of `compare.design` (or the experiment's own against random) for every seed, in parallel over runs; each run
+/// is serial, so the result does not depend on the number of threads. Designs are paired: same truth, same response streams, same
 /// held-out trials. Metrics are measured on the belief as it stands at each count, before any final refit.
 /// Throws: SpecError.
 Comparison compare(const Table& document, const std::string& file, const std::string& folder, Executor& executor,

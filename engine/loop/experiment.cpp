@@ -34,11 +34,13 @@ void build_stimuli(Experiment& e, const std::string& folder) {
   if (e.recording && s.kind != "recorded")
     throw SpecError({"stimulus.kind", "recorded for a recorded subject", "\"" + s.kind + "\"", ""});
   if (s.kind == "recorded") {
-    if (!e.recording) throw SpecError({"stimulus.kind", "ball, random_pool, file or axis for a simulated subject", "\"recorded\"", ""});
+    if (!e.recording)
+      throw SpecError({"stimulus.kind", "ball, random_pool, file or axis for a simulated subject", "\"recorded\"", ""});
     e.shape = e.recording->shape;
     set.dim = e.recording->dim;
     const auto row = static_cast<std::int64_t>(set.dim);
-    set.pool.assign(e.recording->stimuli.begin() + e.recording->pool_first * row, e.recording->stimuli.begin() + e.recording->pool_last * row);
+    set.pool.assign(e.recording->stimuli.begin() + e.recording->pool_first * row,
+                    e.recording->stimuli.begin() + e.recording->pool_last * row);
     set.once = true;
   } else if (s.kind == "axis") {
     set.pool = s.axis.points("stimulus.axis");
@@ -47,7 +49,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
   } else if (s.kind == "file") {
     e.spec.stimulus.file = in_folder(folder, s.file);
     Array array = io::read_npy(s.file);
-    if (array.shape.size() < 2) throw SpecError({"stimulus.file", "an array [num, dim]", fmt::format("{} dimensions", array.shape.size()), s.file});
+    if (array.shape.size() < 2)
+      throw SpecError({"stimulus.file", "an array [num, dim]", fmt::format("{} dimensions", array.shape.size()), s.file});
     e.shape.assign(array.shape.begin() + 1, array.shape.end());
     set.dim = array.values.size() / static_cast<std::size_t>(array.shape[0]);
     for (std::size_t i = 0; i < array.values.size(); ++i)
@@ -67,7 +70,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
   }
   if (set.dim > 4096) throw SpecError({"stimulus.shape", "at most 4096 values", fmt::format("{}", set.dim), ""});
   if (set.once && e.spec.num_trials > static_cast<std::int64_t>(set.num()))
-    throw SpecError({"num_trials", fmt::format("<= {}, the number of recorded trials, each of which can be presented once", set.num()),
+    throw SpecError({"num_trials",
+                     fmt::format("<= {}, the number of recorded trials, each of which can be presented once", set.num()),
                      fmt::format("{}", e.spec.num_trials), ""});
   for (std::size_t i = 0; i < set.num(); ++i) e.pool_hash.push_back(content_hash(&set.pool[i * set.dim], set.dim));
 }
@@ -90,8 +94,8 @@ void build_model(Experiment& e, Executor& executor) {
     e.model = std::move(glm);
   } else {
     if (!e.spec.belief.items.empty())
-      throw SpecError({"belief." + e.spec.belief.items[0].first, "absent for a model on a grid", "\"" + e.spec.belief.items[0].first + "\"",
-                       "The grid of the model's parameters is the prior."});
+      throw SpecError({"belief." + e.spec.belief.items[0].first, "absent for a model on a grid",
+                       "\"" + e.spec.belief.items[0].first + "\"", "The grid of the model's parameters is the prior."});
     std::unique_ptr<models::Family> family;
     if (kind == "tuning_curve") {
       models::TuningCurveSpec model;
@@ -105,7 +109,8 @@ void build_model(Experiment& e, Executor& executor) {
       family = models::make_family(model);
     }
     if (e.stimuli.pool.empty() || e.stimuli.dim != family->stimulus_dim)
-      throw SpecError({"stimulus.kind", fmt::format("axis or file with {} value(s) a stimulus for this model", family->stimulus_dim),
+      throw SpecError({"stimulus.kind",
+                       fmt::format("axis or file with {} value(s) a stimulus for this model", family->stimulus_dim),
                        "\"" + e.spec.stimulus.kind + "\"", ""});
     e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
   }
@@ -128,10 +133,12 @@ std::span<const double> Experiment::values(const Stimulus& stimulus, std::int64_
   if (const auto* item = std::get_if<PoolItem>(&stimulus.what)) {
     const auto i = static_cast<std::size_t>(item->index);
     if (i >= stimuli.num())
-      throw RunError({"stimulus", fmt::format("a member of the pool, 0 … {}", stimuli.num() - 1), fmt::format("{}", item->index), ""}, trial);
+      throw RunError(
+          {"stimulus", fmt::format("a member of the pool, 0 … {}", stimuli.num() - 1), fmt::format("{}", item->index), ""}, trial);
     if (item->content_hash != pool_hash[i])
       throw RunError({"stimulus", "the recorded member of the pool", fmt::format("pool[{}] with other content", item->index),
-                      "The pool has changed since the record was made."}, trial);
+                      "The pool has changed since the record was made."},
+                     trial);
     return {&stimuli.pool[i * stimuli.dim], stimuli.dim};
   }
   if (const auto* array = std::get_if<Array>(&stimulus.what)) return array->values;

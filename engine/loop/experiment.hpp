@@ -15,7 +15,7 @@
 namespace hartline::models {
 class Glm;
 class GridModel;
-}
+}  // namespace hartline::models
 
 namespace hartline::loop {
 
@@ -23,18 +23,18 @@ namespace hartline::loop {
 struct Experiment {
   Spec spec;
   std::uint64_t seed = 0;
-  std::vector<std::int64_t> shape;       // of a stimulus
+  std::vector<std::int64_t> shape;  // of a stimulus
   design::StimulusSet stimuli;
   std::vector<std::uint64_t> pool_hash;  // content of each member of the pool
   std::unique_ptr<models::Model> model;
   std::unique_ptr<design::Design> design;
-  std::vector<double> truth;             // initial parameters of a simulated subject; else empty
+  std::vector<double> truth;  // initial parameters of a simulated subject; else empty
   std::shared_ptr<const Recording> recording;
   std::int64_t refine_every = 0, refine_lag = 0;
   bool refine_at_end = false;
 
-  const models::Glm* glm() const;        // or null
-  const models::GridModel* grid() const; // or null
+  const models::Glm* glm() const;         // or null
+  const models::GridModel* grid() const;  // or null
   std::unique_ptr<Subject> make_subject() const;
 
   /// The stimulus as numbers [dim], whichever form it has. Throws: RunError for one that is not of this experiment.

@@ -1,4 +1,5 @@
-// Learner: the belief and the plan as a function of the trials so far. Running, resuming, replaying and reporting all go through it.
+// Learner: the belief and the plan as a function of the trials so far. Running, resuming, replaying and reporting all go through
+// it.
 #pragma once
 
 #include <future>

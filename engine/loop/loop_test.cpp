@@ -42,7 +42,8 @@ TEST(Spec, ResolvedTextReadsBackToTheSameExperiment) {
 TEST(Spec, MistakesAreNamedWithTheirPlaceAndTheNearestName) {
   const std::string base = small_ball;
   EXPECT_NE(message_of(base + "[dezign]\nkind = \"random\"").find("Did you mean \"design\"?"), std::string::npos);
-  EXPECT_NE(message_of(base + "[design]\nutility = \"laplace_infomation\"").find("Did you mean \"laplace_information\"?"), std::string::npos);
+  EXPECT_NE(message_of(base + "[design]\nutility = \"laplace_infomation\"").find("Did you mean \"laplace_information\"?"),
+            std::string::npos);
   EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"").find("design.search: must be one of auto, pool, ball (got \"bal\")"),
             std::string::npos);
   EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"").find("line"), std::string::npos);

@@ -78,8 +78,10 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
   if (e.recording) {
     const Recording& recording = *e.recording;
     const auto dim = static_cast<std::int64_t>(recording.dim);
-    out.stimuli.assign(recording.stimuli.begin() + recording.held_out_first * dim, recording.stimuli.begin() + recording.held_out_last * dim);
-    out.responses.assign(recording.responses.begin() + recording.held_out_first, recording.responses.begin() + recording.held_out_last);
+    out.stimuli.assign(recording.stimuli.begin() + recording.held_out_first * dim,
+                       recording.stimuli.begin() + recording.held_out_last * dim);
+    out.responses.assign(recording.responses.begin() + recording.held_out_first,
+                         recording.responses.begin() + recording.held_out_last);
     for (double r : out.responses) out.constant_rate += r / static_cast<double>(out.responses.size());
     return out;
   }
@@ -91,7 +93,8 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
       stream.fill_sphere(x, std::sqrt(e.stimuli.power));
     } else {
       const auto row = static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(e.stimuli.num())));
-      x.assign(e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>(row * dim), e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>((row + 1) * dim));
+      x.assign(e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>(row * dim),
+               e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>((row + 1) * dim));
     }
     out.stimuli.insert(out.stimuli.end(), x.begin(), x.end());
     out.responses.push_back(e.model->sample(e.truth, x, stream));
@@ -116,19 +119,30 @@ std::vector<double> measure(const Experiment& e, const Learner& learner, const s
   std::vector<double> out;
   double log_likelihood = std::nan("");
   for (const Metric metric : metrics) {
-    if (metric >= Metric::heldout_bits_per_spike && std::isnan(log_likelihood)) log_likelihood = log_predictive_sum(e, learner, held_out);
+    if (metric >= Metric::heldout_bits_per_spike && std::isnan(log_likelihood))
+      log_likelihood = log_predictive_sum(e, learner, held_out);
     switch (metric) {
-      case Metric::relative_error: out.push_back(relative_error(e, learner, truth)); break;
-      case Metric::half_logdet: out.push_back(models::half_logdet(std::get<models::GaussianView>(learner.capability()))); break;
-      case Metric::entropy: out.push_back(models::entropy(dynamic_cast<const models::GridBelief&>(learner.belief()))); break;
+      case Metric::relative_error:
+        out.push_back(relative_error(e, learner, truth));
+        break;
+      case Metric::half_logdet:
+        out.push_back(models::half_logdet(std::get<models::GaussianView>(learner.capability())));
+        break;
+      case Metric::entropy:
+        out.push_back(models::entropy(dynamic_cast<const models::GridBelief&>(learner.belief())));
+        break;
       case Metric::heldout_correlation: {
         std::vector<double> mean(held_out.responses.size());
         e.model->predict(learner.belief(), held_out.stimuli, mean);
         out.push_back(correlation(mean, held_out.responses));
         break;
       }
-      case Metric::heldout_bits_per_spike: out.push_back(bits_per_spike(log_likelihood, held_out)); break;
-      case Metric::heldout_log_likelihood: out.push_back(log_likelihood / static_cast<double>(held_out.responses.size())); break;
+      case Metric::heldout_bits_per_spike:
+        out.push_back(bits_per_spike(log_likelihood, held_out));
+        break;
+      case Metric::heldout_log_likelihood:
+        out.push_back(log_likelihood / static_cast<double>(held_out.responses.size()));
+        break;
     }
   }
   return out;

@@ -8,7 +8,14 @@
 
 namespace hartline::loop {
 
-enum class Metric : std::uint8_t { relative_error, half_logdet, entropy, heldout_correlation, heldout_bits_per_spike, heldout_log_likelihood };
+enum class Metric : std::uint8_t {
+  relative_error,
+  half_logdet,
+  entropy,
+  heldout_correlation,
+  heldout_bits_per_spike,
+  heldout_log_likelihood
+};
 constexpr std::size_t num_metrics = 6;
 
 struct MetricInfo {

@@ -58,14 +58,16 @@ Array read_matrix(const std::string& path, std::vector<std::int64_t> shape) {
   const std::size_t row = array.values.size() / static_cast<std::size_t>(shape[0]);
   for (std::size_t i = 0; i < array.values.size(); ++i)
     if (!std::isfinite(array.values[i]))
-      throw SpecError({fmt::format("{}[{}]", path, i / row), "finite", number_text(array.values[i]), fmt::format("trial {}.", i / row)});
+      throw SpecError(
+          {fmt::format("{}[{}]", path, i / row), "finite", number_text(array.values[i]), fmt::format("trial {}.", i / row)});
   return array;
 }
 
 class RecordedSubject final : public Subject {
  public:
   RecordedSubject(std::shared_ptr<const Recording> recording, double trial_ms)
-      : recording_(std::move(recording)), trial_ms_(trial_ms),
+      : recording_(std::move(recording)),
+        trial_ms_(trial_ms),
         shown_in_(static_cast<std::size_t>(recording_->pool_last - recording_->pool_first), -1) {}
 
   void present(std::span<const double>, Trial& trial) override {
@@ -74,8 +76,9 @@ class RecordedSubject final : public Subject {
       throw RunError({"stimulus", "a member of the recorded pool", "another stimulus", ""}, trial.index);
     std::int64_t& shown_in = shown_in_[static_cast<std::size_t>(item->index)];
     if (shown_in >= 0 && shown_in != trial.index)
-      throw RunError({"stimulus", "one that was not presented before", fmt::format("pool[{}], shown in trial {}", item->index, shown_in),
-                      "A recorded trial has a single answer."}, trial.index);
+      throw RunError({"stimulus", "one that was not presented before",
+                      fmt::format("pool[{}], shown in trial {}", item->index, shown_in), "A recorded trial has a single answer."},
+                     trial.index);
     shown_in = trial.index;
     trial.rendered.stimulus = trial.requested.stimulus;
     trial.delivered.stimulus = trial.requested.stimulus;

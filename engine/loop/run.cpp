@@ -42,7 +42,11 @@ constexpr std::int64_t latency_every = 1000;  // trials between two writings of 
 std::unique_ptr<Record> make_null_record() { return std::make_unique<NullRecord>(); }
 
 Run::Run(const Experiment& experiment, Record& record, const Clock& clock)
-    : experiment_(experiment), record_(record), clock_(clock), subject_(experiment.make_subject()), learner_(experiment),
+    : experiment_(experiment),
+      record_(record),
+      clock_(clock),
+      subject_(experiment.make_subject()),
+      learner_(experiment),
       start_ns_(clock.now_ns()) {}
 
 void Run::restore(const io::RecordReader& reader) {
@@ -58,7 +62,8 @@ void Run::restore(const io::RecordReader& reader) {
     learner_.learn(trial_);
     if (!same_bits(trial_.log_evidence, evidence))
       throw RunError({fmt::format("trial {}, log_evidence", trial.index), number_text(evidence) + " as recorded",
-                      number_text(trial_.log_evidence), "This build or this machine does not repeat the record."}, trial.index);
+                      number_text(trial_.log_evidence), "This build or this machine does not repeat the record."},
+                     trial.index);
   });
   for (const auto& [name, histogram] : reader.latency())
     for (std::size_t s = 0; s < num_stages; ++s)
@@ -66,8 +71,9 @@ void Run::restore(const io::RecordReader& reader) {
   if (pending) {
     ++trial_.attempt;
     decided_ = true;
-    record_.note({trial_.index, clock_.now_ns() - start_ns_, Level::warning, "interrupted",
-                  fmt::format("trial {} was decided and not observed; it is presented again as attempt {}", trial_.index, trial_.attempt)});
+    record_.note(
+        {trial_.index, clock_.now_ns() - start_ns_, Level::warning, "interrupted",
+         fmt::format("trial {} was decided and not observed; it is presented again as attempt {}", trial_.index, trial_.attempt)});
   }
 }
 
@@ -144,7 +150,8 @@ void Run::finish() {
   record_.flush();
 }
 
-ReplayResult replay(const Experiment& experiment, const io::RecordReader& reader, const std::function<void(std::int64_t)>& progress) {
+ReplayResult replay(const Experiment& experiment, const io::RecordReader& reader,
+                    const std::function<void(std::int64_t)>& progress) {
   ReplayResult result;
   Learner learner(experiment);
   design::Choice choice;

@@ -1,8 +1,8 @@
 // Run: one turn of the ring after another, written down; continued after an interruption; checked afterwards.
 #pragma once
 
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -72,10 +72,10 @@ class Run {
 
 /// What a replay found.
 struct ReplayResult {
-  std::int64_t num_trials = 0;        // compared
-  std::int64_t first_difference = -1; // trial, or -1
-  std::string difference;             // what differed
-  std::uint64_t digest = 0;           // of the belief at the end
+  std::int64_t num_trials = 0;         // compared
+  std::int64_t first_difference = -1;  // trial, or -1
+  std::string difference;              // what differed
+  std::uint64_t digest = 0;            // of the belief at the end
 };
 
 /// Recomputes every choice of a record, with the recorded responses and units of work.

@@ -105,7 +105,8 @@ std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& 
                                   std::uint64_t seed) {
   std::vector<double> out;
   if (spec.truth == "gabor") {
-    if (!dynamic_cast<const models::Glm*>(&model)) throw SpecError({"subject.truth", "prior or values for this model", "\"gabor\"", ""});
+    if (!dynamic_cast<const models::Glm*>(&model))
+      throw SpecError({"subject.truth", "prior or values for this model", "\"gabor\"", ""});
     out = gabor(spec.gabor, shape, spec.gain);
     if (model.num_parameters > model.stimulus_dim) out.push_back(spec.bias);
   } else if (spec.truth == "values") {

@@ -58,7 +58,8 @@ struct SubjectSpec {
     field("gabor", &SubjectSpec::gabor, "", any(), "shape of the weights, for truth gabor");
     field("bias", &SubjectSpec::bias, "", any(), "bias, for truth gabor with a model that has one");
     field("trial_ms", &SubjectSpec::trial_ms, "ms", positive(), "time from one stimulus to the next");
-    field("drift_per_s", &SubjectSpec::drift_per_s, "1/s", non_negative(), "variance of the random walk of each parameter per second");
+    field("drift_per_s", &SubjectSpec::drift_per_s, "1/s", non_negative(),
+          "variance of the random walk of each parameter per second");
     field("lapse", &SubjectSpec::lapse, "", between(0, 1),
           "probability that a response ignores the stimulus: no spike, or a choice by chance");
     field("overdispersion", &SubjectSpec::overdispersion, "", non_negative(),
@@ -81,7 +82,8 @@ struct StimulusSpec {
   template <class Field>
   static void describe(Field&& field) {
     field("kind", &StimulusSpec::kind, "", required(one_of({"ball", "random_pool", "file", "axis", "recorded"})),
-          "ball: |x|² <= power; random_pool: num draws from its sphere; file: rows of a .npy; axis: one value; recorded: the subject's");
+          "ball: |x|² <= power; random_pool: num draws from its sphere; file: rows of a .npy; axis: one value; recorded: the "
+          "subject's");
     field("shape", &StimulusSpec::shape, "", at_least(1), "rows and columns of a stimulus, or its length");
     field("power", &StimulusSpec::power, "", positive(), "largest |x|²");
     field("num", &StimulusSpec::num, "", at_least(1), "size of a random pool");

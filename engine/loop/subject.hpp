@@ -40,11 +40,11 @@ std::unique_ptr<Subject> make_simulated(const SubjectSpec& spec, const models::M
 /// docs/recorded-folder.md describes it.
 struct Recording {
   std::string name, source, unit;
-  std::vector<std::int64_t> shape;   // of a stimulus
+  std::vector<std::int64_t> shape;  // of a stimulus
   std::size_t dim = 0;
   ResponseKind kind = ResponseKind::counts;
-  std::vector<double> stimuli;       // [num_trials, dim]
-  std::vector<double> responses;     // [num_trials]
+  std::vector<double> stimuli;                         // [num_trials, dim]
+  std::vector<double> responses;                       // [num_trials]
   std::int64_t pool_first = 0, pool_last = 0;          // trials that may be presented, half-open
   std::int64_t held_out_first = 0, held_out_last = 0;  // trials that never are
 };

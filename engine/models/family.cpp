@@ -11,8 +11,7 @@ namespace hartline::models {
 std::vector<double> Axis::points(const std::string& path) const {
   std::vector<double> out = values;
   if (!values.empty()) {
-    if (num != 1 || from != 0 || to != 0)
-      throw SpecError({path, "either values or from, to and num", "both", ""});
+    if (num != 1 || from != 0 || to != 0) throw SpecError({path, "either values or from, to and num", "both", ""});
   } else {
     if (num > 1 && !(to > from)) throw SpecError({path + ".to", fmt::format("> from = {}", from), number_text(to), ""});
     if (scale == "log" && !(from > 0)) throw SpecError({path + ".from", "> 0 for scale log", number_text(from), ""});
@@ -23,7 +22,8 @@ std::vector<double> Axis::points(const std::string& path) const {
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
     if (!std::isfinite(out[i])) throw SpecError({path, "finite values", number_text(out[i]), ""});
-    if (i > 0 && !(out[i] > out[i - 1])) throw SpecError({path, "increasing values", fmt::format("{} after {}", out[i], out[i - 1]), ""});
+    if (i > 0 && !(out[i] > out[i - 1]))
+      throw SpecError({path, "increasing values", fmt::format("{} after {}", out[i], out[i - 1]), ""});
   }
   return out;
 }
@@ -42,7 +42,8 @@ class GaussianTuningCurve final : public Family {
  public:
   explicit GaussianTuningCurve(const TuningCurveSpec& spec) : bin_s_(spec.bin_ms / 1000) {
     parameters = {parameter("centre", "", spec.centre, any()), parameter("width", "", spec.width, positive()),
-                  parameter("amplitude", "Hz", spec.amplitude, non_negative()), parameter("baseline", "Hz", spec.baseline, positive())};
+                  parameter("amplitude", "Hz", spec.amplitude, non_negative()),
+                  parameter("baseline", "Hz", spec.baseline, positive())};
   }
   int num_choices() const override { return 0; }
   void evaluate(const double* x, const double* p, double* out) const override {

@@ -39,10 +39,14 @@ GaussianBelief& GaussianBelief::operator=(const GaussianBelief& other) {
 }
 
 Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t dim)
-    : law(make_response_law(spec.response, spec.link, spec.bin_ms / 1000, spec.noise_sd, "model")), belief_(belief), bias_(spec.bias) {
+    : law(make_response_law(spec.response, spec.link, spec.bin_ms / 1000, spec.noise_sd, "model")),
+      belief_(belief),
+      bias_(spec.bias) {
   stimulus_dim = dim;
   num_parameters = dim + (bias_ ? 1 : 0);
-  response_kind = law.law == Law::poisson ? ResponseKind::counts : law.law == Law::bernoulli ? ResponseKind::choice : ResponseKind::trace;
+  response_kind = law.law == Law::poisson     ? ResponseKind::counts
+                  : law.law == Law::bernoulli ? ResponseKind::choice
+                                              : ResponseKind::trace;
   if (has_drift() && belief_.refine_every > 0)
     throw SpecError({"belief.refine_every", "0 when weights drift", fmt::format("{} trials", belief_.refine_every),
                      "A refit on the whole history assumes weights that stay."});
@@ -150,12 +154,13 @@ double Glm::log_likelihood(std::span<const double> parameters, std::span<const d
 
 Capability Glm::capability(const Belief& any_belief) const {
   const GaussianBelief& belief = gaussian(any_belief);
-  return GaussianView{num_parameters,          stimulus_dim,       belief.mean.data(), belief.covariance.data(),
-                      belief.half_logdet,      &law,               belief.change};
+  return GaussianView{num_parameters,     stimulus_dim, belief.mean.data(), belief.covariance.data(),
+                      belief.half_logdet, &law,         belief.change};
 }
 
 void Glm::refine(GaussianBelief& belief, const History& history) const {
-  if (has_drift()) throw SpecError({"belief.refine_at_end", "false when weights drift", "true", "A refit assumes weights that stay."});
+  if (has_drift())
+    throw SpecError({"belief.refine_at_end", "false when weights drift", "true", "A refit assumes weights that stay."});
   const auto dim = static_cast<Eigen::Index>(num_parameters), x_dim = static_cast<Eigen::Index>(stimulus_dim);
   const auto num = static_cast<Eigen::Index>(history.num_trials);
   const auto start = prior();

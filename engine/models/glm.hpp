@@ -71,7 +71,7 @@ struct GaussianBelief final : Belief {
   double half_logdet = 0;          // ½ log det covariance, nats; NaN after drift, when it is not followed
   RankOneChange change;            // by the last update; change.g points into g
 
-  std::vector<double> s, g, h;     // [dim] scratch of the update
+  std::vector<double> s, g, h;  // [dim] scratch of the update
 };
 
 /// Responses so far, for a refit.

@@ -154,7 +154,8 @@ Update GridModel::update(Belief& any_belief, std::span<const double> stimulus, c
   node_log_likelihood(stimulus, r, belief.log_likelihood);
   const double evidence = log_mean_exp(belief.log_weights.data(), belief.log_likelihood.data(), num_nodes_);
   if (!std::isfinite(evidence))
-    throw RunError({"response", "possible at some node", number_text(r), "Every node of the grid gives it probability 0. The belief is unchanged."});
+    throw RunError({"response", "possible at some node", number_text(r),
+                    "Every node of the grid gives it probability 0. The belief is unchanged."});
   reweight(belief.log_weights.data(), belief.log_likelihood.data(), evidence, num_nodes_, belief.weights.data());
   belief.active_blocks.clear();
   for (std::size_t b = 0; b < num_blocks_; ++b) {

@@ -17,10 +17,10 @@ namespace hartline::models {
 /// Probability of each node.
 struct GridBelief final : Belief {
   std::unique_ptr<Belief> fork() const override { return std::make_unique<GridBelief>(*this); }
-  std::vector<double> log_weights;            // [num_nodes], normalised
-  std::vector<double> weights;                // [num_nodes], exp of log_weights, sum to one
-  std::vector<std::uint32_t> active_blocks;   // blocks of nodes that are not negligible together
-  std::vector<double> log_likelihood;         // [num_nodes] scratch of the update
+  std::vector<double> log_weights;           // [num_nodes], normalised
+  std::vector<double> weights;               // [num_nodes], exp of log_weights, sum to one
+  std::vector<std::uint32_t> active_blocks;  // blocks of nodes that are not negligible together
+  std::vector<double> log_likelihood;        // [num_nodes] scratch of the update
 };
 
 /// A parametric family with a belief on the grid of its parameters and tables over a finite set of stimuli.
@@ -73,14 +73,14 @@ class GridModel final : public Model, public OutcomeTables {
   void node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const;
 
   std::unique_ptr<Family> family_;
-  std::vector<double> stimuli_;            // [num_stimuli, stimulus_dim]
+  std::vector<double> stimuli_;  // [num_stimuli, stimulus_dim]
   std::size_t num_nodes_ = 1;
   std::size_t num_blocks_ = 0, num_groups_ = 0;
-  std::size_t num_outcomes_ = 0;           // table columns: choices, or counts 0 … num_outcomes - 1
-  std::vector<double> probability_;        // choices: [num_stimuli, num_choices - 1, num_nodes], choices 1 …
-  std::vector<double> rate_, zero_;        // counts: λ and exp(-λ), [num_stimuli, num_nodes]
-  std::vector<double> entropy_;            // [num_stimuli, num_nodes], nats
-  std::vector<std::uint16_t> top_count_;   // counts: largest count that matters, [num_stimuli, num_groups]
+  std::size_t num_outcomes_ = 0;          // table columns: choices, or counts 0 … num_outcomes - 1
+  std::vector<double> probability_;       // choices: [num_stimuli, num_choices - 1, num_nodes], choices 1 …
+  std::vector<double> rate_, zero_;       // counts: λ and exp(-λ), [num_stimuli, num_nodes]
+  std::vector<double> entropy_;           // [num_stimuli, num_nodes], nats
+  std::vector<std::uint16_t> top_count_;  // counts: largest count that matters, [num_stimuli, num_groups]
 };
 
 /// Shannon entropy of the belief over the nodes, nats.

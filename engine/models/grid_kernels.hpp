@@ -7,9 +7,9 @@
 
 namespace hartline::models {
 
-constexpr std::size_t block_size = 256;  // nodes that are passed over together
-constexpr std::size_t group_size = 32;   // nodes whose counts are followed together
-constexpr std::size_t max_counts = 1024; // of a table
+constexpr std::size_t block_size = 256;   // nodes that are passed over together
+constexpr std::size_t group_size = 32;    // nodes whose counts are followed together
+constexpr std::size_t max_counts = 1024;  // of a table
 
 /// Largest count that matters for Poisson(rate): what lies above has probability below 1e-15.
 int count_bound(double rate);

@@ -25,23 +25,23 @@ class Belief {
 /// How the last update changed a Gaussian belief, so that whoever keeps projections of it can follow without starting again:
 ///   C ← C + inflation I,   then   C ← C - shrink g gᵀ,   mean ← mean + mean_step g
 struct RankOneChange {
-  std::uint64_t version = 0;     // counts changes of any kind
-  bool exact = false;            // false: something else changed too; start again
-  double inflation = 0;          // on the stimulus' coordinates
-  double bias_inflation = 0;     // on the bias
+  std::uint64_t version = 0;  // counts changes of any kind
+  bool exact = false;         // false: something else changed too; start again
+  double inflation = 0;       // on the stimulus' coordinates
+  double bias_inflation = 0;  // on the bias
   double shrink = 0;
   double mean_step = 0;
-  const double* g = nullptr;     // [dim]
+  const double* g = nullptr;  // [dim]
 };
 
 /// Capability of a belief N(mean, covariance) over the weights of a linear predictor ρ = sᵀθ, s = (x, 1 if there is a bias).
 struct GaussianView {
-  std::size_t dim = 0;                // of θ
-  std::size_t stimulus_dim = 0;       // of x: dim, or dim - 1 with a bias
-  const double* mean = nullptr;       // [dim]
-  const double* covariance = nullptr; // [dim, dim]
-  double half_logdet = 0;             // ½ log det covariance, accumulated
-  const ResponseLaw* law = nullptr;   // of the response given ρ
+  std::size_t dim = 0;                 // of θ
+  std::size_t stimulus_dim = 0;        // of x: dim, or dim - 1 with a bias
+  const double* mean = nullptr;        // [dim]
+  const double* covariance = nullptr;  // [dim, dim]
+  double half_logdet = 0;              // ½ log det covariance, accumulated
+  const ResponseLaw* law = nullptr;    // of the response given ρ
   RankOneChange change;
 };
 
@@ -60,7 +60,7 @@ class OutcomeTables {
 
 /// Capability of a belief on a finite set of nodes.
 struct DiscreteView {
-  std::span<const double> weights;       // probability of each node, [num_nodes]
+  std::span<const double> weights;  // probability of each node, [num_nodes]
   const OutcomeTables* tables = nullptr;
   const Belief* belief = nullptr;
 };

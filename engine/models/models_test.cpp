@@ -13,8 +13,8 @@ namespace {
 struct Pair {
   const char *law, *link;
 };
-constexpr Pair pairs[] = {{"poisson", "exp"},     {"poisson", "softplus"},  {"poisson", "logistic"}, {"bernoulli", "logistic"},
-                          {"gaussian", "identity"}, {"gaussian", "exp"},      {"gaussian", "softplus"}, {"gaussian", "logistic"}};
+constexpr Pair pairs[] = {{"poisson", "exp"},       {"poisson", "softplus"}, {"poisson", "logistic"},  {"bernoulli", "logistic"},
+                          {"gaussian", "identity"}, {"gaussian", "exp"},     {"gaussian", "softplus"}, {"gaussian", "logistic"}};
 
 ResponseLaw law_of(const Pair& pair) { return make_response_law(pair.law, pair.link, 0.8, 0.7, "model"); }
 
@@ -43,7 +43,8 @@ TEST(ResponseLaw, FisherInformationIsTheMeanCurvature) {
       if (law.law == Law::gaussian) {
         mean = law.curvature(law.mean(rho), rho);  // the curvature is linear in r
       } else {
-        for (int r = 0; r < (law.law == Law::bernoulli ? 2 : 200); ++r) mean += std::exp(law.log_likelihood(r, rho)) * law.curvature(r, rho);
+        for (int r = 0; r < (law.law == Law::bernoulli ? 2 : 200); ++r)
+          mean += std::exp(law.log_likelihood(r, rho)) * law.curvature(r, rho);
       }
       EXPECT_NEAR(law.fisher(rho), mean, 1e-10 * (1 + mean)) << pair.law << pair.link;
     }
@@ -79,7 +80,8 @@ TEST(ResponseLaw, EvidenceSumsToOne) {
           const int top = law.law == Law::bernoulli ? 2 : 8000;
           for (int r = 0; r < top; ++r) total += std::exp(log_evidence(law, r, m, v, find_mode(law, r, m, v)));
         }
-        EXPECT_NEAR(total, 1, law.law == Law::poisson && law.link == Link::exp ? 1e-7 : 1e-8) << pair.law << pair.link << m << ' ' << v;
+        EXPECT_NEAR(total, 1, law.law == Law::poisson && law.link == Link::exp ? 1e-7 : 1e-8)
+            << pair.law << pair.link << m << ' ' << v;
       }
   }
 }
@@ -90,8 +92,9 @@ TEST(ResponseLaw, ImpossiblePairsAreRefusedWithTheReason) {
     make_response_law("bernoulli", "exp", 1, 1, "model");
     FAIL();
   } catch (const SpecError& error) {
-    EXPECT_STREQ(error.what(),
-                 "model.link: must be logistic for bernoulli responses (got \"exp\"). This link would give probabilities outside 0 to 1.");
+    EXPECT_STREQ(
+        error.what(),
+        "model.link: must be logistic for bernoulli responses (got \"exp\"). This link would give probabilities outside 0 to 1.");
   }
 }
 

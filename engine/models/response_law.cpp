@@ -38,7 +38,8 @@ Rate rate(Link link, double rho) {
       const double s = logistic(rho), slope = s * logistic(-rho);
       return {s, slope, slope * (1 - 2 * s)};
     }
-    case Link::identity: return {rho, 1, 0};
+    case Link::identity:
+      return {rho, 1, 0};
   }
   return {};
 }
@@ -46,7 +47,8 @@ Rate rate(Link link, double rho) {
 /// log f, (log f)', (log f)'', stable where f vanishes.
 Rate log_rate(Link link, double rho) {
   switch (link) {
-    case Link::exp: return {rho, 1, 0};
+    case Link::exp:
+      return {rho, 1, 0};
     case Link::softplus: {
       if (rho < -30) return {rho, 1, -0.5 * std::exp(rho)};
       const double f = softplus(rho), s = logistic(rho), ratio = s / f;
@@ -56,7 +58,8 @@ Rate log_rate(Link link, double rho) {
       const double s = logistic(rho), other = logistic(-rho);
       return {-softplus(-rho), other, -s * other};
     }
-    case Link::identity: return {std::log(rho), 1 / rho, -1 / (rho * rho)};
+    case Link::identity:
+      return {std::log(rho), 1 / rho, -1 / (rho * rho)};
   }
   return {};
 }
@@ -163,10 +166,14 @@ double objective(const ResponseLaw& law, double r, double m, double v, double rh
 double inverse_mean(const ResponseLaw& law, double r) {
   const double f = law.law == Law::poisson ? r / law.bin_s : r;
   switch (law.link) {
-    case Link::exp: return std::log(std::max(f, 0.0));
-    case Link::softplus: return f > 30 ? f : std::log(std::expm1(std::max(f, 0.0)));
-    case Link::logistic: return f >= 1 ? std::numeric_limits<double>::infinity() : std::log(std::max(f, 0.0) / (1 - f));
-    case Link::identity: return f;
+    case Link::exp:
+      return std::log(std::max(f, 0.0));
+    case Link::softplus:
+      return f > 30 ? f : std::log(std::expm1(std::max(f, 0.0)));
+    case Link::logistic:
+      return f >= 1 ? std::numeric_limits<double>::infinity() : std::log(std::max(f, 0.0) / (1 - f));
+    case Link::identity:
+      return f;
   }
   return 0;
 }

@@ -2,7 +2,6 @@
 
 #include "numerics/lanes.hpp"
 
-
 namespace hartline::numerics {
 
 HARTLINE_CLONES double dot(const double* a, const double* b, std::size_t n) {
@@ -31,7 +30,7 @@ namespace {
 
 /// The columns past the last whole eight: the last eight of a row times a vector that is zero where they overlap.
 struct Tail {
-  std::size_t at = 0;   // of the eight columns
+  std::size_t at = 0;  // of the eight columns
   bool needed = false;
   Lanes x = {};
 };
@@ -45,7 +44,8 @@ HARTLINE_INLINE Tail tail_of(const double* x, std::size_t columns) {
   return tail;
 }
 
-/// num_rows rows times num_vectors vectors; num_rows · num_vectors = 8 or less. The order of every sum is the same for any of these.
+/// num_rows rows times num_vectors vectors; num_rows · num_vectors = 8 or less. The order of every sum is the same for any of
+/// these.
 template <int num_rows, int num_vectors>
 HARTLINE_INLINE void rows_times_vectors(const double* a, std::size_t stride, std::size_t columns, const double* x, const Tail* tail,
                                         double* const* y) {
@@ -99,8 +99,8 @@ HARTLINE_CLONES void multiply_rows(const double* a, std::size_t stride, std::siz
   }
 }
 
-HARTLINE_CLONES void multiply_rows_together(const double* a, std::size_t stride, std::size_t rows, std::size_t columns, const double* x,
-                                            std::size_t num_vectors, double* y) {
+HARTLINE_CLONES void multiply_rows_together(const double* a, std::size_t stride, std::size_t rows, std::size_t columns,
+                                            const double* x, std::size_t num_vectors, double* y) {
   if (num_vectors == 1) return multiply_rows(a, stride, 0, rows, columns, x, y);
   const Tail tail[2] = {tail_of(x, columns), tail_of(x + columns, columns)};
   std::size_t i = 0;
@@ -114,8 +114,8 @@ HARTLINE_CLONES void multiply_rows_together(const double* a, std::size_t stride,
   }
 }
 
-HARTLINE_CLONES void multiply_transposed(const double* a, std::size_t stride, std::size_t rows, std::size_t columns, const double* w,
-                                         double* y) {
+HARTLINE_CLONES void multiply_transposed(const double* a, std::size_t stride, std::size_t rows, std::size_t columns,
+                                         const double* w, double* y) {
   std::size_t j = 0;
   for (; j + 32 <= columns; j += 32) {
     Lanes s[4] = {};

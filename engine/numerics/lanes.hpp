@@ -13,7 +13,6 @@
 #endif
 #define HARTLINE_INLINE inline __attribute__((always_inline))
 
-
 namespace hartline::numerics {
 
 constexpr int num_lanes = 8;
@@ -34,7 +33,8 @@ HARTLINE_INLINE Lanes sum_each(const Lanes v[8]) {
   constexpr LaneBits low = {0, 1, 2, 3, 8, 9, 10, 11}, high = {4, 5, 6, 7, 12, 13, 14, 15};
   constexpr LaneBits even = {0, 2, 4, 6, 8, 10, 12, 14}, odd = {1, 3, 5, 7, 9, 11, 13, 15};
   Lanes four[4], two[2];
-  for (int k = 0; k < 4; ++k) four[k] = __builtin_shuffle(v[2 * k], v[2 * k + 1], low) + __builtin_shuffle(v[2 * k], v[2 * k + 1], high);
+  for (int k = 0; k < 4; ++k)
+    four[k] = __builtin_shuffle(v[2 * k], v[2 * k + 1], low) + __builtin_shuffle(v[2 * k], v[2 * k + 1], high);
   for (int k = 0; k < 2; ++k)
     two[k] = __builtin_shuffle(four[2 * k], four[2 * k + 1], even) + __builtin_shuffle(four[2 * k], four[2 * k + 1], odd);
   return __builtin_shuffle(two[0], two[1], even) + __builtin_shuffle(two[0], two[1], odd);
@@ -132,4 +132,3 @@ HARTLINE_INLINE Lanes logistic(Lanes x) {
 }
 
 }  // namespace hartline::numerics
-

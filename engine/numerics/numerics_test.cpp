@@ -11,7 +11,6 @@
 #include "numerics/special.hpp"
 #include "numerics/symmetric_eigen.hpp"
 
-
 namespace hartline::numerics {
 namespace {
 

@@ -7,8 +7,7 @@
 
 namespace hartline::numerics {
 
-SymmetricEigen::SymmetricEigen()
-    : tridiagonal_(max_dim), diagonal_(max_dim), beside_(max_dim), sorted_(max_dim), order_(max_dim) {
+SymmetricEigen::SymmetricEigen() : tridiagonal_(max_dim), diagonal_(max_dim), beside_(max_dim), sorted_(max_dim), order_(max_dim) {
   rotations_.reserve(4 * max_dim * max_dim);
 }
 

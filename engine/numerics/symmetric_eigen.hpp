@@ -42,7 +42,7 @@ class SymmetricEigen {
   int dim_ = 0;
   Eigen::Tridiagonalization<Matrix> tridiagonal_;
   std::vector<double> diagonal_, beside_, sorted_;
-  std::vector<int> order_;            // of the values in diagonal_, largest first
+  std::vector<int> order_;  // of the values in diagonal_, largest first
   std::vector<Rotation> rotations_;
 };
 

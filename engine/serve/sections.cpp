@@ -43,7 +43,8 @@ constexpr std::size_t max_strip = 60;
 
 }  // namespace
 
-Sections::Sections(const loop::Experiment& experiment) : e_(experiment), marginals_(experiment.grid() ? experiment.model->num_parameters : 0) {
+Sections::Sections(const loop::Experiment& experiment)
+    : e_(experiment), marginals_(experiment.grid() ? experiment.model->num_parameters : 0) {
   strip_every_ = std::max<std::int64_t>(1, e_.spec.num_trials / static_cast<std::int64_t>(max_strip));
   if (const auto* grid = e_.grid(); grid && !e_.truth.empty()) {
     double outcome[64];
@@ -140,7 +141,8 @@ void Sections::add_snapshot(loop::Learner& learner) {
 }
 
 std::string Sections::sentence(const loop::Learner& end, const std::string& note) const {
-  std::string what = e_.grid() ? (e_.grid()->family().num_choices() > 0 ? "psychometric function" : "tuning curve") : "receptive field";
+  std::string what =
+      e_.grid() ? (e_.grid()->family().num_choices() > 0 ? "psychometric function" : "tuning curve") : "receptive field";
   std::string who = e_.recording ? "a recorded cell (" + e_.recording->name + ")" : "a simulated cell";
   if (!e_.recording && e_.model->response_kind == ResponseKind::choice) who = "a simulated observer";
   std::string text = fmt::format("The {} of {}, measured in {} trials with {} stimuli", what, who, end.num_trials(),
@@ -153,7 +155,8 @@ std::string Sections::sentence(const loop::Learner& end, const std::string& note
   return text + ".";
 }
 
-Value Sections::figures(const loop::Learner& end, const Value& comparison, const std::vector<std::pair<std::string, Histogram>>& latency) const {
+Value Sections::figures(const loop::Learner& end, const Value& comparison,
+                        const std::vector<std::pair<std::string, Histogram>>& latency) const {
   List out;
   if (const Value* saving = member(comparison, "saving")) {
     const auto* info = metric_named(*member(*saving, "metric")->text());
@@ -165,7 +168,9 @@ Value Sections::figures(const loop::Learner& end, const Value& comparison, const
     saved.set("high", *member(*saving, "high"));
     out.emplace_back(saved);
   }
-  if (!error_.empty()) out.emplace_back(figure("Relative error", last_error_, "", 2, e_.grid() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
+  if (!error_.empty())
+    out.emplace_back(figure("Relative error", last_error_, "", 2,
+                            e_.grid() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
   // information gained = fall of the belief's entropy
   const auto start = e_.model->prior();
   double gained = std::nan("");
@@ -173,17 +178,20 @@ Value Sections::figures(const loop::Learner& end, const Value& comparison, const
   if (const auto* view = std::get_if<models::GaussianView>(&capability)) {
     gained = models::half_logdet(std::get<models::GaussianView>(e_.model->capability(*start))) - models::half_logdet(*view);
   } else {
-    gained = models::entropy(dynamic_cast<const models::GridBelief&>(*start)) - models::entropy(dynamic_cast<const models::GridBelief&>(end.belief()));
+    gained = models::entropy(dynamic_cast<const models::GridBelief&>(*start)) -
+             models::entropy(dynamic_cast<const models::GridBelief&>(end.belief()));
   }
   if (e_.spec.subject.drift_per_s == 0)
-    out.emplace_back(figure("Information gained", gained / std::numbers::ln2, "bits", 1, "fall of the belief's entropy from the prior"));
+    out.emplace_back(
+        figure("Information gained", gained / std::numbers::ln2, "bits", 1, "fall of the belief's entropy from the prior"));
   if (const Value* designs = member(comparison, "designs"); designs && designs->list()) {
     const Value* adaptive = nullptr;
     for (const Value& design : *designs->list())
       if (!adaptive && *member(design, "role")->text() == "adaptive") adaptive = &design;
     const Value* correlation = adaptive ? member(*member(*adaptive, "metrics"), "heldout_correlation") : nullptr;
     if (correlation) {
-      Table shown = figure("Held-out correlation", number(member(*correlation, "mean")->list()->back()), "", 3, "with single responses, all trials");
+      Table shown = figure("Held-out correlation", number(member(*correlation, "mean")->list()->back()), "", 3,
+                           "with single responses, all trials");
       shown.set("low", member(*correlation, "low")->list()->back());
       shown.set("high", member(*correlation, "high")->list()->back());
       out.emplace_back(shown);
@@ -205,7 +213,8 @@ Value Sections::estimate() const {
       out.set("unit", "weight");
     } else {
       List names;
-      for (std::size_t i = 0; i < e_.model->num_parameters; ++i) names.emplace_back(i < e_.stimuli.dim ? fmt::format("k{}", i + 1) : "bias");
+      for (std::size_t i = 0; i < e_.model->num_parameters; ++i)
+        names.emplace_back(i < e_.stimuli.dim ? fmt::format("k{}", i + 1) : "bias");
       out.set("names", names);
     }
     if (!e_.truth.empty()) {
@@ -233,7 +242,8 @@ Value Sections::estimate() const {
     if (parameter.values.size() < 2) continue;
     Table marginal;
     marginal.set("name", parameter.name);
-    marginal.set("unit", parameter.unit.empty() && (parameter.name == "centre" || parameter.name == "width") ? e_.spec.stimulus.unit : parameter.unit);
+    marginal.set("unit", parameter.unit.empty() && (parameter.name == "centre" || parameter.name == "width") ? e_.spec.stimulus.unit
+                                                                                                             : parameter.unit);
     marginal.set("grid", numbers(parameter.values));
     if (!e_.truth.empty()) marginal.set("truth", e_.truth[k]);
     marginal.set("snapshots", marginals_[k]);
@@ -309,9 +319,11 @@ Value learning_curves(const Value& comparison) {
     curve.set("unit", std::string(info.unit));
     curve.set("better", info.lower_is_better ? "lower" : "higher");
     curve.set("num_seeds", *member(comparison, "num_seeds"));
-    curve.set("interval", fmt::format("95 % bootstrap interval over {:.0f} paired seeds", number(*member(comparison, "num_seeds"))));
+    curve.set("interval",
+              fmt::format("95 % bootstrap interval over {:.0f} paired seeds", number(*member(comparison, "num_seeds"))));
     curve.set("designs", shown);
-    if (const Value* saving = member(comparison, "saving"); saving && *member(*saving, "metric")->text() == info.name) curve.set("saved", *saving);
+    if (const Value* saving = member(comparison, "saving"); saving && *member(*saving, "metric")->text() == info.name)
+      curve.set("saved", *saving);
     out.emplace_back(curve);
   }
   return out;

@@ -21,7 +21,8 @@ class Sections {
   void add_snapshot(loop::Learner& learner);
 
   std::string sentence(const loop::Learner& end, const std::string& note) const;
-  Value figures(const loop::Learner& end, const Value& comparison, const std::vector<std::pair<std::string, Histogram>>& latency) const;
+  Value figures(const loop::Learner& end, const Value& comparison,
+                const std::vector<std::pair<std::string, Histogram>>& latency) const;
   Value estimate() const;
   Value trials() const;
   Value stimuli() const;

@@ -105,9 +105,9 @@ struct FaultFile {
 
   static int open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, int* out_flags) {
     static const sqlite3_io_methods methods = {
-        2,         &close,          &read,    &write,       &truncate,        &sync,    &file_size, &lock,
-        &unlock,   &check_reserved, &control, &sector_size, &characteristics, &shm_map, &shm_lock,  &shm_barrier,
-        &shm_unmap, nullptr,        nullptr};
+        2,          &close,          &read,    &write,       &truncate,        &sync,    &file_size, &lock,
+        &unlock,    &check_reserved, &control, &sector_size, &characteristics, &shm_map, &shm_lock,  &shm_barrier,
+        &shm_unmap, nullptr,         nullptr};
     FaultVfs& self = owner(vfs);
     auto* out = new (file) FaultFile{};
     const std::lock_guard guard(self.mutex_);

@@ -18,11 +18,11 @@ constexpr int num_trials = 20;
 
 /// What the calls of a run promised.
 struct Outcome {
-  int decided = 0;          // decide() returned for this many trials
-  int observed = 0;         // observe() returned for this many
-  int flushed = 0;          // observed trials that flush() or a later decide() vouched for
-  std::string error = "";   // of the first call that threw
-  std::string again = "";   // of the call after it
+  int decided = 0;         // decide() returned for this many trials
+  int observed = 0;        // observe() returned for this many
+  int flushed = 0;         // observed trials that flush() or a later decide() vouched for
+  std::string error = "";  // of the first call that threw
+  std::string again = "";  // of the call after it
 };
 
 /// Creates a record, runs `num_trials` trials with an array each and closes it.
@@ -170,8 +170,9 @@ TEST(DiskFaults, AnUnreadableRecordGivesOneError) {
   FaultVfs vfs("unwritable");
   vfs.fail_at(1, FaultVfs::Failure::input_output, true);
   EXPECT_EQ(run(folder / "run.hartline", "every-trial", vfs).error,
-            folder / "run.hartline" + ": must be in a folder that may be written (got Input/output error). "
-                                      "Choose another folder or change the permissions.");
+            folder / "run.hartline" +
+                ": must be in a folder that may be written (got Input/output error). "
+                "Choose another folder or change the permissions.");
 }
 
 /// Cuts the power at operation n of a run and returns what the run promised and what is left.

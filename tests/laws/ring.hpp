@@ -32,7 +32,7 @@ inline Case ball(std::int64_t num_trials, int dim = 48) {
 inline Case pool(std::int64_t num_trials) {
   return {"pool", head(num_trials) +
                       "[stimulus]\nkind = \"random_pool\"\nshape = [16]\nnum = 1500\npower = 4.0\n"
-                                     "[model]\nkind = \"glm\"\nlink = \"softplus\"\nbias = true\n"
+                      "[model]\nkind = \"glm\"\nlink = \"softplus\"\nbias = true\n"
                       "[belief]\nprior_sd = 0.5\ndrift_per_s = 0.001\n"};
 }
 
@@ -40,34 +40,36 @@ inline Case grid(std::int64_t num_trials) {
   return {"grid", head(num_trials) +
                       "[stimulus]\nkind = \"axis\"\naxis = { from = -40, to = 0, num = 201 }\n"
                       "[model]\nkind = \"psychometric\"\n"
-                                     "threshold = { from = -40, to = 0, num = 81 }\nslope = { from = 2, to = 5, num = 7 }\n"
+                      "threshold = { from = -40, to = 0, num = 81 }\nslope = { from = 2, to = 5, num = 7 }\n"
                       "guess = { values = [0.5] }\nlapse = { values = [0, 0.02, 0.04] }\n"
                       "[design]\nutility = \"mutual_information\"\n"};
 }
 
 inline Case counts_grid(std::int64_t num_trials) {
-  return {"grid of tuning curves",
-          head(num_trials) + "[stimulus]\nkind = \"axis\"\naxis = { from = -10, to = 10, num = 81 }\n"
-                             "[model]\nkind = \"tuning_curve\"\n"
-                             "centre = { from = -9, to = 9, num = 19 }\nwidth = { values = [1, 2, 4] }\n"
-                             "amplitude = { values = [5, 10, 20] }\n"
-                             "baseline = { values = [0.5, 2] }\n[design]\nutility = \"mutual_information\"\n"};
+  return {"grid of tuning curves", head(num_trials) +
+                                       "[stimulus]\nkind = \"axis\"\naxis = { from = -10, to = 10, num = 81 }\n"
+                                       "[model]\nkind = \"tuning_curve\"\n"
+                                       "centre = { from = -9, to = 9, num = 19 }\nwidth = { values = [1, 2, 4] }\n"
+                                       "amplitude = { values = [5, 10, 20] }\n"
+                                       "baseline = { values = [0.5, 2] }\n[design]\nutility = \"mutual_information\"\n"};
 }
 
 inline Case random_design(std::int64_t num_trials) {
-  return {"random", head(num_trials) + "[stimulus]\nkind = \"ball\"\nshape = [12]\n[model]\nkind = \"glm\"\nresponse = \"bernoulli\"\n"
-                                       "link = \"logistic\"\n[design]\nkind = \"random\"\n"};
+  return {"random", head(num_trials) +
+                        "[stimulus]\nkind = \"ball\"\nshape = [12]\n[model]\nkind = \"glm\"\nresponse = \"bernoulli\"\n"
+                        "link = \"logistic\"\n[design]\nkind = \"random\"\n"};
 }
 
 /// A refit is begun every 16 trials beside the ring and taken over 5 trials later.
 inline Case refits(std::int64_t num_trials) {
-  return {"refits", head(num_trials) + "[stimulus]\nkind = \"ball\"\nshape = [12]\n[model]\nkind = \"glm\"\n"
-                                       "[belief]\nprior_sd = 0.6\nrefine_every = 16\nrefine_lag = 5\n"};
+  return {"refits", head(num_trials) +
+                        "[stimulus]\nkind = \"ball\"\nshape = [12]\n[model]\nkind = \"glm\"\n"
+                        "[belief]\nprior_sd = 0.6\nrefine_every = 16\nrefine_lag = 5\n"};
 }
 
 inline std::vector<Case> every_case(std::int64_t num_trials) {
-  return {ball(num_trials), ball(num_trials, 12), pool(num_trials), grid(num_trials), counts_grid(num_trials), random_design(num_trials),
-          refits(num_trials)};
+  return {ball(num_trials),        ball(num_trials, 12),      pool(num_trials),  grid(num_trials),
+          counts_grid(num_trials), random_design(num_trials), refits(num_trials)};
 }
 
 /// What must be the same: every bit of the belief, every stimulus, response, utility and evidence.

@@ -126,7 +126,8 @@ TEST(RingLaws, ResponsesThatAreNotFiniteAreRefusedWithTheTrialNamed) {
       trial.index = index;
       learner.choose(index, {}, choice);
       if (choice.pool_index >= 0)
-        trial.requested.stimulus.what = PoolItem{choice.pool_index, experiment->pool_hash[static_cast<std::size_t>(choice.pool_index)]};
+        trial.requested.stimulus.what =
+            PoolItem{choice.pool_index, experiment->pool_hash[static_cast<std::size_t>(choice.pool_index)]};
       else
         trial.requested.stimulus.what = Array{experiment->shape, choice.values};
       subject->present(choice.values, trial);

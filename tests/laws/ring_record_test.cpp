@@ -62,14 +62,16 @@ TEST(RingLaws, AReplayNamesTheFirstTrialThatWasTamperedWith) {
   EXPECT_EQ(result.first_difference, 17);
   EXPECT_NE(result.difference.find("evidence"), std::string::npos) << result.difference;
 
-  result = find("UPDATE stimulus SET samples = (SELECT samples FROM stimulus WHERE trial_idx = 4 AND station = 'requested') "
-                "WHERE trial_idx = 23 AND station = 'requested'");
+  result = find(
+      "UPDATE stimulus SET samples = (SELECT samples FROM stimulus WHERE trial_idx = 4 AND station = 'requested') "
+      "WHERE trial_idx = 23 AND station = 'requested'");
   EXPECT_EQ(result.first_difference, 23);
   EXPECT_NE(result.difference.find("stimulus"), std::string::npos) << result.difference;
 
   // a delivered stimulus has a row of its own only where it is not the requested one
-  result = find("INSERT INTO stimulus SELECT 30, 1, 'delivered', kind, pool_idx, content_hash, shape, samples, targets, power_mw, "
-                "onset_ms, duration_ms, rate_hz, covariate_names, covariates FROM stimulus WHERE trial_idx = 4 AND station = 'requested'");
+  result = find(
+      "INSERT INTO stimulus SELECT 30, 1, 'delivered', kind, pool_idx, content_hash, shape, samples, targets, power_mw, "
+      "onset_ms, duration_ms, rate_hz, covariate_names, covariates FROM stimulus WHERE trial_idx = 4 AND station = 'requested'");
   EXPECT_EQ(result.first_difference, 30);
 
   result = find("UPDATE trial SET utility = utility * (1 + 4e-16) WHERE trial_idx = 12");
@@ -133,7 +135,8 @@ TEST(RingLaws, ARunResumedAtAnyPointEndsLikeTheUninterruptedOne) {
         EXPECT_EQ(first_difference(outcome_of(attempts, digest), expected), -1);
         ASSERT_EQ(attempts.size(), static_cast<std::size_t>(num_trials + decided));
         if (decided) {
-          const Trial &first = attempts[static_cast<std::size_t>(stop_at)], &second = attempts[static_cast<std::size_t>(stop_at + 1)];
+          const Trial &first = attempts[static_cast<std::size_t>(stop_at)],
+                      &second = attempts[static_cast<std::size_t>(stop_at + 1)];
           EXPECT_EQ(first.attempt, 1);
           EXPECT_FALSE(first.answered);
           EXPECT_EQ(second.attempt, 2);
@@ -147,8 +150,8 @@ TEST(RingLaws, ARunResumedAtAnyPointEndsLikeTheUninterruptedOne) {
   }
 }
 
-/// Readings of the clock take so long that the deadline cuts some searches: some trials do more units of work than others, and the replay,
-/// which has no clock, repeats them.
+/// Readings of the clock take so long that the deadline cuts some searches: some trials do more units of work than others, and the
+/// replay, which has no clock, repeats them.
 TEST(RingLaws, DeadlineRunsReplayExactly) {
   const auto executor = make_executor(2);
   const std::string deadline = "deadline_ms = 1.0\n";

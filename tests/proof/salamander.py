@@ -65,7 +65,8 @@ def main() -> int:
     for cell in cells:
         folder = ROOT / f"out/salamander/cell_{cell:03d}"
         if not (folder / "trials.toml").exists():
-            subprocess.run([ROOT / "tools/import_salamander", "--cell", str(cell), "--out", folder], check=True, stdout=subprocess.DEVNULL)
+            command = [ROOT / "tools/import_salamander", "--cell", str(cell), "--out", folder]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         result = compare(arguments.program, folder, f"num_trials={counts[-1]}", f"compare.at={counts}")
         for design in result["designs"]:
             for metric in METRICS:
@@ -74,14 +75,16 @@ def main() -> int:
                              'compare.design=[{name="as recorded", design={kind="sequence"}}]')
         for metric in METRICS:
             whole[metric].append(everything["designs"][0]["metrics"][metric]["mean"][-1])
-        print(f"cell {cell}: with all trials " + ", ".join(f"{whole[m][-1]:.3f} {METRICS[m]}" for m in METRICS), file=sys.stderr, flush=True)
+        scores = ", ".join(f"{whole[m][-1]:.3f} {METRICS[m]}" for m in METRICS)
+        print(f"cell {cell}: with all trials {scores}", file=sys.stderr, flush=True)
 
     for metric, label in METRICS.items():
         print(f"\nHeld-out {label}, mean over {len(cells)} cells [95 % bootstrap interval over cells]\n")
         print("| trials | " + " | ".join(curves[metric]) + " |\n|---|" + "---|" * len(curves[metric]))
         for i, count in enumerate(counts):
             print(f"| {count} | " + " | ".join(text([curve[i] for curve in by_cell]) for by_cell in curves[metric].values()) + " |")
-        designs = {name: [sum(c[i] for c in by_cell) / len(by_cell) for i in range(len(counts))] for name, by_cell in curves[metric].items()}
+        designs = {name: [sum(c[i] for c in by_cell) / len(by_cell) for i in range(len(counts))]
+                   for name, by_cell in curves[metric].items()}
         baseline = designs["random from the pool"]
         needed = trials_to(counts, designs["infomax"], baseline[-1])
         if needed < float("inf"):
@@ -95,7 +98,8 @@ def main() -> int:
         mean = interval(whole[metric])[0]
         good = mean >= LEAST[metric] or len(cells) < 20
         failed += not good
-        print(f"- {label}: {text(whole[metric])}; at least {LEAST[metric]} asked of the mean over all 20 cells" + ("" if good else ": MISSED"))
+        print(f"- {label}: {text(whole[metric])}; at least {LEAST[metric]} asked of the mean over all 20 cells"
+              + ("" if good else ": MISSED"))
     print(f"{len(METRICS) - failed} passed, {failed} failed, 0 skipped")
     return failed > 0
 

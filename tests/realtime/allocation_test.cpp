@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "counted_allocations.hpp"
 #include "../laws/ring.hpp"
+#include "counted_allocations.hpp"
 
 namespace hartline {
 namespace {
@@ -28,8 +28,7 @@ std::int64_t allocations_after_warm_up(const std::string& text, const std::strin
   realtime::begin_to_count(writers);
   for (std::int64_t t = warm_up; t < num_trials; ++t) run.step();
   std::int64_t num = 0;
-  for (const realtime::ThreadCount& count : realtime::end_to_count())
-    num += count.num;
+  for (const realtime::ThreadCount& count : realtime::end_to_count()) num += count.num;
   return num;
 }
 
@@ -38,8 +37,8 @@ TEST(Ring, DoesNotAllocateAfterWarmUp) {
   GTEST_SKIP() << "a sanitizer has its own malloc, which cannot be counted";
 #endif
   const std::int64_t num_trials = proof::sized(1100, 160);
-  std::vector<laws::Case> cases = {laws::ball(num_trials, 64), laws::ball(num_trials, 100), laws::ball(num_trials, 16),
-                                   laws::pool(num_trials), laws::grid(num_trials), laws::counts_grid(num_trials),
+  std::vector<laws::Case> cases = {laws::ball(num_trials, 64),     laws::ball(num_trials, 100), laws::ball(num_trials, 16),
+                                   laws::pool(num_trials),         laws::grid(num_trials),      laws::counts_grid(num_trials),
                                    laws::random_design(num_trials)};
   const auto serial = make_serial_executor(), two = make_executor(2);
   proof::Sheet sheet(fmt::format("Allocations in trials 101 to {}, on every thread but the record's", num_trials),
@@ -47,7 +46,8 @@ TEST(Ring, DoesNotAllocateAfterWarmUp) {
   for (const laws::Case& c : cases)
     for (Executor* executor : {serial.get(), two.get()})
       for (const char* durability : {"window:20", "every-trial"}) {
-        if (executor == two.get() && c.text.find("kind = \"ball\"") != std::string::npos) continue;  // the search of a ball is serial
+        if (executor == two.get() && c.text.find("kind = \"ball\"") != std::string::npos)
+          continue;  // the search of a ball is serial
         const std::int64_t num = allocations_after_warm_up(c.text, durability, num_trials, *executor);
         EXPECT_EQ(num, 0) << c.name << ", " << durability << ", " << executor->num_threads() << " threads";
         sheet.row({c.name, durability, fmt::format("{}", executor->num_threads()), fmt::format("{}", num)});

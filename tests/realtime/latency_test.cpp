@@ -37,7 +37,8 @@ TEST(Ring, EveryStageOfEveryTrialIsTimed) {
   }
 }
 
-/// The clock stands still but for what it is told: a reading costs 4 ms from trial 10 to 19, so that a choice that has 1 ms is late.
+/// The clock stands still but for what it is told: a reading costs 4 ms from trial 10 to 19, so that a choice that has 1 ms is
+/// late.
 TEST(Ring, AMissedDeadlineIsRecordedAsAnEvent) {
   const auto executor = make_serial_executor();
   const auto experiment = proof::build(laws::grid(30).text + "deadline_ms = 1.0\n", 1, *executor);

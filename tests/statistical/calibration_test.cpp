@@ -19,10 +19,10 @@ constexpr double two_sided = 1.644854;   // 90 % of a normal law lie within so m
 
 /// What one belief says of the truth behind it.
 struct Verdict {
-  double distance = 0;    // (θ - μ)ᵀ C⁻¹ (θ - μ)
-  double along = 0;       // (θ - μ)·e / sd(e), e = μ / |μ|
-  double rank = 0;        // Φ of one coordinate's standardised error: one a run, so that the ranks are independent
-  double radial_rank = 0; // the same along e
+  double distance = 0;     // (θ - μ)ᵀ C⁻¹ (θ - μ)
+  double along = 0;        // (θ - μ)·e / sd(e), e = μ / |μ|
+  double rank = 0;         // Φ of one coordinate's standardised error: one a run, so that the ranks are independent
+  double radial_rank = 0;  // the same along e
 };
 
 Verdict judge(const models::GaussianBelief& belief, const std::vector<double>& truth) {
@@ -56,19 +56,19 @@ struct Coverage {
 };
 
 struct Study {
-  std::vector<std::int64_t> counts;   // trial counts at which the one-step belief is judged
-  std::vector<Coverage> one_step;     // [num_counts]
-  Coverage refined;                   // after a refit on the whole history, at the last count
+  std::vector<std::int64_t> counts;  // trial counts at which the one-step belief is judged
+  std::vector<Coverage> one_step;    // [num_counts]
+  Coverage refined;                  // after a refit on the whole history, at the last count
 };
 
 /// Runs that draw θ ~ N(0, (k/4)² I), which is the belief's prior, and choose stimuli by infomax on the unit ball.
 Study study(double k, std::vector<std::int64_t> counts, std::int64_t num_runs, double overdispersion = 0) {
   Study out{counts, std::vector<Coverage>(counts.size()), {}};
-  const std::string text =
-      fmt::format("format = 1\nseed = 1\nnum_trials = {}\n[subject]\noverdispersion = {:.3f}\n"
-                  "[stimulus]\nkind = \"ball\"\nshape = [{}]\n"
-                  "[model]\nkind = \"glm\"\n[belief]\nprior_sd = {:.6f}\nrefine_at_end = true\n",
-                  counts.back(), overdispersion, dim, k / 4);
+  const std::string text = fmt::format(
+      "format = 1\nseed = 1\nnum_trials = {}\n[subject]\noverdispersion = {:.3f}\n"
+      "[stimulus]\nkind = \"ball\"\nshape = [{}]\n"
+      "[model]\nkind = \"glm\"\n[belief]\nprior_sd = {:.6f}\nrefine_at_end = true\n",
+      counts.back(), overdispersion, dim, k / 4);
   std::vector<std::vector<Verdict>> verdicts(static_cast<std::size_t>(num_runs));
   const auto executor = make_executor(0);
   executor->for_each_block(static_cast<int>(num_runs), [&](int i) {
@@ -101,8 +101,13 @@ void add_row(proof::Sheet& sheet, const std::string& name, std::int64_t count, c
              fmt::format("{:.1f}", c.radial_ranks.chi_square())});
 }
 
-const std::vector<std::string> columns = {"model", "trials", "belief", "90 % ellipsoid covers", "90 % interval along the estimate covers",
-                                          "mean squared distance (16 if calibrated)", "χ² of ranks, a coordinate",
+const std::vector<std::string> columns = {"model",
+                                          "trials",
+                                          "belief",
+                                          "90 % ellipsoid covers",
+                                          "90 % interval along the estimate covers",
+                                          "mean squared distance (16 if calibrated)",
+                                          "χ² of ranks, a coordinate",
                                           "χ² of ranks, along the estimate"};
 
 /// After a refit the 90 % ellipsoid must cover 87 to 93 % of 1,000 truths. With 60 runs: a belief that covers 90 % fails with
@@ -110,7 +115,9 @@ const std::vector<std::string> columns = {"model", "trials", "belief", "90 % ell
 TEST(Calibration, RefinedBeliefsCoverTheTruthUnderInfomax) {
   const std::int64_t num_runs = proof::sized(1000, 60);
   proof::Sheet sheet(fmt::format("Calibration of the Gaussian belief under infomax, d = {}, {} runs (χ² with 9 degrees of freedom, "
-                                 "1e-4 above {})", dim, num_runs, proof::RankHistogram::limit), columns);
+                                 "1e-4 above {})",
+                                 dim, num_runs, proof::RankHistogram::limit),
+                     columns);
   for (int k = 1; k <= 3; ++k) {
     const std::string name = fmt::format("k = {}", k);
     const Study at_200 = study(k, {40, 80, 160, 200}, num_runs);

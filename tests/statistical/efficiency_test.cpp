@@ -45,17 +45,22 @@ std::vector<double> differences(const std::vector<double>& a, const std::vector<
 
 /// Another program found after 640 trials, over 300 seeds: infomax error .487 (sd .051) and ½ log det -111.31 (1.80), random .643
 /// (.054). The bounds lie four standard errors from these: at 100 seeds .507, -110.6 and .62 … .665, at 8 seeds wider by √(100/8).
-/// An engine as good as that one misses any of the four with probability below 1.3e-4. This one is better: -115.6 (2.3) at .450 (.053).
+/// An engine as good as that one misses any of the four with probability below 1.3e-4. This one is better: -115.6 (2.3) at .450
+/// (.053).
 TEST(Efficiency, InfomaxNeedsFewerTrialsThanRandomStimuliOnAGabor) {
   const std::int64_t num_seeds = sized(100, 8);
   const double wider = std::sqrt(100 / static_cast<double>(num_seeds));
   Table document = loop::read_document(HARTLINE_EXAMPLES "/gabor.toml", {"compare.at=[640]", "compare.num_held_out=0"});
-  const Table compare = *io::parse_toml(
-      fmt::format("[compare]\nnum_seeds = {}\nat = [640]\nnum_held_out = 0\n"
-                  "[[compare.design]]\nname = \"infomax, ball\"\n"
-                  "[[compare.design]]\nname = \"infomax, pool of 1000\"\nstimulus = {{ kind = \"random_pool\", num = 1000 }}\n"
-                  "[[compare.design]]\nname = \"random on the sphere\"\ndesign = {{ kind = \"random\", law = \"sphere\" }}\n", num_seeds),
-      "proof").find("compare")->table();
+  const Table compare =
+      *io::parse_toml(
+           fmt::format("[compare]\nnum_seeds = {}\nat = [640]\nnum_held_out = 0\n"
+                       "[[compare.design]]\nname = \"infomax, ball\"\n"
+                       "[[compare.design]]\nname = \"infomax, pool of 1000\"\nstimulus = {{ kind = \"random_pool\", num = 1000 }}\n"
+                       "[[compare.design]]\nname = \"random on the sphere\"\ndesign = {{ kind = \"random\", law = \"sphere\" }}\n",
+                       num_seeds),
+           "proof")
+           .find("compare")
+           ->table();
   document.set("compare", compare);
   const auto executor = make_executor(0);
   const loop::Comparison result = loop::compare(document, "gabor.toml", HARTLINE_EXAMPLES, *executor);
@@ -71,7 +76,9 @@ TEST(Efficiency, InfomaxNeedsFewerTrialsThanRandomStimuliOnAGabor) {
     sheet.row({design.name, fmt::format("{:.4f} ± {:.4f}", e.mean, e.error), fmt::format("{:.2f} ± {:.2f}", h.mean, h.error),
                &design == &result.designs[0] ? "" : fmt::format("{} of {}", wins, num_seeds)});
   }
-  const auto mean = [&](std::size_t design, loop::Metric metric) { return summarise(last_values(result.designs[design], metric)).mean; };
+  const auto mean = [&](std::size_t design, loop::Metric metric) {
+    return summarise(last_values(result.designs[design], metric)).mean;
+  };
   EXPECT_LE(mean(0, loop::Metric::relative_error), .487 + .020 * wider);
   EXPECT_LE(mean(0, loop::Metric::half_logdet), -111.31 + .71 * wider);
   EXPECT_GE(mean(2, loop::Metric::relative_error), .6425 - .0225 * wider);
@@ -119,9 +126,10 @@ double half_logdet_after(int k, const char* design, std::int64_t num_trials, std
   for (double x : theta) values += fmt::format("{}{}", values.empty() ? "" : ", ", x);
   const auto executor = make_serial_executor();
   const auto experiment = proof::build(
-      fmt::format("format = 1\nseed = 1\nnum_trials = {}\n[subject]\ntruth = \"values\"\nvalues = [{}]\n[stimulus]\nkind = \"ball\"\n"
-                  "shape = [16]\n[model]\nkind = \"glm\"\n[belief]\nprior_sd = {}\nrefine_at_end = false\n[design]\nkind = \"{}\"\n",
-                  num_trials, values, k / 4.0, design),
+      fmt::format(
+          "format = 1\nseed = 1\nnum_trials = {}\n[subject]\ntruth = \"values\"\nvalues = [{}]\n[stimulus]\nkind = \"ball\"\n"
+          "shape = [16]\n[model]\nkind = \"glm\"\n[belief]\nprior_sd = {}\nrefine_at_end = false\n[design]\nkind = \"{}\"\n",
+          num_trials, values, k / 4.0, design),
       seed, *executor);
   const auto record = loop::make_null_record();
   const SteadyClock clock;
@@ -141,8 +149,9 @@ TEST(Efficiency, TheGapToRandomStimuliApproachesItsLimit) {
   const std::vector<int> gains = proof::is_full() ? std::vector<int>{1, 2, 3, 4} : std::vector<int>{2, 3};
   // found: -0.5 to -1.7 %, at 4,000 trials -1.4 %; the first trials, in which θ is not known yet, cost a part of the gap
   const double share = .05;
-  proof::Sheet sheet(fmt::format("Infomax against random stimuli in the long run: d = 16, {} trials", num_trials),
-                     {"k", "gap in ½ log det, nats", "theory", "theory without prior", "difference", "trials saved, factor", "theory"});
+  proof::Sheet sheet(
+      fmt::format("Infomax against random stimuli in the long run: d = 16, {} trials", num_trials),
+      {"k", "gap in ½ log det, nats", "theory", "theory without prior", "difference", "trials saved, factor", "theory"});
   std::vector<double> gaps(gains.size());
   const auto executor = make_executor(0);
   executor->for_each_block(static_cast<int>(gains.size()), [&](int i) {
@@ -152,9 +161,9 @@ TEST(Efficiency, TheGapToRandomStimuliApproachesItsLimit) {
   for (std::size_t i = 0; i < gains.size(); ++i) {
     const double theory = theoretical_gap(16, gains[i], static_cast<double>(num_trials), true);
     const double limit = theoretical_gap(16, gains[i], 1, false);
-    sheet.row({fmt::format("{}", gains[i]), fmt::format("{:.3f}", gaps[i]), fmt::format("{:.3f}", theory), fmt::format("{:.3f}", limit),
-               fmt::format("{:+.1f} %", 100 * (gaps[i] / theory - 1)), fmt::format("{:.2f}", std::exp(gaps[i] / 8)),
-               fmt::format("{:.2f}", std::exp(limit / 8))});
+    sheet.row({fmt::format("{}", gains[i]), fmt::format("{:.3f}", gaps[i]), fmt::format("{:.3f}", theory),
+               fmt::format("{:.3f}", limit), fmt::format("{:+.1f} %", 100 * (gaps[i] / theory - 1)),
+               fmt::format("{:.2f}", std::exp(gaps[i] / 8)), fmt::format("{:.2f}", std::exp(limit / 8))});
     EXPECT_NEAR(gaps[i], theory, share * theory) << "k = " << gains[i];
   }
 }

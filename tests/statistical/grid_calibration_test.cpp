@@ -90,8 +90,8 @@ std::vector<std::vector<Verdict>> study(const Family& family, std::int64_t num_r
     loop::Run run(*experiment, *record, clock);
     for (std::int64_t count : counts) {
       while (run.learner().num_trials() < count) run.step();
-      out[static_cast<std::size_t>(i)].push_back(judge(*experiment, dynamic_cast<const models::GridBelief&>(run.learner().belief()), seed,
-                                                       static_cast<std::uint64_t>(count)));
+      out[static_cast<std::size_t>(i)].push_back(judge(*experiment, dynamic_cast<const models::GridBelief&>(run.learner().belief()),
+                                                       seed, static_cast<std::uint64_t>(count)));
     }
   });
   return out;
@@ -108,8 +108,9 @@ std::int64_t num_covered(const std::vector<std::vector<Verdict>>& verdicts, std:
 void expect_calibrated(const Family& family) {
   const std::int64_t num_runs = proof::sized(1000, 200);
   const auto verdicts = study(family, num_runs);
-  proof::Sheet sheet(fmt::format("{}: calibration of the grid belief under infomax, {} runs", family.name, num_runs),
-                     {"trials", "90 % set covers", "χ² of ranks, each parameter (9 degrees of freedom)", "χ² of the truth's depth"});
+  proof::Sheet sheet(
+      fmt::format("{}: calibration of the grid belief under infomax, {} runs", family.name, num_runs),
+      {"trials", "90 % set covers", "χ² of ranks, each parameter (9 degrees of freedom)", "χ² of the truth's depth"});
   for (std::size_t c = 0; c < counts.size(); ++c) {
     const std::int64_t covered = num_covered(verdicts, c);
     EXPECT_TRUE(proof::covers_ninety_percent(covered, num_runs))
@@ -126,8 +127,9 @@ void expect_calibrated(const Family& family) {
       EXPECT_LT(histogram.chi_square(), proof::RankHistogram::limit) << family.name << " at " << counts[c];
     }
     EXPECT_LT(depth.chi_square(), proof::RankHistogram::limit) << family.name << " at " << counts[c];
-    sheet.row({fmt::format("{}", counts[c]), fmt::format("{:.1f} %", 100 * static_cast<double>(covered) / static_cast<double>(num_runs)),
-               chi_squares, fmt::format("{:.1f}", depth.chi_square())});
+    sheet.row({fmt::format("{}", counts[c]),
+               fmt::format("{:.1f} %", 100 * static_cast<double>(covered) / static_cast<double>(num_runs)), chi_squares,
+               fmt::format("{:.1f}", depth.chi_square())});
   }
 }
 
@@ -138,7 +140,8 @@ TEST(Calibration, TuningCurveGridCoversTheTruthUnderInfomax) { expect_calibrated
 /// The checks see a subject that the model does not describe.
 TEST(Calibration, SubjectsThatTheGridDoesNotDescribeAreDetected) {
   const std::int64_t num_runs = proof::sized(1000, 60);
-  proof::Sheet sheet(fmt::format("Subjects that the grid does not describe, {} runs", num_runs), {"subject", "trials", "90 % set covers"});
+  proof::Sheet sheet(fmt::format("Subjects that the grid does not describe, {} runs", num_runs),
+                     {"subject", "trials", "90 % set covers"});
   const auto show = [&](const char* name, const Family& family, const char* subject) {
     const std::int64_t covered = num_covered(study(family, num_runs, subject), counts.size() - 1);
     const double share = static_cast<double>(covered) / static_cast<double>(num_runs);

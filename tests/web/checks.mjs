@@ -7,65 +7,93 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 export const silent = (heard) => heard.join(' | ') || null;
 
-export const fits_the_width = (page) => page.evaluate(() => {
-  const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth > width) return `the page is ${document.documentElement.scrollWidth} px wide in ${width} px`;
-  for (const one of document.querySelectorAll('main *')) {
-    if (one.closest('pre, .scroll, .drawing')) continue;
-    const { right, left } = one.getBoundingClientRect();
-    if (right > width + 0.5 || left < -0.5) return `<${one.tagName.toLowerCase()} class="${one.className}"> reaches from ${left} to ${right} px in ${width} px`;
-  }
-  for (const canvas of document.querySelectorAll('.drawing canvas')) {
-    if (canvas.getBoundingClientRect().right > canvas.closest('.drawing').getBoundingClientRect().right + 0.5) return `the drawing of ${canvas.closest('figure').id} is cut`;
-  }
-  return null;
-});
+export const fits_the_width = (page) =>
+  page.evaluate(() => {
+    const width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth > width)
+      return `the page is ${document.documentElement.scrollWidth} px wide in ${width} px`;
+    for (const one of document.querySelectorAll('main *')) {
+      if (one.closest('pre, .scroll, .drawing')) continue;
+      const { right, left } = one.getBoundingClientRect();
+      if (right > width + 0.5 || left < -0.5)
+        return `<${one.tagName.toLowerCase()} class="${one.className}"> reaches from ${left} to ${right} px in ${width} px`;
+    }
+    for (const canvas of document.querySelectorAll('.drawing canvas')) {
+      if (canvas.getBoundingClientRect().right > canvas.closest('.drawing').getBoundingClientRect().right + 0.5)
+        return `the drawing of ${canvas.closest('figure').id} is cut`;
+    }
+    return null;
+  });
 
 /** Distinct colours a canvas, where axes and text alone have the few shades between ink and background; images also fill an area. */
-export const drawings_have_colours = (page) => page.evaluate(() => {
-  const style = getComputedStyle(document.documentElement);
-  const named = (name) => parseInt(style.getPropertyValue(name).trim().slice(1), 16);
-  const background = named('--background');
-  const wrong = [];
-  for (const canvas of document.querySelectorAll('.drawing canvas')) {
-    const id = canvas.closest('figure').id;
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    const colours = new Set();
-    let filled = 0;
-    for (let idx = 0; idx < data.length; idx += 4) {
-      const colour = (data[idx] << 16) | (data[idx + 1] << 8) | data[idx + 2];
-      colours.add(colour);
-      if (colour !== background) ++filled;
+export const drawings_have_colours = (page) =>
+  page.evaluate(() => {
+    const style = getComputedStyle(document.documentElement);
+    const named = (name) => parseInt(style.getPropertyValue(name).trim().slice(1), 16);
+    const background = named('--background');
+    const wrong = [];
+    for (const canvas of document.querySelectorAll('.drawing canvas')) {
+      const id = canvas.closest('figure').id;
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      const colours = new Set();
+      let filled = 0;
+      for (let idx = 0; idx < data.length; idx += 4) {
+        const colour = (data[idx] << 16) | (data[idx + 1] << 8) | data[idx + 2];
+        colours.add(colour);
+        if (colour !== background) ++filled;
+      }
+      const images =
+        id === 'receptive-field' ||
+        (id === 'stimuli' &&
+          canvas.closest('figure').querySelector('figcaption').textContent.includes('Black to white'));
+      if (images && filled < 0.15 * (data.length / 4)) wrong.push(`${id} fills ${filled} of ${data.length / 4} pixels`);
+      const least = id === 'receptive-field' ? 128 : id === 'stimuli' ? 12 : 20;
+      if (colours.size < least) wrong.push(`${id} has ${colours.size} colours, fewer than ${least}`);
+      if (!colours.has(named('--background'))) wrong.push(`${id} lacks the background`);
+      const lines =
+        {
+          latency: ['--adaptive'],
+          curve: ['--adaptive'],
+          parameters: ['--adaptive', '--ink'],
+          utility: ['--adaptive', '--observation'],
+        }[id] ?? (id.startsWith('marginal') ? ['--adaptive'] : []);
+      if (id.startsWith('learning') && !colours.has(named('--adaptive')) && !colours.has(named('--baseline')))
+        wrong.push(`${id} has no line`);
+      for (const name of lines) if (!colours.has(named(name))) wrong.push(`${id} lacks the colour ${name}`);
     }
-    const images = id === 'receptive-field' || (id === 'stimuli' && canvas.closest('figure').querySelector('figcaption').textContent.includes('Black to white'));
-    if (images && filled < 0.15 * (data.length / 4)) wrong.push(`${id} fills ${filled} of ${data.length / 4} pixels`);
-    const least = id === 'receptive-field' ? 128 : id === 'stimuli' ? 12 : 20;
-    if (colours.size < least) wrong.push(`${id} has ${colours.size} colours, fewer than ${least}`);
-    if (!colours.has(named('--background'))) wrong.push(`${id} lacks the background`);
-    const lines = { latency: ['--adaptive'], curve: ['--adaptive'], parameters: ['--adaptive', '--ink'], utility: ['--adaptive', '--observation'] }[id]
-      ?? (id.startsWith('marginal') ? ['--adaptive'] : []);
-    if (id.startsWith('learning') && !colours.has(named('--adaptive')) && !colours.has(named('--baseline'))) wrong.push(`${id} has no line`);
-    for (const name of lines) if (!colours.has(named(name))) wrong.push(`${id} lacks the colour ${name}`);
-  }
-  return wrong.join('; ') || null;
-});
+    return wrong.join('; ') || null;
+  });
 
-export const drawings_are_described = (page) => page.evaluate(() => {
-  const bare = [...document.querySelectorAll('.drawing')]
-    .filter((one) => one.getAttribute('role') !== 'img' || (one.getAttribute('aria-label') ?? '').length < 20 || /undefined|NaN|null/.test(one.getAttribute('aria-label')));
-  return bare.map((one) => `${one.closest('figure').id}: "${one.getAttribute('aria-label')}"`).join('; ') || null;
-});
+export const drawings_are_described = (page) =>
+  page.evaluate(() => {
+    const bare = [...document.querySelectorAll('.drawing')].filter(
+      (one) =>
+        one.getAttribute('role') !== 'img' ||
+        (one.getAttribute('aria-label') ?? '').length < 20 ||
+        /undefined|NaN|null/.test(one.getAttribute('aria-label')),
+    );
+    return bare.map((one) => `${one.closest('figure').id}: "${one.getAttribute('aria-label')}"`).join('; ') || null;
+  });
 
-export const no_broken_words = (page) => page.evaluate(() => {
-  const found = /\b(undefined|NaN|null|Infinity|\[object)\b/.exec(document.querySelector('main').innerText);
-  return found ? `the text contains "${found[0]}"` : null;
-});
+export const no_broken_words = (page) =>
+  page.evaluate(() => {
+    const found = /\b(undefined|NaN|null|Infinity|\[object)\b/.exec(document.querySelector('main').innerText);
+    return found ? `the text contains "${found[0]}"` : null;
+  });
 
 export async function accessible(page) {
   await page.evaluate(AXE);
-  const violations = await page.evaluate(async () => (await window.axe.run(document)).violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id} (${nodes.map((node) => node.target.join(' ')).slice(0, 3).join(', ')})`));
+  const violations = await page.evaluate(async () =>
+    (await window.axe.run(document)).violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(
+        ({ id, nodes }) =>
+          `${id} (${nodes
+            .map((node) => node.target.join(' '))
+            .slice(0, 3)
+            .join(', ')})`,
+      ),
+  );
   return violations.join('; ') || null;
 }
 
@@ -73,18 +101,21 @@ const plain = (text) => text.replace(/\u202f/g, '').replace(/\u2212/g, '-');
 
 /** The numbers as read by a person against those in the document. */
 export async function figures_are_the_documents(page, document) {
-  const shown = await page.$$eval('.merits > div', (parts) => parts.map((part) => ({
-    label: part.querySelector('dt').textContent,
-    value: part.querySelector('.value').firstChild?.textContent ?? '',
-    unit: part.querySelector('.unit')?.textContent.trim() ?? '',
-    interval: part.querySelector('.interval')?.textContent ?? '',
-  })));
+  const shown = await page.$$eval('.merits > div', (parts) =>
+    parts.map((part) => ({
+      label: part.querySelector('dt').textContent,
+      value: part.querySelector('.value').firstChild?.textContent ?? '',
+      unit: part.querySelector('.unit')?.textContent.trim() ?? '',
+      interval: part.querySelector('.interval')?.textContent ?? '',
+    })),
+  );
   const wanted = (document.figures ?? []).filter((one) => one !== null);
   if (shown.length !== wanted.length) return `${shown.length} figures shown, ${wanted.length} in the document`;
   const same = (text, value, digits) => {
     const digits_given = typeof digits === 'number';
     const read = Number(plain(text));
-    if (digits_given && digits >= 0) return plain(text) === (Number(value.toFixed(digits)) === 0 ? (0).toFixed(digits) : value.toFixed(digits));
+    if (digits_given && digits >= 0)
+      return plain(text) === (Number(value.toFixed(digits)) === 0 ? (0).toFixed(digits) : value.toFixed(digits));
     return text !== '' && Math.abs(read - value) <= (digits_given ? 0.5 * 10 ** -digits : 0.005 * Math.abs(value));
   };
   for (const [idx, one] of wanted.entries()) {
@@ -98,7 +129,8 @@ export async function figures_are_the_documents(page, document) {
     if (unit !== (one.unit ?? '')) return `${label}: unit "${unit}" for "${one.unit}"`;
     if (typeof one.low === 'number' && typeof one.high === 'number') {
       const ends = /interval (\S+) to (\S+)$/.exec(plain(interval));
-      if (!ends || !same(ends[1], one.low, one.digits) || !same(ends[2], one.high, one.digits)) return `${label}: "${interval}" for ${one.low} to ${one.high}`;
+      if (!ends || !same(ends[1], one.low, one.digits) || !same(ends[2], one.high, one.digits))
+        return `${label}: "${interval}" for ${one.low} to ${one.high}`;
     } else if (interval) return `${label}: "${interval}" for an interval that does not exist`;
   }
   return null;
@@ -123,10 +155,20 @@ export function parse_csv(text) {
   for (let idx = 0; idx < text.length; ++idx) {
     const sign = text[idx];
     if (quoted) {
-      if (sign === '"' && text[idx + 1] === '"') { cell += '"'; ++idx; } else if (sign === '"') quoted = false;
+      if (sign === '"' && text[idx + 1] === '"') {
+        cell += '"';
+        ++idx;
+      } else if (sign === '"') quoted = false;
       else cell += sign;
     } else if (sign === '"') quoted = true;
-    else if (sign === ',') { rows.at(-1).push(cell); cell = ''; } else if (sign === '\n') { rows.at(-1).push(cell.replace(/\r$/, '')); cell = ''; rows.push([]); } else cell += sign;
+    else if (sign === ',') {
+      rows.at(-1).push(cell);
+      cell = '';
+    } else if (sign === '\n') {
+      rows.at(-1).push(cell.replace(/\r$/, ''));
+      cell = '';
+      rows.push([]);
+    } else cell += sign;
   }
   return rows.slice(0, -1);
 }
@@ -149,26 +191,68 @@ export async function estimate_csv_is_the_documents(page, { estimate }) {
   const last = [...estimate.snapshots].sort((a, b) => a.trial - b.trial).at(-1);
   if (estimate.kind === 'image') {
     const [rows, columns] = estimate.shape;
-    return first_difference(await csv(page, 'receptive-field'), Array.from({ length: rows * columns }, (_, idx) =>
-      [cell(last.trial), cell(Math.floor(idx / columns)), cell(idx % columns), cell(last.mean[idx]), cell(last.sd[idx]), cell(estimate.truth?.[idx])]));
+    return first_difference(
+      await csv(page, 'receptive-field'),
+      Array.from({ length: rows * columns }, (_, idx) => [
+        cell(last.trial),
+        cell(Math.floor(idx / columns)),
+        cell(idx % columns),
+        cell(last.mean[idx]),
+        cell(last.sd[idx]),
+        cell(estimate.truth?.[idx]),
+      ]),
+    );
   }
   if (estimate.kind === 'vector') {
-    return first_difference(await csv(page, 'parameters'), estimate.names.map((name, idx) =>
-      [cell(last.trial), name, cell(last.mean[idx]), cell(last.sd[idx]), cell(estimate.truth?.[idx])]));
+    return first_difference(
+      await csv(page, 'parameters'),
+      estimate.names.map((name, idx) => [
+        cell(last.trial),
+        name,
+        cell(last.mean[idx]),
+        cell(last.sd[idx]),
+        cell(estimate.truth?.[idx]),
+      ]),
+    );
   }
   return first_difference(await csv(page, 'curve'), [
-    ...estimate.x.map((x, idx) => ['estimate', cell(last.trial), cell(x), cell(last.mean[idx]), cell(last.low?.[idx]), cell(last.high?.[idx])]),
+    ...estimate.x.map((x, idx) => [
+      'estimate',
+      cell(last.trial),
+      cell(x),
+      cell(last.mean[idx]),
+      cell(last.low?.[idx]),
+      cell(last.high?.[idx]),
+    ]),
     ...(estimate.truth ? estimate.x.map((x, idx) => ['truth', '', cell(x), cell(estimate.truth[idx]), '', '']) : []),
-    ...(estimate.observations ?? []).filter(({ x, y }) => typeof x === 'number' && typeof y === 'number').sort((a, b) => a.trial - b.trial).map(({ trial, x, y }) => ['observation', cell(trial), cell(x), cell(y), '', '']),
+    ...(estimate.observations ?? [])
+      .filter(({ x, y }) => typeof x === 'number' && typeof y === 'number')
+      .sort((a, b) => a.trial - b.trial)
+      .map(({ trial, x, y }) => ['observation', cell(trial), cell(x), cell(y), '', '']),
   ]);
 }
 
 export async function learning_csv_is_the_documents(page, { curves }) {
-  const drawable = ({ trials, mean }) => trials.every((trial, idx) => idx === 0 || trial >= trials[idx - 1]) && mean.some((value) => typeof value === 'number');
+  const drawable = ({ trials, mean }) =>
+    trials.every((trial, idx) => idx === 0 || trial >= trials[idx - 1]) &&
+    mean.some((value) => typeof value === 'number');
   const drawn_curves = curves.filter((curve) => curve.designs.some(drawable));
   for (const [idx, curve] of drawn_curves.entries()) {
-    const wrong = first_difference(await csv(page, `learning-${idx + 1}`), curve.designs.filter(drawable).flatMap((design) => design.trials.map((trial, place) =>
-      [design.name, design.role, cell(trial), cell(design.mean[place]), cell(design.low?.[place]), cell(design.high?.[place])])));
+    const wrong = first_difference(
+      await csv(page, `learning-${idx + 1}`),
+      curve.designs
+        .filter(drawable)
+        .flatMap((design) =>
+          design.trials.map((trial, place) => [
+            design.name,
+            design.role,
+            cell(trial),
+            cell(design.mean[place]),
+            cell(design.low?.[place]),
+            cell(design.high?.[place]),
+          ]),
+        ),
+    );
     if (wrong) return `${curve.metric}: ${wrong}`;
   }
   return null;
@@ -183,19 +267,28 @@ export async function png_is_large(page) {
   return Math.abs(width - 3 * shown) <= 3 ? null : `${width} px wide, the drawing ${shown}`;
 }
 
-const pictures = (page) => page.$$eval('figure[data-moves]', (figures) => Object.fromEntries(figures.map((figure) =>
-  [figure.id, [figure.querySelector('canvas').toDataURL(), figure.querySelector('.drawing').getAttribute('aria-label')]])));
+const pictures = (page) =>
+  page.$$eval('figure[data-moves]', (figures) =>
+    Object.fromEntries(
+      figures.map((figure) => [
+        figure.id,
+        [figure.querySelector('canvas').toDataURL(), figure.querySelector('.drawing').getAttribute('aria-label')],
+      ]),
+    ),
+  );
 
 /** Keys alone take every picture to trial 0, to the middle and back to the same end. */
 export async function keys_move_all_pictures(page) {
-  const trial = () => page.$eval('#trial', (input) => [Number(input.value), Number(input.max), input.getAttribute('aria-valuetext')]);
+  const trial = () =>
+    page.$eval('#trial', (input) => [Number(input.value), Number(input.max), input.getAttribute('aria-valuetext')]);
   await page.focus('#trial');
   const [, last] = await trial();
   const at_end = await pictures(page);
   if (Object.keys(at_end).length === 0) return 'no picture moves';
   await page.keyboard.press('ArrowLeft');
   const [before, , spoken] = await trial();
-  if (before !== last - 1 || spoken !== `trial ${last - 1} of ${last}`) return `one key to the left of ${last} leads to ${before}, spoken "${spoken}"`;
+  if (before !== last - 1 || spoken !== `trial ${last - 1} of ${last}`)
+    return `one key to the left of ${last} leads to ${before}, spoken "${spoken}"`;
   await page.keyboard.press('Home');
   await drawn(page);
   const at_start = await pictures(page);
@@ -212,23 +305,37 @@ export async function keys_move_all_pictures(page) {
     if (at_end[id][0] === at_start[id][0]) return `${id} is the same at trial 0 and ${last}`;
     if (at_end[id][0] !== back[id][0]) return `${id} does not come back to the same picture`;
   }
-  if (Object.keys(at_end).every((id) => at_start[id][0] === on_the_way[id][0])) return `no picture differs between trial 0 and ${middle}`;
+  if (Object.keys(at_end).every((id) => at_start[id][0] === on_the_way[id][0]))
+    return `no picture differs between trial 0 and ${middle}`;
   const told = Object.keys(at_end).filter((id) => at_end[id][1] !== at_start[id][1]);
   return told.length > 0 ? null : 'no description follows the trial';
 }
 
 export async function copy_gives_the_command(page, { command }) {
-  await page.evaluate(() => { navigator.clipboard.writeText = async (text) => { globalThis.copied = text; }; });
+  await page.evaluate(() => {
+    navigator.clipboard.writeText = async (text) => {
+      globalThis.copied = text;
+    };
+  });
   await page.click('#reproduce .buttons button');
   await drawn(page);
-  const [copied, told] = await page.evaluate(() => [globalThis.copied, document.querySelector('#reproduce [role=status]').textContent]);
+  const [copied, told] = await page.evaluate(() => [
+    globalThis.copied,
+    document.querySelector('#reproduce [role=status]').textContent,
+  ]);
   return copied === command && told === 'Copied' ? null : `copied "${copied}", told "${told}"`;
 }
 
-export const follows_the_scheme = (page, scheme) => page.evaluate((wanted) => {
-  const bright = getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).every((part) => Number(part) > 127);
-  return bright === (wanted === 'light') ? null : `the background is ${getComputedStyle(document.body).backgroundColor}`;
-}, scheme);
+export const follows_the_scheme = (page, scheme) =>
+  page.evaluate((wanted) => {
+    const bright = getComputedStyle(document.body)
+      .backgroundColor.match(/\d+/g)
+      .slice(0, 3)
+      .every((part) => Number(part) > 127);
+    return bright === (wanted === 'light')
+      ? null
+      : `the background is ${getComputedStyle(document.body).backgroundColor}`;
+  }, scheme);
 
 export async function prints_on(page, most) {
   const pdf = (await page.pdf({ preferCSSPageSize: true, printBackground: true })).toString('latin1');

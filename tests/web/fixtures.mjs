@@ -11,13 +11,23 @@ function stream(seed) {
 }
 
 const range = (count, value) => Array.from({ length: count }, (_, idx) => value(idx));
-const snapshot_trials = (last, count) => [...new Set(range(count, (idx) => Math.round(last * (idx / (count - 1)) ** 2)))];
+const snapshot_trials = (last, count) => [
+  ...new Set(range(count, (idx) => Math.round(last * (idx / (count - 1)) ** 2))),
+];
 
 function latency_histogram(stage, median_us, sigma, count, random) {
   const times = range(count, () => median_us * Math.exp(sigma * random.normal())).sort((a, b) => a - b);
   const edges_us = range(61, (idx) => 10 ** (0.5 + idx / 10));
   const counts = range(60, (idx) => times.filter((time) => time >= edges_us[idx] && time < edges_us[idx + 1]).length);
-  return { stage, count, p50_us: times[Math.floor(count * 0.5)], p99_us: times[Math.floor(count * 0.99)], max_us: times[count - 1], edges_us, counts };
+  return {
+    stage,
+    count,
+    p50_us: times[Math.floor(count * 0.5)],
+    p99_us: times[Math.floor(count * 0.99)],
+    max_us: times[count - 1],
+    edges_us,
+    counts,
+  };
 }
 
 const CONFIGURATION = `format = 1
@@ -54,9 +64,23 @@ function learning_curve(last, random) {
     return { name, role, trials, mean, low: mean.map((value) => value * 0.9), high: mean.map((value) => value * 1.11) };
   };
   return {
-    metric: 'relative_error', label: 'relative error', unit: '', better: 'lower', num_seeds: 20, interval: '95 % bootstrap over 20 paired seeds',
+    metric: 'relative_error',
+    label: 'relative error',
+    unit: '',
+    better: 'lower',
+    num_seeds: 20,
+    interval: '95 % bootstrap over 20 paired seeds',
     designs: [design('infomax', 'adaptive', last / 20), design('random', 'baseline', last / 6)],
-    saved: { criterion: 0.3, baseline: 'random', adaptive: 'infomax', baseline_trials: Math.round(last * 0.388), adaptive_trials: Math.round(last * 0.1165), ratio: 3.33, low: 2.91, high: 3.78 },
+    saved: {
+      criterion: 0.3,
+      baseline: 'random',
+      adaptive: 'infomax',
+      baseline_trials: Math.round(last * 0.388),
+      adaptive_trials: Math.round(last * 0.1165),
+      ratio: 3.33,
+      low: 2.91,
+      high: 3.78,
+    },
   };
 }
 
@@ -78,7 +102,15 @@ export function glm(last = 500) {
     title: 'Receptive field of a simulated cell',
     sentence: `An 8 by 8 receptive field from ${last} trials, correlation with the truth 0.987 (95 % interval 0.981 to 0.991).`,
     figures: [
-      { label: 'Trials saved against random', value: 3.3333, unit: '×', low: 2.914, high: 3.782, digits: 1, note: 'to a relative error of 0.3' },
+      {
+        label: 'Trials saved against random',
+        value: 3.3333,
+        unit: '×',
+        low: 2.914,
+        high: 3.782,
+        digits: 1,
+        note: 'to a relative error of 0.3',
+      },
       { label: 'Information gained', value: 112.4567, unit: 'bits', low: 108.21, high: 116.72, digits: 0 },
       { label: 'Held-out correlation', value: 0.81234, unit: '', low: 0.79, high: 0.83, digits: 2 },
       { label: 'Latency, p99', value: 4.2178, unit: 'ms', digits: 1, note: 'choose, of 10 ms' },
@@ -93,25 +125,63 @@ export function glm(last = 500) {
       relative_error: range(last, (idx) => 0.05 + 0.95 / (1 + idx / 25) + 0.004 * random.normal()),
     },
     stimuli: {
-      kind: 'image', shape: [rows, columns], caption: 'Each stimulus has the same power.',
-      strip: range(24, (idx) => ({ trial: 1 + Math.round((idx * (last - 1)) / 23), values: truth.map((value) => value * 0.4 * (idx / 23) + 0.3 * random.normal()) })),
+      kind: 'image',
+      shape: [rows, columns],
+      caption: 'Each stimulus has the same power.',
+      strip: range(24, (idx) => ({
+        trial: 1 + Math.round((idx * (last - 1)) / 23),
+        values: truth.map((value) => value * 0.4 * (idx / 23) + 0.3 * random.normal()),
+      })),
     },
     utility_curve: {
-      label: 'candidate', unit: '', x: range(60, (idx) => idx),
+      label: 'candidate',
+      unit: '',
+      x: range(60, (idx) => idx),
       snapshots: snapshot_trials(last, 12).map((trial) => {
-        const values = range(60, (idx) => (0.3 + 0.25 * Math.sin(idx / 7 + trial / 90) ** 2 + 0.02 * random.uniform()) / (1 + trial / 60));
+        const values = range(
+          60,
+          (idx) => (0.3 + 0.25 * Math.sin(idx / 7 + trial / 90) ** 2 + 0.02 * random.uniform()) / (1 + trial / 60),
+        );
         return { trial, values, chosen: values.indexOf(Math.max(...values)) };
       }),
     },
     events: [
-      { trial: 0, time_s: 0, kind: 'start', message: 'The prior is broad; the first 10 stimuli are random.', level: 'info' },
-      { trial: Math.round(last * 0.42), time_s: 84.2, kind: 'power', message: 'Requested contrast was clipped at 1.', level: 'warning' },
-      { trial: Math.round(last * 0.43), time_s: 86.0, kind: 'power', message: 'Requested contrast was clipped at 1.', level: 'warning' },
-      { trial: Math.round(last * 0.6), time_s: 120.4, kind: 'checkpoint', message: 'State written to the record.', level: 'info' },
+      {
+        trial: 0,
+        time_s: 0,
+        kind: 'start',
+        message: 'The prior is broad; the first 10 stimuli are random.',
+        level: 'info',
+      },
+      {
+        trial: Math.round(last * 0.42),
+        time_s: 84.2,
+        kind: 'power',
+        message: 'Requested contrast was clipped at 1.',
+        level: 'warning',
+      },
+      {
+        trial: Math.round(last * 0.43),
+        time_s: 86.0,
+        kind: 'power',
+        message: 'Requested contrast was clipped at 1.',
+        level: 'warning',
+      },
+      {
+        trial: Math.round(last * 0.6),
+        time_s: 120.4,
+        kind: 'checkpoint',
+        message: 'State written to the record.',
+        level: 'info',
+      },
       { trial: last, time_s: 200.8, kind: 'stop', message: 'All trials done.', level: 'info' },
     ],
     deadline: { deadline_ms: 10, misses: 0, worst_lateness_ms: 0 },
-    latency: [latency_histogram('choose', 1800, 0.25, last, random), latency_histogram('update', 240, 0.3, last, random), latency_histogram('record', 35, 0.5, last, random)],
+    latency: [
+      latency_histogram('choose', 1800, 0.25, last, random),
+      latency_histogram('update', 240, 0.3, last, random),
+      latency_histogram('record', 35, 0.5, last, random),
+    ],
     configuration: CONFIGURATION,
     versions: VERSIONS,
     command: 'hartline compare examples/glm_receptive_field.toml --seeds 20 --report report.html',
@@ -125,13 +195,20 @@ export function tuning(last = 120) {
   const truth = x.map(rate);
   const grid = range(24, (idx) => idx * 15);
   const shown = range(last, () => grid[Math.floor(random.uniform() * grid.length)]);
-  const response = shown.map((angle) => Math.max(0, Math.round(rate(angle) + Math.sqrt(rate(angle)) * random.normal())));
+  const response = shown.map((angle) =>
+    Math.max(0, Math.round(rate(angle) + Math.sqrt(rate(angle)) * random.normal())),
+  );
   const wobble = x.map((angle) => Math.sin(angle / 37) + 0.5 * Math.cos(angle / 15));
   const snapshots = snapshot_trials(last, 20).map((trial) => {
     const kept = trial / (trial + 8);
     const half = 14 / Math.sqrt(1 + trial / 2);
     const mean = truth.map((value, idx) => kept * value + (1 - kept) * 10 + 0.25 * half * wobble[idx]);
-    return { trial, mean, low: mean.map((value) => Math.max(0, value - half)), high: mean.map((value) => value + half) };
+    return {
+      trial,
+      mean,
+      low: mean.map((value) => Math.max(0, value - half)),
+      high: mean.map((value) => value + half),
+    };
   });
   return {
     format: 1,
@@ -143,29 +220,71 @@ export function tuning(last = 120) {
       { label: 'Peak rate', value: 26.93, unit: 'spikes', low: 25.1, high: 28.7, digits: 0 },
     ],
     estimate: {
-      kind: 'curve', x, x_label: 'direction', x_unit: 'deg', y_label: 'response', y_unit: 'spikes', truth, snapshots,
+      kind: 'curve',
+      x,
+      x_label: 'direction',
+      x_unit: 'deg',
+      y_label: 'response',
+      y_unit: 'spikes',
+      truth,
+      snapshots,
       observations: shown.map((angle, idx) => ({ trial: idx + 1, x: angle, y: response[idx] })),
       marginals: [
-        { name: 'preferred direction', unit: 'deg', grid: x, truth: 135,
-          snapshots: snapshots.map(({ trial }) => { const weights = x.map((angle) => Math.exp(-((angle - 135) ** 2) / (2 * (120 / Math.sqrt(1 + trial)) ** 2))); const sum = weights.reduce((a, b) => a + b); return { trial, probability: weights.map((weight) => weight / sum) }; }) },
-        { name: 'baseline', unit: 'spikes', grid: range(41, (idx) => idx / 4), truth: 3,
-          snapshots: snapshots.map(({ trial }) => { const weights = range(41, (idx) => Math.exp(-((idx / 4 - 3.1) ** 2) / (2 * (6 / Math.sqrt(1 + trial)) ** 2))); const sum = weights.reduce((a, b) => a + b); return { trial, probability: weights.map((weight) => weight / sum) }; }) },
+        {
+          name: 'preferred direction',
+          unit: 'deg',
+          grid: x,
+          truth: 135,
+          snapshots: snapshots.map(({ trial }) => {
+            const weights = x.map((angle) => Math.exp(-((angle - 135) ** 2) / (2 * (120 / Math.sqrt(1 + trial)) ** 2)));
+            const sum = weights.reduce((a, b) => a + b);
+            return { trial, probability: weights.map((weight) => weight / sum) };
+          }),
+        },
+        {
+          name: 'baseline',
+          unit: 'spikes',
+          grid: range(41, (idx) => idx / 4),
+          truth: 3,
+          snapshots: snapshots.map(({ trial }) => {
+            const weights = range(41, (idx) =>
+              Math.exp(-((idx / 4 - 3.1) ** 2) / (2 * (6 / Math.sqrt(1 + trial)) ** 2)),
+            );
+            const sum = weights.reduce((a, b) => a + b);
+            return { trial, probability: weights.map((weight) => weight / sum) };
+          }),
+        },
       ],
     },
     curves: [
       { ...learning_curve(last, random), label: 'error of the curve', unit: 'spikes' },
       { ...learning_curve(last, random), metric: 'entropy', label: 'entropy', unit: 'nats', saved: undefined },
     ],
-    trials: { utility: range(last, (idx) => 0.5 / (1 + idx / 12)), response, response_label: 'spike count', response_unit: 'spikes', entropy: range(last, (idx) => 6 - 1.4 * Math.log(1 + idx / 2)) },
+    trials: {
+      utility: range(last, (idx) => 0.5 / (1 + idx / 12)),
+      response,
+      response_label: 'spike count',
+      response_unit: 'spikes',
+      entropy: range(last, (idx) => 6 - 1.4 * Math.log(1 + idx / 2)),
+    },
     stimuli: { kind: 'value', label: 'direction', unit: 'deg', values: shown, caption: '' },
     utility_curve: {
-      label: 'direction', unit: 'deg', x: grid,
-      snapshots: range(last, (idx) => { const values = grid.map((angle) => (0.2 + Math.abs(Math.sin(((angle - 135) * Math.PI) / 360))) / (2 + idx / 10)); return { trial: idx + 1, values, chosen: grid.indexOf(shown[idx]) }; }),
+      label: 'direction',
+      unit: 'deg',
+      x: grid,
+      snapshots: range(last, (idx) => {
+        const values = grid.map(
+          (angle) => (0.2 + Math.abs(Math.sin(((angle - 135) * Math.PI) / 360))) / (2 + idx / 10),
+        );
+        return { trial: idx + 1, values, chosen: grid.indexOf(shown[idx]) };
+      }),
     },
     events: [{ trial: last, time_s: 61.5, kind: 'stop', message: 'All trials done.', level: 'info' }],
     deadline: { deadline_ms: 100, misses: 2, worst_lateness_ms: 3.21 },
     latency: [latency_histogram('choose', 900, 0.4, last, random)],
-    configuration: CONFIGURATION, versions: VERSIONS, command: 'hartline run examples/tuning.toml --report report.html',
+    configuration: CONFIGURATION,
+    versions: VERSIONS,
+    command: 'hartline run examples/tuning.toml --report report.html',
   };
 }
 
@@ -179,7 +298,12 @@ export function psychometric(last = 80) {
   const snapshots = range(last + 1, (trial) => {
     const half = 0.25 / Math.sqrt(1 + trial / 4);
     const mean = truth.map((value) => 0.75 + (value - 0.75) * (trial / (trial + 6)));
-    return { trial, mean, low: mean.map((value) => Math.max(0, value - half)), high: mean.map((value) => Math.min(1, value + half)) };
+    return {
+      trial,
+      mean,
+      low: mean.map((value) => Math.max(0, value - half)),
+      high: mean.map((value) => Math.min(1, value + half)),
+    };
   });
   return {
     format: 1,
@@ -187,7 +311,14 @@ export function psychometric(last = 80) {
     sentence: `Threshold 30.4 % contrast from ${last} trials.`,
     figures: [{ label: 'Threshold', value: 30.42, unit: '% contrast', low: 27.9, high: 33.1, digits: 1 }],
     estimate: {
-      kind: 'curve', x, x_label: 'contrast', x_unit: '%', y_label: 'probability correct', y_unit: '', truth, snapshots,
+      kind: 'curve',
+      x,
+      x_label: 'contrast',
+      x_unit: '%',
+      y_label: 'probability correct',
+      y_unit: '',
+      truth,
+      snapshots,
       observations: shown.map((contrast, idx) => ({ trial: idx + 1, x: contrast, y: response[idx] })),
     },
     trials: { response, entropy: range(last, (idx) => 4 - Math.log(1 + idx)) },
@@ -200,11 +331,24 @@ export function vector(last = 60) {
   const names = ['baseline', 'gain', 'history 1 bin', 'history 2 bins', 'coupling'];
   const truth = [1.2, 0.8, -1.5, -0.4, 0.1];
   return {
-    format: 1, title: 'Parameters of a simulated cell', sentence: `Five parameters from ${last} trials.`,
-    figures: [{ label: 'Trials', value: 12345, unit: '', digits: 0 }, { label: 'Responses', value: 48123, unit: 'spikes', low: 47900, high: 48350, digits: -2 }, { label: 'Drift', value: -0.0312, unit: 'Hz/s', low: -0.05, high: -0.01, digits: 2 }],
+    format: 1,
+    title: 'Parameters of a simulated cell',
+    sentence: `Five parameters from ${last} trials.`,
+    figures: [
+      { label: 'Trials', value: 12345, unit: '', digits: 0 },
+      { label: 'Responses', value: 48123, unit: 'spikes', low: 47900, high: 48350, digits: -2 },
+      { label: 'Drift', value: -0.0312, unit: 'Hz/s', low: -0.05, high: -0.01, digits: 2 },
+    ],
     estimate: {
-      kind: 'vector', names, unit: 'log rate', truth,
-      snapshots: range(last + 1, (trial) => ({ trial, mean: truth.map((value, idx) => (value * trial) / (trial + 3 + idx)), sd: truth.map(() => 1 / Math.sqrt(1 + trial)) })),
+      kind: 'vector',
+      names,
+      unit: 'log rate',
+      truth,
+      snapshots: range(last + 1, (trial) => ({
+        trial,
+        mean: truth.map((value, idx) => (value * trial) / (trial + 3 + idx)),
+        sd: truth.map(() => 1 / Math.sqrt(1 + trial)),
+      })),
     },
   };
 }
@@ -214,7 +358,13 @@ export const empty = () => ({ format: 1, title: 'An empty record', sentence: 'No
 export function one_trial() {
   const full = glm(1);
   full.estimate.snapshots = full.estimate.snapshots.slice(0, 2);
-  full.curves = [{ ...full.curves[0], designs: [{ name: 'infomax', role: 'adaptive', trials: [1], mean: [0.9], low: [null], high: [null] }], saved: undefined }];
+  full.curves = [
+    {
+      ...full.curves[0],
+      designs: [{ name: 'infomax', role: 'adaptive', trials: [1], mean: [0.9], low: [null], high: [null] }],
+      saved: undefined,
+    },
+  ];
   full.stimuli.strip = full.stimuli.strip.slice(-1);
   return full;
 }
@@ -232,7 +382,14 @@ export function with_nulls() {
   full.estimate.snapshots[0].mean = full.estimate.snapshots[0].mean.map(() => null);
   full.curves[0].designs[1].mean = full.curves[0].designs[1].mean.map((value, idx) => (idx % 3 === 0 ? null : value));
   full.curves[0].saved = { ...full.curves[0].saved, baseline_trials: null, ratio: null, low: null, high: null };
-  full.curves.push({ metric: 'entropy', designs: [] }, { metric: 'entropy', designs: [{ name: 'descending', role: 'adaptive', trials: [2, 1], mean: [1, 2] }] }, { metric: 'heldout_correlation', designs: [{ name: 'nothing', role: 'adaptive', trials: [0, 1], mean: [null, null] }] });
+  full.curves.push(
+    { metric: 'entropy', designs: [] },
+    { metric: 'entropy', designs: [{ name: 'descending', role: 'adaptive', trials: [2, 1], mean: [1, 2] }] },
+    {
+      metric: 'heldout_correlation',
+      designs: [{ name: 'nothing', role: 'adaptive', trials: [0, 1], mean: [null, null] }],
+    },
+  );
   full.trials.utility = full.trials.utility.map(() => null);
   full.trials.response = full.trials.response.map((value, idx) => (idx % 4 === 0 ? null : value));
   full.trials.relative_error = full.trials.relative_error.slice(0, 40);
@@ -241,7 +398,15 @@ export function with_nulls() {
   full.utility_curve.snapshots[3].values = full.utility_curve.snapshots[3].values.map(() => null);
   full.events.push({ kind: 'lost', message: 'An event with neither trial nor time.', level: 'warning' }, null);
   full.deadline = { deadline_ms: null, misses: null, worst_lateness_ms: null };
-  full.latency.push({ stage: 'never ran', count: 0, p50_us: null, p99_us: null, max_us: null, edges_us: [0, 1, 2], counts: [0, 0] });
+  full.latency.push({
+    stage: 'never ran',
+    count: 0,
+    p50_us: null,
+    p99_us: null,
+    max_us: null,
+    edges_us: [0, 1, 2],
+    counts: [0, 0],
+  });
   return full;
 }
 

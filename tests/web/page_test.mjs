@@ -43,7 +43,8 @@ function written(name, html) {
   writeFileSync(path, html);
   return pathToFileURL(path).href;
 }
-const with_data = (json) => template.replace(MARKER, () => `<script type="application/json" id="hartline-data">${json}</script>`);
+const with_data = (json) =>
+  template.replace(MARKER, () => `<script type="application/json" id="hartline-data">${json}</script>`);
 const embedded = (document) => with_data(JSON.stringify(document).replace(/</g, '\\u003c'));
 
 async function look_everywhere(name, address) {
@@ -67,18 +68,26 @@ async function compare_with_document(name, address, document) {
   await check(`${name}: figures are the document's`, () => checks.figures_are_the_documents(page, document));
   await check(`${name}: drawings are described in words`, () => checks.drawings_are_described(page));
   await check(`${name}: no undefined, NaN or null in the text`, () => checks.no_broken_words(page));
-  if (document.estimate) await check(`${name}: the CSV of the estimate is the document's`, () => checks.estimate_csv_is_the_documents(page, document));
+  if (document.estimate)
+    await check(`${name}: the CSV of the estimate is the document's`, () =>
+      checks.estimate_csv_is_the_documents(page, document),
+    );
   else skip(`${name}: the CSV of the estimate`, 'the document has no estimate');
-  if (document.curves?.length) await check(`${name}: the CSV of the learning curves is the document's`, () => checks.learning_csv_is_the_documents(page, document));
+  if (document.curves?.length)
+    await check(`${name}: the CSV of the learning curves is the document's`, () =>
+      checks.learning_csv_is_the_documents(page, document),
+    );
   else skip(`${name}: the CSV of the learning curves`, 'the document has none');
   const last = await page.evaluate(() => Number(globalThis.document.querySelector('#trial')?.max ?? 0));
   if (last > 0) {
     if (last < 10) skip(`${name}: keys move all pictures`, 'the document has fewer than ten trials');
     else await check(`${name}: keys move all pictures`, () => checks.keys_move_all_pictures(page));
   } else skip(`${name}: keys move all pictures`, 'the document has no trial');
-  if (document.command) await check(`${name}: the copy button copies the command`, () => checks.copy_gives_the_command(page, document));
+  if (document.command)
+    await check(`${name}: the copy button copies the command`, () => checks.copy_gives_the_command(page, document));
   else skip(`${name}: the copy button`, 'the document has no command');
-  if (await page.$('figure')) await check(`${name}: the PNG is three times as large as the drawing`, () => checks.png_is_large(page));
+  if (await page.$('figure'))
+    await check(`${name}: the PNG is three times as large as the drawing`, () => checks.png_is_large(page));
   await check(`${name}: still silent after use`, () => checks.silent(heard));
   await close();
 }
@@ -87,7 +96,9 @@ async function paint_time(address) {
   const times = [];
   for (let run = 0; run < 3; ++run) {
     const { page, close } = await open(browser, address);
-    times.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity));
+    times.push(
+      await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? Infinity),
+    );
     await close();
   }
   return Math.min(...times);
@@ -101,16 +112,37 @@ async function message_of(name, html) {
 }
 
 async function check_template() {
-  await check('template: one marker for the data', () => (template.split(MARKER).length === 2 ? null : `${template.split(MARKER).length - 1} markers`));
-  await check('template: under 1 MB', () => (Buffer.byteLength(template) < 1e6 ? null : `${Buffer.byteLength(template)} bytes`));
-  await check('template: names nothing to load', () => /(?:src|href)\s*=\s*["']?(?!data:,)[^"'\s>]+|@import|url\(/i.exec(template.replace(/<script>.*<\/script>/s, ''))?.[0] ?? null);
+  await check('template: one marker for the data', () =>
+    template.split(MARKER).length === 2 ? null : `${template.split(MARKER).length - 1} markers`,
+  );
+  await check('template: under 1 MB', () =>
+    Buffer.byteLength(template) < 1e6 ? null : `${Buffer.byteLength(template)} bytes`,
+  );
+  await check(
+    'template: names nothing to load',
+    () =>
+      /(?:src|href)\s*=\s*["']?(?!data:,)[^"'\s>]+|@import|url\(/i.exec(
+        template.replace(/<script>.*<\/script>/s, ''),
+      )?.[0] ?? null,
+  );
   await check('template: scripts that it does not know are refused', async () => {
-    const { page, heard, close } = await open(browser, written('foreign', template.replace('</body>', '<script>document.title = "taken over"</script></body>')));
+    const { page, heard, close } = await open(
+      browser,
+      written('foreign', template.replace('</body>', '<script>document.title = "taken over"</script></body>')),
+    );
     const title = await page.title();
     await close();
-    return title !== 'taken over' && heard.some((one) => /Content Security Policy/.test(one)) ? null : 'a foreign script ran';
+    return title !== 'taken over' && heard.some((one) => /Content Security Policy/.test(one))
+      ? null
+      : 'a foreign script ran';
   });
-  const bad = { 'no data': template, 'format 2': embedded({ format: 2 }), 'no format': embedded({}), 'broken JSON': with_data('{"format": 1,'), 'a list': with_data('[]') };
+  const bad = {
+    'no data': template,
+    'format 2': embedded({ format: 2 }),
+    'no format': embedded({}),
+    'broken JSON': with_data('{"format": 1,'),
+    'a list': with_data('[]'),
+  };
   for (const [name, html] of Object.entries(bad)) {
     await check(`template: one clear message for ${name}`, async () => {
       const { shown, heard } = await message_of(`message-${name.replace(/ /g, '-')}`, html);
@@ -123,8 +155,15 @@ async function check_template() {
 try {
   await check_template();
   const made = {
-    'receptive field': fixtures.glm(), 'tuning curve': fixtures.tuning(), psychometric: fixtures.psychometric(), vector: fixtures.vector(),
-    empty: fixtures.empty(), 'one trial': fixtures.one_trial(), nulls: fixtures.with_nulls(), '10,000 trials': fixtures.long(), 'hostile text': fixtures.hostile(),
+    'receptive field': fixtures.glm(),
+    'tuning curve': fixtures.tuning(),
+    psychometric: fixtures.psychometric(),
+    vector: fixtures.vector(),
+    empty: fixtures.empty(),
+    'one trial': fixtures.one_trial(),
+    nulls: fixtures.with_nulls(),
+    '10,000 trials': fixtures.long(),
+    'hostile text': fixtures.hostile(),
   };
   for (const [name, document] of Object.entries(made)) {
     const address = written(name.replace(/\W/g, '-'), embedded(document));
@@ -140,7 +179,9 @@ try {
       const { page, close } = await open(browser, address);
       await check(`${name}: what cannot be drawn is named`, async () => {
         const shown = await page.textContent('#health .message');
-        return ['curves[2].designs[0].trials', 'estimate.marginals[0].grid'].every((path) => shown.includes(path)) ? null : shown;
+        return ['curves[2].designs[0].trials', 'estimate.marginals[0].grid'].every((path) => shown.includes(path))
+          ? null
+          : shown;
       });
       await close();
     }
@@ -152,7 +193,9 @@ try {
   }
   for (const path of report_paths) {
     const address = pathToFileURL(resolve(path)).href;
-    const json = /<script type="application\/json" id="hartline-data">(.*?)<\/script>/s.exec(readFileSync(path, 'utf8'))?.[1];
+    const json = /<script type="application\/json" id="hartline-data">(.*?)<\/script>/s.exec(
+      readFileSync(path, 'utf8'),
+    )?.[1];
     const name = basename(path);
     await check(`${name}: holds a document`, () => (json ? null : 'no data element'));
     if (!json) continue;

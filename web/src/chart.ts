@@ -6,7 +6,11 @@ import type { Drawing } from './drawing';
 import { decimals_of, fixed, with_unit } from './numbers';
 import { font, read_theme, type ColourName, type Theme } from './theme';
 
-export interface AxisSpec { label: string; unit: string; whole?: boolean }
+export interface AxisSpec {
+  label: string;
+  unit: string;
+  whole?: boolean;
+}
 
 export interface LineSpec {
   values: Column;
@@ -24,7 +28,12 @@ export interface LineSpec {
 
 /** The plot under an overlay: positions and lengths in canvas pixels. */
 export interface Plot {
-  ctx: CanvasRenderingContext2D; theme: Theme; left: number; top: number; right: number; bottom: number;
+  ctx: CanvasRenderingContext2D;
+  theme: Theme;
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
   /** Canvas pixels in a CSS pixel. */
   pixel: number;
   x(value: number): number;
@@ -82,7 +91,11 @@ export class Chart implements Drawing {
   private width = 0;
 
   /** `last` is the last trial: the run as a whole, which needs no mark. */
-  constructor(private readonly spec: ChartSpec, private readonly last: number, private trial = last) {}
+  constructor(
+    private readonly spec: ChartSpec,
+    private readonly last: number,
+    private trial = last,
+  ) {}
 
   resize(width: number): void {
     this.width = width;
@@ -125,30 +138,47 @@ export class Chart implements Drawing {
     for (const line of lines) {
       const colour = line.alpha === undefined ? theme[line.colour] : faded(theme[line.colour], line.alpha);
       const width = (line.width ?? 2) * zoom;
-      series.push(line.dots !== undefined
-        ? { stroke: colour, width: 0, paths: () => null, points: { show: true, size: line.dots * zoom, width: 0, fill: colour, stroke: colour } }
-        : { stroke: colour, width, pxAlign: 0, dash: line.dash?.map((part) => part * zoom) ?? [], points: { show: has_lone_points(line.values), size: 5 * zoom, fill: colour, width: 0 } });
+      series.push(
+        line.dots !== undefined
+          ? {
+              stroke: colour,
+              width: 0,
+              paths: () => null,
+              points: { show: true, size: line.dots * zoom, width: 0, fill: colour, stroke: colour },
+            }
+          : {
+              stroke: colour,
+              width,
+              pxAlign: 0,
+              dash: line.dash?.map((part) => part * zoom) ?? [],
+              points: { show: has_lone_points(line.values), size: 5 * zoom, fill: colour, width: 0 },
+            },
+      );
     }
-    const plot = new uPlot({
-      width: this.width * zoom,
-      height: (spec.height ?? chart_height)(this.width) * zoom,
-      padding: [10 * zoom, Math.max(14, last_tick, Math.min(labels, this.width * 0.3)) * zoom, 0, 0],
-      legend: { show: false },
-      cursor: { show: false },
-      select: { show: false, left: 0, top: 0, width: 0, height: 0 },
-      scales: {
-        x: { time: false, range: () => spec.x_range },
-        y: { range: () => spec.y_range(this.trial) },
+    const plot = new uPlot(
+      {
+        width: this.width * zoom,
+        height: (spec.height ?? chart_height)(this.width) * zoom,
+        padding: [10 * zoom, Math.max(14, last_tick, Math.min(labels, this.width * 0.3)) * zoom, 0, 0],
+        legend: { show: false },
+        cursor: { show: false },
+        select: { show: false, left: 0, top: 0, width: 0, height: 0 },
+        scales: {
+          x: { time: false, range: () => spec.x_range },
+          y: { range: () => spec.y_range(this.trial) },
+        },
+        axes: [this.axis(spec.x, theme, zoom, true), this.axis(spec.y, theme, zoom, false)],
+        series,
+        bands,
+        hooks: {
+          drawClear: [(self) => fill_background(self, theme)],
+          draw: [(self) => this.draw_over(self, theme, zoom)],
+          ready: ready ? [ready] : [],
+        },
       },
-      axes: [this.axis(spec.x, theme, zoom, true), this.axis(spec.y, theme, zoom, false)],
-      series,
-      bands,
-      hooks: {
-        drawClear: [(self) => fill_background(self, theme)],
-        draw: [(self) => this.draw_over(self, theme, zoom)],
-        ready: ready ? [ready] : [],
-      },
-    }, this.data(lines), host);
+      this.data(lines),
+      host,
+    );
     return plot;
   }
 
@@ -161,7 +191,9 @@ export class Chart implements Drawing {
       labelSize: 18 * zoom,
       labelGap: 2 * zoom,
       gap: 4 * zoom,
-      size: horizontal ? 24 * zoom : (_self, texts) => (Math.max(0, ...(texts ?? []).map((text) => text_width(text))) + 10) * zoom,
+      size: horizontal
+        ? 24 * zoom
+        : (_self, texts) => (Math.max(0, ...(texts ?? []).map((text) => text_width(text))) + 10) * zoom,
       space: (horizontal ? 64 : 30) * zoom,
       incrs: spec.whole ? WHOLE_STEPS : STEPS,
       values: (_self, splits) => axis_text(splits),
@@ -174,8 +206,15 @@ export class Chart implements Drawing {
   private draw_over(self: uPlot, theme: Theme, zoom: number): void {
     const { left, top, width, height } = self.bbox;
     const plot: Plot = {
-      ctx: self.ctx, theme, left, top, right: left + width, bottom: top + height, pixel: uPlot.pxRatio * zoom,
-      x: (value) => self.valToPos(value, 'x', true), y: (value) => self.valToPos(value, 'y', true),
+      ctx: self.ctx,
+      theme,
+      left,
+      top,
+      right: left + width,
+      bottom: top + height,
+      pixel: uPlot.pxRatio * zoom,
+      x: (value) => self.valToPos(value, 'x', true),
+      y: (value) => self.valToPos(value, 'y', true),
     };
     const { ctx, pixel } = plot;
     ctx.save();
@@ -188,7 +227,12 @@ export class Chart implements Drawing {
       const value = line.label ? line.values.reduceRight<number | null>((found, one) => found ?? one, null) : null;
       return value === null ? [] : [{ line, place: plot.y(value) }];
     });
-    const places = spread(labelled.map((one) => one.place), 15 * pixel, top + 6 * pixel, top + height - 6 * pixel);
+    const places = spread(
+      labelled.map((one) => one.place),
+      15 * pixel,
+      top + 6 * pixel,
+      top + height - 6 * pixel,
+    );
     ctx.save();
     ctx.font = font(TEXT_PX * pixel, 600);
     ctx.textAlign = 'left';
@@ -201,11 +245,16 @@ export class Chart implements Drawing {
   }
 }
 
-const faded = (colour: string, alpha: number): string => `${colour}${Math.round(alpha * 255).toString(16).padStart(2, '0')}`;
+const faded = (colour: string, alpha: number): string =>
+  `${colour}${Math.round(alpha * 255)
+    .toString(16)
+    .padStart(2, '0')}`;
 
 /** A value between gaps makes no line; it must show as a dot. */
 const has_lone_points = (values: Column): boolean =>
-  values.some((value, idx) => value !== null && (values[idx - 1] ?? null) === null && (values[idx + 1] ?? null) === null);
+  values.some(
+    (value, idx) => value !== null && (values[idx - 1] ?? null) === null && (values[idx + 1] ?? null) === null,
+  );
 
 function axis_text(splits: number[]): string[] {
   const [first = 0, second = first + 1] = splits;

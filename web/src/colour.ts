@@ -42,7 +42,8 @@ function rgb(lightness: number, chroma: number, hue: number): Rgb {
 export type ColourMap = readonly Rgb[];
 
 const SIZE = 256;
-const table = (colour: (part: number) => Rgb): ColourMap => Array.from({ length: SIZE }, (_, idx) => colour(idx / (SIZE - 1)));
+const table = (colour: (part: number) => Rgb): ColourMap =>
+  Array.from({ length: SIZE }, (_, idx) => colour(idx / (SIZE - 1)));
 
 /** Blue below zero, near-white at zero, red above; both arms equally dark at equal distance. */
 export const DIVERGING = table((part) => {
@@ -57,13 +58,26 @@ export const SEQUENTIAL = table((part) => rgb(0.24 + 0.7 * part, 0.11 + 0.05 * p
 export const GREY = table((part) => rgb(0.08 + 0.92 * part, 0, 0));
 
 /** How values become colours: `place` gives 0..1 inside of the range. */
-export interface ColourScale { map: ColourMap; low: number; high: number; place(value: number): number }
+export interface ColourScale {
+  map: ColourMap;
+  low: number;
+  high: number;
+  place(value: number): number;
+}
 
-export const linear_scale = (map: ColourMap, low: number, high: number): ColourScale =>
-  ({ map, low, high, place: (value) => (high > low ? (value - low) / (high - low) : 0.5) });
+export const linear_scale = (map: ColourMap, low: number, high: number): ColourScale => ({
+  map,
+  low,
+  high,
+  place: (value) => (high > low ? (value - low) / (high - low) : 0.5),
+});
 
-export const log_scale = (map: ColourMap, low: number, high: number): ColourScale =>
-  ({ map, low, high, place: (value) => Math.log(value / low) / Math.log(high / low) });
+export const log_scale = (map: ColourMap, low: number, high: number): ColourScale => ({
+  map,
+  low,
+  high,
+  place: (value) => Math.log(value / low) / Math.log(high / low),
+});
 
 /** `values`, row-major, as a picture of one pixel a value; a missing value is transparent. */
 export function picture(values: readonly Num[], rows: number, columns: number, scale: ColourScale): HTMLCanvasElement {

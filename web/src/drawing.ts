@@ -12,9 +12,19 @@ export interface Drawing {
   render(zoom: number): Promise<HTMLCanvasElement>;
 }
 
-export interface Sheet { ctx: CanvasRenderingContext2D; width: number; height: number; theme: Theme }
+export interface Sheet {
+  ctx: CanvasRenderingContext2D;
+  width: number;
+  height: number;
+  theme: Theme;
+}
 
-export interface Box { x: number; y: number; width: number; height: number }
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
 
 export interface Painting {
   height(width: number): number;
@@ -26,7 +36,10 @@ export class Painted implements Drawing {
   readonly element = document.createElement('div');
   private width = 0;
 
-  constructor(private readonly painting: Painting, private trial: number) {}
+  constructor(
+    private readonly painting: Painting,
+    private trial: number,
+  ) {}
 
   resize(width: number): void {
     this.width = width;
@@ -62,7 +75,14 @@ export class Painted implements Drawing {
 }
 
 /** Text that stays readable over lines. */
-export function halo_text(ctx: CanvasRenderingContext2D, text: string, x: number, y: number, colour: string, background: string): void {
+export function halo_text(
+  ctx: CanvasRenderingContext2D,
+  text: string,
+  x: number,
+  y: number,
+  colour: string,
+  background: string,
+): void {
   ctx.lineJoin = 'round';
   ctx.strokeStyle = background;
   ctx.strokeText(text, x, y);

@@ -13,7 +13,9 @@ function save(content: Blob, name: string): void {
 }
 
 export function save_canvas(canvas: HTMLCanvasElement, name: string): void {
-  canvas.toBlob((content) => { if (content) save(content, name); }, 'image/png');
+  canvas.toBlob((content) => {
+    if (content) save(content, name);
+  }, 'image/png');
 }
 
 export function save_text(text: string, name: string): void {
@@ -31,5 +33,11 @@ export function table_text({ columns, rows }: Table): string {
 
 /** A name that any file system takes. */
 export function file_stem(title: string): string {
-  return title.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 60) || 'hartline';
+  return (
+    title
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-+|-+$/g, '')
+      .slice(0, 60) || 'hartline'
+  );
 }

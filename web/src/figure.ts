@@ -6,7 +6,10 @@ import { element } from './element';
 import { save_canvas, save_text, table_text } from './export';
 
 export type Cell = string | Num;
-export interface Table { columns: string[]; rows: Cell[][] }
+export interface Table {
+  columns: string[];
+  rows: Cell[][];
+}
 
 export interface FigureSpec {
   id: string;
@@ -30,21 +33,38 @@ export class Figure {
   private readonly host: HTMLElement;
   private width = 0;
 
-  constructor(private readonly spec: FigureSpec, private trial: number, file_stem: string) {
+  constructor(
+    private readonly spec: FigureSpec,
+    private trial: number,
+    file_stem: string,
+  ) {
     this.moves = spec.moves;
-    const name = (ending: string): string => `${file_stem}-${spec.id}${spec.moves ? `-trial-${this.trial}` : ''}.${ending}`;
+    const name = (ending: string): string =>
+      `${file_stem}-${spec.id}${spec.moves ? `-trial-${this.trial}` : ''}.${ending}`;
     const picture = element('button', { type: 'button', 'aria-label': `Save ${spec.title} as PNG` }, 'PNG');
     picture.addEventListener('click', () => {
       void spec.drawing.render(EXPORT_ZOOM).then((canvas) => save_canvas(canvas, name('png')));
     });
-    const numbers = element('button', { type: 'button', 'aria-label': `Save the numbers of ${spec.title} as CSV` }, 'CSV');
+    const numbers = element(
+      'button',
+      { type: 'button', 'aria-label': `Save the numbers of ${spec.title} as CSV` },
+      'CSV',
+    );
     numbers.addEventListener('click', () => save_text(table_text(spec.table(this.trial)), name('csv')));
 
     this.host = element('div', { class: 'drawing', role: 'img' }, spec.drawing.element);
-    this.element = element('figure', { id: spec.id, ...(spec.wide ? { class: 'wide' } : {}), ...(spec.moves ? { 'data-moves': '' } : {}) },
-      element('div', { class: 'title' }, element('h3', {}, spec.title), element('div', { class: 'buttons' }, picture, numbers)),
+    this.element = element(
+      'figure',
+      { id: spec.id, ...(spec.wide ? { class: 'wide' } : {}), ...(spec.moves ? { 'data-moves': '' } : {}) },
+      element(
+        'div',
+        { class: 'title' },
+        element('h3', {}, spec.title),
+        element('div', { class: 'buttons' }, picture, numbers),
+      ),
       this.host,
-      spec.caption ? element('figcaption', {}, spec.caption) : null);
+      spec.caption ? element('figcaption', {}, spec.caption) : null,
+    );
     this.say();
   }
 

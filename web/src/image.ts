@@ -7,7 +7,13 @@ import type { FigureSpec } from './figure';
 import { extent, log_ticks, round_ticks, short, with_unit } from './numbers';
 import { font, type Theme } from './theme';
 
-interface Panel { title: string; bar: string; values: Column; scale: ColourScale; ticks: number[] }
+interface Panel {
+  title: string;
+  bar: string;
+  values: Column;
+  scale: ColourScale;
+  ticks: number[];
+}
 
 const GAP = 24;
 const LEFT = 44;
@@ -31,7 +37,10 @@ function sd_scale(estimate: ImageEstimate): ColourScale {
 }
 
 const minus = (a: Column, b: Column): Column =>
-  a.map((value, idx) => { const other = b[idx] ?? null; return value === null || other === null ? null : value - other; });
+  a.map((value, idx) => {
+    const other = b[idx] ?? null;
+    return value === null || other === null ? null : value - other;
+  });
 
 export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec | null {
   if (estimate.snapshots.length === 0 && estimate.truth.length === 0) return null;
@@ -50,7 +59,13 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
     if (estimate.truth.length > 0) {
       shown.push({ title: 'Truth', bar, values: estimate.truth, scale: values, ticks: value_ticks });
       if (snapshot) {
-        shown.push({ title: 'Mean \u2212 truth', bar, values: minus(snapshot.mean, estimate.truth), scale: values, ticks: value_ticks });
+        shown.push({
+          title: 'Mean \u2212 truth',
+          bar,
+          values: minus(snapshot.mean, estimate.truth),
+          scale: values,
+          ticks: value_ticks,
+        });
       }
     }
     if (snapshot) shown.push({ title: 'Uncertainty (sd)', bar, values: snapshot.sd, scale: sds, ticks: sd_ticks });
@@ -60,34 +75,56 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
 
   const layout = (width: number): { across: number; side: number; tall: number } => {
     const across = width >= 640 ? num_panels : Math.min(2, num_panels);
-    const side = Math.max(20, Math.min(MAX_SIDE, (width - LEFT - GAP * (across - 1) - 6) / across, (MAX_SIDE * columns) / rows));
+    const side = Math.max(
+      20,
+      Math.min(MAX_SIDE, (width - LEFT - GAP * (across - 1) - 6) / across, (MAX_SIDE * columns) / rows),
+    );
     return { across, side, tall: (side * rows) / columns };
   };
 
   return {
-    id: 'receptive-field', title: 'Receptive field', moves: estimate.snapshots.length > 1, wide: true,
-    caption: `Mean and standard deviation of the belief at the chosen trial${logarithmic ? ', the latter on a logarithmic scale' : ''}. `
-      + (estimate.truth.length > 0 ? 'Mean, truth and difference share one colour range, the same at every trial; ' : 'The colour range is the same at every trial; ')
-      + 'a pointed end of a colour bar marks values beyond it. A hatched pixel has no value.',
-    drawing: new Painted({
-      height: (width) => {
-        const { across, tall } = layout(width);
-        const lines = Math.ceil(num_panels / across);
-        return Math.round(lines * (ABOVE + tall + BELOW) + (lines - 1) * 12);
+    id: 'receptive-field',
+    title: 'Receptive field',
+    moves: estimate.snapshots.length > 1,
+    wide: true,
+    caption:
+      `Mean and standard deviation of the belief at the chosen trial${logarithmic ? ', the latter on a logarithmic scale' : ''}. ` +
+      (estimate.truth.length > 0
+        ? 'Mean, truth and difference share one colour range, the same at every trial; '
+        : 'The colour range is the same at every trial; ') +
+      'a pointed end of a colour bar marks values beyond it. A hatched pixel has no value.',
+    drawing: new Painted(
+      {
+        height: (width) => {
+          const { across, tall } = layout(width);
+          const lines = Math.ceil(num_panels / across);
+          return Math.round(lines * (ABOVE + tall + BELOW) + (lines - 1) * 12);
+        },
+        paint: (sheet, at) => {
+          const { across, side, tall } = layout(sheet.width);
+          panels(at).forEach((panel, idx) => {
+            const [line, place] = [Math.floor(idx / across), idx % across];
+            const box = {
+              x: Math.round(LEFT + place * (side + GAP)),
+              y: Math.round(ABOVE + line * (ABOVE + tall + BELOW + 12)),
+              width: side,
+              height: tall,
+            };
+            draw_panel(sheet, box, panel, estimate.shape, place === 0);
+          });
+        },
       },
-      paint: (sheet, at) => {
-        const { across, side, tall } = layout(sheet.width);
-        panels(at).forEach((panel, idx) => {
-          const [line, place] = [Math.floor(idx / across), idx % across];
-          const box = { x: Math.round(LEFT + place * (side + GAP)), y: Math.round(ABOVE + line * (ABOVE + tall + BELOW + 12)), width: side, height: tall };
-          draw_panel(sheet, box, panel, estimate.shape, place === 0);
-        });
-      },
-    }, trial),
+      trial,
+    ),
     describe: (at) => {
       const snapshot = at_trial(estimate.snapshots, at);
-      const range = (values: Column): string => { const span = extent(values); return span ? `${short(span[0])} to ${short(span[1])}` : 'no values'; };
-      const parts = [`Receptive field of ${rows} by ${columns} pixels${snapshot ? ` at trial ${snapshot.trial}` : ''}.`];
+      const range = (values: Column): string => {
+        const span = extent(values);
+        return span ? `${short(span[0])} to ${short(span[1])}` : 'no values';
+      };
+      const parts = [
+        `Receptive field of ${rows} by ${columns} pixels${snapshot ? ` at trial ${snapshot.trial}` : ''}.`,
+      ];
       if (snapshot) parts.push(`Mean ${range(snapshot.mean)}, standard deviation ${range(snapshot.sd)}.`);
       if (estimate.truth.length > 0) parts.push(`Truth ${range(estimate.truth)}.`);
       if (estimate.unit) parts.push(`Unit: ${estimate.unit}.`);
@@ -96,9 +133,22 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
     table: (at) => {
       const snapshot = at_trial(estimate.snapshots, at);
       return {
-        columns: ['trial', 'row', 'column', with_unit('mean', estimate.unit), with_unit('sd', estimate.unit), with_unit('truth', estimate.unit)],
-        rows: Array.from({ length: rows * columns }, (_, idx) =>
-          [snapshot?.trial ?? null, Math.floor(idx / columns), idx % columns, snapshot?.mean[idx] ?? null, snapshot?.sd[idx] ?? null, estimate.truth[idx] ?? null]),
+        columns: [
+          'trial',
+          'row',
+          'column',
+          with_unit('mean', estimate.unit),
+          with_unit('sd', estimate.unit),
+          with_unit('truth', estimate.unit),
+        ],
+        rows: Array.from({ length: rows * columns }, (_, idx) => [
+          snapshot?.trial ?? null,
+          Math.floor(idx / columns),
+          idx % columns,
+          snapshot?.mean[idx] ?? null,
+          snapshot?.sd[idx] ?? null,
+          estimate.truth[idx] ?? null,
+        ]),
       };
     },
   };
@@ -121,7 +171,14 @@ function draw_panel(sheet: Sheet, box: Box, panel: Panel, [rows, columns]: [numb
   draw_colour_bar(ctx, { x: box.x, y: box.y + box.height + 52, width: box.width, height: BAR_HEIGHT }, panel, theme);
 }
 
-function draw_pixel_axes(ctx: CanvasRenderingContext2D, box: Box, theme: Theme, rows: number, columns: number, first: boolean): void {
+function draw_pixel_axes(
+  ctx: CanvasRenderingContext2D,
+  box: Box,
+  theme: Theme,
+  rows: number,
+  columns: number,
+  first: boolean,
+): void {
   ctx.font = font(12);
   ctx.fillStyle = theme.soft;
   ctx.strokeStyle = theme.soft;
@@ -151,7 +208,12 @@ function draw_pixel_axes(ctx: CanvasRenderingContext2D, box: Box, theme: Theme, 
   ctx.restore();
 }
 
-function draw_colour_bar(ctx: CanvasRenderingContext2D, bar: Box, { scale, values, ticks, bar: label }: Panel, theme: Theme): void {
+function draw_colour_bar(
+  ctx: CanvasRenderingContext2D,
+  bar: Box,
+  { scale, values, ticks, bar: label }: Panel,
+  theme: Theme,
+): void {
   const span = extent(values);
   const beyond = 1e-9 * (scale.high - scale.low);
   const strip = Array.from({ length: 256 }, (_, idx) => idx / 255);

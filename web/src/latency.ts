@@ -12,40 +12,72 @@ const LEFT = 60;
 
 /** Edges of a bin on a logarithmic axis, where a first edge of zero has no place: it goes to half of the next. */
 function bins({ edges_us, counts }: Latency): { from: number; to: number; count: number }[] {
-  return counts.map((count, idx) => {
-    const to = edges_us[idx + 1] ?? 0;
-    const from = edges_us[idx] ?? 0;
-    return { from: from > 0 ? from : to / 2, to, count: count ?? 0 };
-  }).filter((bin) => bin.count > 0 && bin.to > 0);
+  return counts
+    .map((count, idx) => {
+      const to = edges_us[idx + 1] ?? 0;
+      const from = edges_us[idx] ?? 0;
+      return { from: from > 0 ? from : to / 2, to, count: count ?? 0 };
+    })
+    .filter((bin) => bin.count > 0 && bin.to > 0);
 }
 
 export function latency_figure(stages: Latency[], trial: number): FigureSpec | null {
   const drawn = stages.filter((stage) => bins(stage).length > 0);
   if (drawn.length === 0) return null;
   const all = drawn.flatMap(bins);
-  const marks = drawn.flatMap((stage) => [stage.p50_us, stage.p99_us]).filter((value): value is number => value !== null && value > 0);
+  const marks = drawn
+    .flatMap((stage) => [stage.p50_us, stage.p99_us])
+    .filter((value): value is number => value !== null && value > 0);
   const low = Math.min(...all.map((bin) => bin.from), ...marks) / 1.15;
   const high = Math.max(...all.map((bin) => bin.to), ...marks) * 1.15;
   return {
-    id: 'latency', title: 'Latency by stage', moves: false, wide: true,
+    id: 'latency',
+    title: 'Latency by stage',
+    moves: false,
+    wide: true,
     caption: 'Trials in each bin of time. Lines: median (p50) and 99th percentile (p99).',
-    drawing: new Painted({
-      height: () => drawn.length * ROW + 46,
-      paint: (sheet) => {
-        const x = (value: number): number => LEFT + (Math.log(value / low) / Math.log(high / low)) * (sheet.width - LEFT - 12);
-        draw_time_axis(sheet, low, high, x, drawn.length * ROW);
-        drawn.forEach((stage, idx) => draw_stage(sheet, stage, idx * ROW, x));
+    drawing: new Painted(
+      {
+        height: () => drawn.length * ROW + 46,
+        paint: (sheet) => {
+          const x = (value: number): number =>
+            LEFT + (Math.log(value / low) / Math.log(high / low)) * (sheet.width - LEFT - 12);
+          draw_time_axis(sheet, low, high, x, drawn.length * ROW);
+          drawn.forEach((stage, idx) => draw_stage(sheet, stage, idx * ROW, x));
+        },
       },
-    }, trial),
-    describe: () => `Latency by stage. ${drawn.map((stage) => `${stage.stage}: median ${duration(stage.p50_us)}, 99th percentile ${duration(stage.p99_us)}, longest ${duration(stage.max_us)}`).join('; ')}.`,
+      trial,
+    ),
+    describe: () =>
+      `Latency by stage. ` +
+        `${drawn
+          .map(
+            (stage) =>
+              `${stage.stage}: median ${duration(stage.p50_us)}, 99th percentile ${duration(stage.p99_us)}, ` +
+              `longest ${duration(stage.max_us)}`
+          )
+          .join('; ')}.`,
     table: () => ({
       columns: ['stage', 'from (µs)', 'to (µs)', 'count'],
-      rows: stages.flatMap((stage) => stage.counts.map((count, idx) => [stage.stage, stage.edges_us[idx] ?? null, stage.edges_us[idx + 1] ?? null, count])),
+      rows: stages.flatMap((stage) =>
+        stage.counts.map((count, idx) => [
+          stage.stage,
+          stage.edges_us[idx] ?? null,
+          stage.edges_us[idx + 1] ?? null,
+          count,
+        ]),
+      ),
     }),
   };
 }
 
-function draw_time_axis({ ctx, width, theme }: Sheet, low: number, high: number, x: (value: number) => number, bottom: number): void {
+function draw_time_axis(
+  { ctx, width, theme }: Sheet,
+  low: number,
+  high: number,
+  x: (value: number) => number,
+  bottom: number,
+): void {
   ctx.font = font(12);
   ctx.textAlign = 'center';
   ctx.textBaseline = 'top';
@@ -75,7 +107,8 @@ function draw_stage({ ctx, width, theme }: Sheet, stage: Latency, top: number, x
   ctx.font = font(12);
   ctx.fillStyle = theme.soft;
   const summary = [`p50 ${duration(stage.p50_us)}`, `p99 ${duration(stage.p99_us)}`, `max ${duration(stage.max_us)}`];
-  while (summary.length > 0 && ctx.measureText(summary.join(' · ')).width > width - LEFT - name_width - 20) summary.pop();
+  while (summary.length > 0 && ctx.measureText(summary.join(' · ')).width > width - LEFT - name_width - 20)
+    summary.pop();
   ctx.fillText(summary.join(' · '), LEFT + name_width + 12, top + 22);
 
   ctx.fillStyle = theme.adaptive;
@@ -99,11 +132,20 @@ function draw_stage({ ctx, width, theme }: Sheet, stage: Latency, top: number, x
   draw_percentiles(ctx, stage, x, bottom, theme.ink);
 }
 
-function draw_percentiles(ctx: CanvasRenderingContext2D, stage: Latency, x: (value: number) => number, bottom: number, colour: string): void {
+function draw_percentiles(
+  ctx: CanvasRenderingContext2D,
+  stage: Latency,
+  x: (value: number) => number,
+  bottom: number,
+  colour: string,
+): void {
   ctx.fillStyle = colour;
   ctx.strokeStyle = colour;
   ctx.lineWidth = 1.5;
-  for (const [value, dash] of [[stage.p50_us, []], [stage.p99_us, [4, 3]]] as const) {
+  for (const [value, dash] of [
+    [stage.p50_us, []],
+    [stage.p99_us, [4, 3]],
+  ] as const) {
     if (value === null || value <= 0) continue;
     ctx.setLineDash([...dash]);
     ctx.beginPath();

@@ -12,7 +12,9 @@ const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 /** `values` at `trials`, placed among all `xs`; elsewhere undefined, which a line passes over while it stops at null. */
 function placed(trials: number[], values: Column, place_of: Map<number, number>): Column {
   const full: (number | null | undefined)[] = new Array(place_of.size).fill(undefined);
-  trials.forEach((trial, idx) => { full[place_of.get(trial) ?? 0] = values[idx] ?? null; });
+  trials.forEach((trial, idx) => {
+    full[place_of.get(trial) ?? 0] = values[idx] ?? null;
+  });
   return full as Column;
 }
 
@@ -25,9 +27,12 @@ const fewer = ({ ratio, low, high }: Saved): string => {
 
 function saved_text(saved: Saved): string {
   const { low, high, baseline_trials, adaptive_trials, baseline, adaptive } = saved;
-  const needs = (name: string, trials: number | null): string => (trials === null ? `${name} does not reach it` : `${name} needs ${short(Math.round(trials), 6)} trials`);
-  const counts = adaptive_trials === null && baseline_trials === null
-    ? '' : `${needs(adaptive || 'adaptive', adaptive_trials)}, ${needs(baseline || 'baseline', baseline_trials)}`;
+  const needs = (name: string, trials: number | null): string =>
+    trials === null ? `${name} does not reach it` : `${name} needs ${short(Math.round(trials), 6)} trials`;
+  const counts =
+    adaptive_trials === null && baseline_trials === null
+      ? ''
+      : `${needs(adaptive || 'adaptive', adaptive_trials)}, ${needs(baseline || 'baseline', baseline_trials)}`;
   const digits = supported_digits(low, high);
   const interval = low !== null && high !== null ? ` (ratio ${fixed(low, digits)} to ${fixed(high, digits)})` : '';
   const gain = fewer(saved);
@@ -86,7 +91,9 @@ export function learning_figure(curve: LearningCurve, idx: number, trial: number
   const xs = [...new Set(designs.flatMap((design) => design.trials))].sort((a, b) => a - b);
   const place_of = new Map(xs.map((trial_count, place) => [trial_count, place]));
   const x_range: [number, number] = [Math.min(0, xs[0] ?? 0), Math.max(1, xs[xs.length - 1] ?? 1)];
-  const y_range = roomy(extent(...designs.flatMap((design) => [design.mean, design.low, design.high]), [saved?.criterion ?? null]));
+  const y_range = roomy(
+    extent(...designs.flatMap((design) => [design.mean, design.low, design.high]), [saved?.criterion ?? null]),
+  );
 
   // Baselines first, so that the adaptive design lies on top; within a role the dash tells designs apart.
   const ordered = [...designs].sort((a, b) => Number(a.role === 'adaptive') - Number(b.role === 'adaptive'));
@@ -94,29 +101,66 @@ export function learning_figure(curve: LearningCurve, idx: number, trial: number
     values: placed(design.trials, design.mean, place_of),
     low: placed(design.trials, design.low, place_of),
     high: placed(design.trials, design.high, place_of),
-    colour: design.role, label: design.name || design.role,
+    colour: design.role,
+    label: design.name || design.role,
     dash: DASHES[designs.filter((one) => one.role === design.role).indexOf(design) % DASHES.length] ?? [],
     width: design.role === 'adaptive' ? 2.5 : 2,
   }));
-  const seeds = curve.num_seeds === null ? '' : `Mean over ${short(curve.num_seeds, 6)} ${curve.num_seeds === 1 ? 'seed' : 'seeds'}. `;
+  const seeds =
+    curve.num_seeds === null
+      ? ''
+      : `Mean over ${short(curve.num_seeds, 6)} ${curve.num_seeds === 1 ? 'seed' : 'seeds'}. `;
   const better = curve.better === 'lower' || curve.better === 'higher' ? `${capital(curve.better)} is better. ` : '';
   const saving = saved ? saved_text(saved) : '';
 
   return {
-    id: `learning-${idx + 1}`, title: capital(name), moves: true, wide: alone,
-    caption: `${better}${seeds}${curve.interval ? `Band: ${curve.interval}. ` : ''}${saving ? `To reach ${short(saved?.criterion ?? null)} ${curve.unit}: ${saving}.` : ''}`.trim().replace(/ +/g, ' ').replace(/ :/g, ':'),
-    drawing: new Chart({
-      xs, x: { label: 'trials', unit: '', whole: true }, y: { label: name, unit: curve.unit },
-      x_range, y_range: () => y_range, lines: () => lines, over_trials: true,
-      overlay: (plot) => { if (saved) draw_saved(plot, saved, x_range, curve.better === 'higher'); },
-    }, trial),
-    describe: (at) => `${capital(name)} against trials. `
-      + ordered.map((design) => `${design.name || design.role}: ${short(design.mean[0] ?? null)} at trial ${design.trials[0]}, ${short(design.mean[design.mean.length - 1] ?? null)} at trial ${design.trials[design.trials.length - 1]}`).join('; ')
-      + `. ${saving ? `${capital(saving)}. ` : ''}The mark is at trial ${at}.`,
+    id: `learning-${idx + 1}`,
+    title: capital(name),
+    moves: true,
+    wide: alone,
+    caption:
+      `${better}${seeds}${curve.interval ? `Band: ${curve.interval}. ` : ''}` +
+        (saving ? `To reach ${short(saved?.criterion ?? null)} ${curve.unit}: ${saving}.` : '')
+        .trim()
+        .replace(/ +/g, ' ')
+        .replace(/ :/g, ':'),
+    drawing: new Chart(
+      {
+        xs,
+        x: { label: 'trials', unit: '', whole: true },
+        y: { label: name, unit: curve.unit },
+        x_range,
+        y_range: () => y_range,
+        lines: () => lines,
+        over_trials: true,
+        overlay: (plot) => {
+          if (saved) draw_saved(plot, saved, x_range, curve.better === 'higher');
+        },
+      },
+      trial,
+    ),
+    describe: (at) =>
+      `${capital(name)} against trials. ` +
+      ordered
+        .map(
+          (design) =>
+            `${design.name || design.role}: ${short(design.mean[0] ?? null)} at trial ${design.trials[0]}, ` +
+              `${short(design.mean[design.mean.length - 1] ?? null)} at trial ${design.trials[design.trials.length - 1]}`,
+        )
+        .join('; ') +
+      `. ${saving ? `${capital(saving)}. ` : ''}The mark is at trial ${at}.`,
     table: () => ({
       columns: ['design', 'role', 'trial', with_unit(name, curve.unit), 'low', 'high'],
-      rows: designs.flatMap((design) => design.trials.map((at, place) =>
-        [design.name, design.role, at, design.mean[place] ?? null, design.low[place] ?? null, design.high[place] ?? null])),
+      rows: designs.flatMap((design) =>
+        design.trials.map((at, place) => [
+          design.name,
+          design.role,
+          at,
+          design.mean[place] ?? null,
+          design.low[place] ?? null,
+          design.high[place] ?? null,
+        ]),
+      ),
     }),
   };
 }

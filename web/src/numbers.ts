@@ -36,7 +36,10 @@ export function supported_digits(low: Num, high: Num): number {
 
 export const with_unit = (label: string, unit: string): string => (unit ? `${label} (${unit})` : label);
 
-export interface Ticks { values: number[]; text: string[] }
+export interface Ticks {
+  values: number[];
+  text: string[];
+}
 
 /** Decimals that tell multiples of `step` apart. */
 export const decimals_of = (step: number): number => Math.max(0, -Math.floor(Math.log10(step) + 1e-9));

@@ -22,10 +22,14 @@ const main = document.getElementById('page') as HTMLElement;
 
 function estimate_figures({ estimate }: Report, trial: number): (FigureSpec | null)[] {
   switch (estimate?.kind) {
-    case 'image': return [image_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
-    case 'curve': return [curve_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
-    case 'vector': return [vector_figure(estimate, trial)];
-    default: return [];
+    case 'image':
+      return [image_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
+    case 'curve':
+      return [curve_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
+    case 'vector':
+      return [vector_figure(estimate, trial)];
+    default:
+      return [];
   }
 }
 
@@ -34,41 +38,66 @@ function lay_out(report: Report): Figure[] {
   const stem = file_stem(report.title);
   const figures: Figure[] = [];
 
-  const section = (id: string, title: string, specs: (FigureSpec | null)[], ...others: (HTMLElement | null)[]): HTMLElement | null => {
+  const section = (
+    id: string,
+    title: string,
+    specs: (FigureSpec | null)[],
+    ...others: (HTMLElement | null)[]
+  ): HTMLElement | null => {
     const made = specs.filter((one): one is FigureSpec => one !== null).map((spec) => new Figure(spec, last, stem));
     const rest = others.filter((one): one is HTMLElement => one !== null);
     if (made.length === 0 && rest.length === 0) return null;
     figures.push(...made);
-    return element('section', { id, 'aria-labelledby': `${id}-title` },
+    return element(
+      'section',
+      { id, 'aria-labelledby': `${id}-title` },
       element('h2', { id: `${id}-title` }, title),
       made.length > 0 ? element('div', { class: 'grid' }, ...made.map((figure) => figure.element)) : null,
-      ...rest);
+      ...rest,
+    );
   };
 
   const sections = [
     section('estimate', 'Estimate', estimate_figures(report, last)),
-    section('learning', 'Learning curves', report.curves.map((curve, idx) => learning_figure(curve, idx, last, report.curves.length === 1))),
+    section(
+      'learning',
+      'Learning curves',
+      report.curves.map((curve, idx) => learning_figure(curve, idx, last, report.curves.length === 1)),
+    ),
     section('chosen', 'Chosen stimuli', [
-      report.stimuli && stimuli_figure(report.stimuli, last), report.utility_curve && utility_figure(report.utility_curve, last),
+      report.stimuli && stimuli_figure(report.stimuli, last),
+      report.utility_curve && utility_figure(report.utility_curve, last),
     ]),
     section('trials', 'Trial by trial', trial_figures(report.trials, last)),
-    section('health', 'Health', [timeline_figure(report.events, last, last)],
+    section(
+      'health',
+      'Health',
+      [timeline_figure(report.events, last, last)],
       report.deadline && element('p', {}, deadline_text(report.deadline, last)),
-      report.left_out.length > 0 ? element('p', { class: 'message' }, `Left out of this page: ${report.left_out.join('; ')}.`) : null,
-      report.events.length > 0 ? event_list(report.events) : null),
+      report.left_out.length > 0
+        ? element('p', { class: 'message' }, `Left out of this page: ${report.left_out.join('; ')}.`)
+        : null,
+      report.events.length > 0 ? event_list(report.events) : null,
+    ),
     section('latencies', 'Latency', [latency_figure(report.latency, last)]),
     section('reproduce', 'Reproduce', [], ...reproduce(report)),
   ].filter((one): one is HTMLElement => one !== null);
 
   document.title = report.title ? `${report.title} – Hartline` : 'Hartline report';
   main.replaceChildren(
-    element('header', {},
+    element(
+      'header',
+      {},
       element('p', { class: 'maker' }, 'Hartline report'),
       element('h1', {}, report.title || 'Untitled experiment'),
-      report.sentence ? element('p', { class: 'sentence' }, report.sentence) : null),
+      report.sentence ? element('p', { class: 'sentence' }, report.sentence) : null,
+    ),
     ...[figures_of_merit(report.figures)].filter((one) => one !== null),
-    ...(last > 0 && figures.some((figure) => figure.moves) ? [trial_slider(last, (trial) => figures.forEach((figure) => figure.move(trial)))] : []),
-    ...(sections.length > 0 ? sections : [element('p', {}, 'The record holds nothing to draw yet.')]));
+    ...(last > 0 && figures.some((figure) => figure.moves)
+      ? [trial_slider(last, (trial) => figures.forEach((figure) => figure.move(trial)))]
+      : []),
+    ...(sections.length > 0 ? sections : [element('p', {}, 'The record holds nothing to draw yet.')]),
+  );
   return figures;
 }
 
@@ -87,7 +116,10 @@ function keep_fitting(figures: Figure[]): void {
 }
 
 function show_message(message: string): void {
-  main.replaceChildren(element('h1', {}, 'Hartline report'), element('p', { role: 'alert', class: 'message' }, message));
+  main.replaceChildren(
+    element('h1', {}, 'Hartline report'),
+    element('p', { role: 'alert', class: 'message' }, message),
+  );
 }
 
 const data = document.getElementById('hartline-data');

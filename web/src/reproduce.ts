@@ -12,7 +12,10 @@ function copy_button(text: string, shown: HTMLElement): HTMLElement {
       getSelection()?.selectAllChildren(shown);
       state.textContent = 'Selected: press Ctrl+C';
     };
-    if (navigator.clipboard) navigator.clipboard.writeText(text).then(() => { state.textContent = 'Copied'; }, select);
+    if (navigator.clipboard)
+      navigator.clipboard.writeText(text).then(() => {
+        state.textContent = 'Copied';
+      }, select);
     else select();
   });
   return element('span', { class: 'buttons' }, button, state);
@@ -22,17 +25,44 @@ export function reproduce(report: Report): HTMLElement[] {
   const parts: HTMLElement[] = [];
   if (report.command) {
     const shown = element('code', {}, report.command);
-    parts.push(element('div', { class: 'part' },
-      element('div', { class: 'title' }, element('h3', {}, 'Command'), copy_button(report.command, shown)),
-      element('pre', { tabindex: '0', role: 'region', 'aria-label': 'Command' }, shown)));
+    parts.push(
+      element(
+        'div',
+        { class: 'part' },
+        element('div', { class: 'title' }, element('h3', {}, 'Command'), copy_button(report.command, shown)),
+        element('pre', { tabindex: '0', role: 'region', 'aria-label': 'Command' }, shown),
+      ),
+    );
   }
   if (report.versions.length > 0) {
-    parts.push(element('div', { class: 'part' }, element('h3', {}, 'Versions'),
-      element('dl', { class: 'versions' }, ...report.versions.map(([name, version]) => element('div', {}, element('dt', {}, name), element('dd', {}, version))))));
+    parts.push(
+      element(
+        'div',
+        { class: 'part' },
+        element('h3', {}, 'Versions'),
+        element(
+          'dl',
+          { class: 'versions' },
+          ...report.versions.map(([name, version]) =>
+            element('div', {}, element('dt', {}, name), element('dd', {}, version)),
+          ),
+        ),
+      ),
+    );
   }
   if (report.configuration) {
-    parts.push(element('div', { class: 'part' }, element('h3', {}, 'Configuration as resolved'),
-      element('pre', { class: 'configuration', tabindex: '0', role: 'region', 'aria-label': 'Configuration' }, element('code', {}, report.configuration))));
+    parts.push(
+      element(
+        'div',
+        { class: 'part' },
+        element('h3', {}, 'Configuration as resolved'),
+        element(
+          'pre',
+          { class: 'configuration', tabindex: '0', role: 'region', 'aria-label': 'Configuration' },
+          element('code', {}, report.configuration),
+        ),
+      ),
+    );
   }
   return parts;
 }

@@ -4,7 +4,14 @@ import { element } from './element';
 import { fixed } from './numbers';
 
 export function trial_slider(last: number, moved: (trial: number) => void): HTMLElement {
-  const input = element('input', { type: 'range', id: 'trial', min: '0', max: String(last), step: '1', value: String(last) });
+  const input = element('input', {
+    type: 'range',
+    id: 'trial',
+    min: '0',
+    max: String(last),
+    step: '1',
+    value: String(last),
+  });
   const shown = element('output', { for: 'trial' });
   const say = (): void => {
     shown.textContent = `${fixed(input.valueAsNumber, 0)} of ${fixed(last, 0)}`;

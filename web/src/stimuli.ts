@@ -18,7 +18,11 @@ export function stimuli_figure(stimuli: Stimuli, trial: number): FigureSpec | nu
 }
 
 function strip_figure(stimuli: Extract<Stimuli, { kind: 'image' }>, trial: number): FigureSpec | null {
-  const { shape: [rows, columns], strip, unit } = stimuli;
+  const {
+    shape: [rows, columns],
+    strip,
+    unit,
+  } = stimuli;
   if (strip.length === 0) return null;
   const [low, high] = extent(...strip.map((one) => one.values)) ?? [0, 1];
   const limit = Math.max(-low, high);
@@ -33,43 +37,60 @@ function strip_figure(stimuli: Extract<Stimuli, { kind: 'image' }>, trial: numbe
   };
 
   return {
-    id: 'stimuli', title: 'Stimuli in order', moves: true,
-    caption: [stimuli.caption, `Black to white: ${short(scale.low)} to ${short(scale.high)}${unit ? ` ${unit}` : ''}. Below: trial number. Framed: the newest at the chosen trial.`].filter(Boolean).join(' '),
-    drawing: new Painted({
-      height: (width) => { const { lines, tall } = layout(width); return Math.round(lines * (tall + NUMBER_HEIGHT) + (lines - 1) * GAP + 4); },
-      paint: ({ ctx, width, theme }, at) => {
-        const { across, lines, side, tall } = layout(width);
-        const shown = across * lines;
-        const now = at_trial(strip, at);
-        const current = now ? strip.indexOf(now) : 0;
-        const first = Math.max(0, Math.min(strip.length - shown, current - Math.floor(shown / 2)));
-        ctx.imageSmoothingEnabled = false;
-        ctx.textAlign = 'center';
-        ctx.textBaseline = 'bottom';
-        strip.slice(first, first + shown).forEach((one, idx) => {
-          const x = 2 + (idx % across) * (side + GAP);
-          const y = 2 + Math.floor(idx / across) * (tall + NUMBER_HEIGHT + GAP);
-          ctx.globalAlpha = one.trial > at ? 0.3 : 1;
-          if (one.values.some((value) => value === null)) hatch(ctx, { x, y, width: side, height: tall }, theme.soft);
-          ctx.drawImage(picture(one.values, rows, columns, scale), x, y, side, tall);
-          ctx.globalAlpha = 1;
-          const newest = one === now && one.trial <= at;
-          ctx.strokeStyle = newest ? theme.adaptive : theme.grid;
-          ctx.lineWidth = newest ? 3 : 1;
-          ctx.strokeRect(x, y, side, tall);
-          ctx.font = font(12, newest ? 600 : 400);
-          ctx.fillStyle = newest ? theme.adaptive : theme.soft;
-          ctx.fillText(short(one.trial, 7), x + side / 2, y + tall + NUMBER_HEIGHT - 1);
-        });
+    id: 'stimuli',
+    title: 'Stimuli in order',
+    moves: true,
+    caption: [
+      stimuli.caption,
+      `Black to white: ${short(scale.low)} to ${short(scale.high)}${unit ? ` ${unit}` : ''}. ` +
+        `Below: trial number. Framed: the newest at the chosen trial.`,
+    ]
+      .filter(Boolean)
+      .join(' '),
+    drawing: new Painted(
+      {
+        height: (width) => {
+          const { lines, tall } = layout(width);
+          return Math.round(lines * (tall + NUMBER_HEIGHT) + (lines - 1) * GAP + 4);
+        },
+        paint: ({ ctx, width, theme }, at) => {
+          const { across, lines, side, tall } = layout(width);
+          const shown = across * lines;
+          const now = at_trial(strip, at);
+          const current = now ? strip.indexOf(now) : 0;
+          const first = Math.max(0, Math.min(strip.length - shown, current - Math.floor(shown / 2)));
+          ctx.imageSmoothingEnabled = false;
+          ctx.textAlign = 'center';
+          ctx.textBaseline = 'bottom';
+          strip.slice(first, first + shown).forEach((one, idx) => {
+            const x = 2 + (idx % across) * (side + GAP);
+            const y = 2 + Math.floor(idx / across) * (tall + NUMBER_HEIGHT + GAP);
+            ctx.globalAlpha = one.trial > at ? 0.3 : 1;
+            if (one.values.some((value) => value === null)) hatch(ctx, { x, y, width: side, height: tall }, theme.soft);
+            ctx.drawImage(picture(one.values, rows, columns, scale), x, y, side, tall);
+            ctx.globalAlpha = 1;
+            const newest = one === now && one.trial <= at;
+            ctx.strokeStyle = newest ? theme.adaptive : theme.grid;
+            ctx.lineWidth = newest ? 3 : 1;
+            ctx.strokeRect(x, y, side, tall);
+            ctx.font = font(12, newest ? 600 : 400);
+            ctx.fillStyle = newest ? theme.adaptive : theme.soft;
+            ctx.fillText(short(one.trial, 7), x + side / 2, y + tall + NUMBER_HEIGHT - 1);
+          });
+        },
       },
-    }, trial),
+      trial,
+    ),
     describe: (at) => {
       const now = at_trial(strip, at);
-      return `${strip.length} stimuli of ${rows} by ${columns} pixels in order of trial, from trial ${strip[0]?.trial} to ${strip[strip.length - 1]?.trial}; the newest at trial ${at} is that of trial ${now?.trial}.`;
+      return `${strip.length} stimuli of ${rows} by ${columns} pixels in order of trial, from trial ${strip[0]?.trial} ` +
+        `to ${strip[strip.length - 1]?.trial}; the newest at trial ${at} is that of trial ${now?.trial}.`;
     },
     table: () => ({
       columns: ['trial', 'row', 'column', with_unit('value', unit)],
-      rows: strip.flatMap((one) => one.values.map((value, idx) => [one.trial, Math.floor(idx / columns), idx % columns, value])),
+      rows: strip.flatMap((one) =>
+        one.values.map((value, idx) => [one.trial, Math.floor(idx / columns), idx % columns, value]),
+      ),
     }),
   };
 }
@@ -82,17 +103,26 @@ function value_figure(stimuli: Extract<Stimuli, { kind: 'value' }>, trial: numbe
   const xs = values.map((_, idx) => idx + 1);
   const dots = Math.max(2.5, Math.min(6, 900 / values.length));
   return {
-    id: 'stimuli', title: 'Stimuli in order', moves: true,
+    id: 'stimuli',
+    title: 'Stimuli in order',
+    moves: true,
     caption: [stimuli.caption, 'Faint: after the chosen trial.'].filter(Boolean).join(' '),
-    drawing: new Chart({
-      xs, x: { label: 'trial', unit: '', whole: true }, y: { label: name, unit },
-      x_range: [0, Math.max(2, values.length)], y_range: () => y_range,
-      lines: (at) => [
-        { values: values.map((value, idx) => (idx + 1 > at ? value : null)), colour: 'adaptive', dots, alpha: 0.22 },
-        { values: values.map((value, idx) => (idx + 1 <= at ? value : null)), colour: 'adaptive', dots },
-      ],
-    }, trial),
-    describe: (at) => `${capital(name)} of ${values.length} trials in order. At trial ${at}: ${short(values[at - 1] ?? null)} ${unit}.`,
+    drawing: new Chart(
+      {
+        xs,
+        x: { label: 'trial', unit: '', whole: true },
+        y: { label: name, unit },
+        x_range: [0, Math.max(2, values.length)],
+        y_range: () => y_range,
+        lines: (at) => [
+          { values: values.map((value, idx) => (idx + 1 > at ? value : null)), colour: 'adaptive', dots, alpha: 0.22 },
+          { values: values.map((value, idx) => (idx + 1 <= at ? value : null)), colour: 'adaptive', dots },
+        ],
+      },
+      trial,
+    ),
+    describe: (at) =>
+      `${capital(name)} of ${values.length} trials in order. At trial ${at}: ${short(values[at - 1] ?? null)} ${unit}.`,
     table: () => ({ columns: ['trial', with_unit(name, unit)], rows: values.map((value, idx) => [idx + 1, value]) }),
   };
 }

@@ -9,4 +9,5 @@ export function read_theme(): Theme {
   return Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()])) as Theme;
 }
 
-export const font = (size: number, weight = 400): string => `${weight} ${size}px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif`;
+export const font = (size: number, weight = 400): string =>
+  `${weight} ${size}px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif`;

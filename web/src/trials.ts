@@ -5,25 +5,67 @@ import type { Column, Trials } from './document';
 import type { FigureSpec } from './figure';
 import { capital, extent, padded, roomy, short, with_unit } from './numbers';
 
-interface Trace { id: string; title: string; label: string; unit: string; values: Column; dots: boolean; from_zero: boolean; caption: string }
+interface Trace {
+  id: string;
+  title: string;
+  label: string;
+  unit: string;
+  values: Column;
+  dots: boolean;
+  from_zero: boolean;
+  caption: string;
+}
 
 export function trial_figures(trials: Trials, trial: number): FigureSpec[] {
   const traces: Trace[] = [
     {
-      id: 'responses', title: 'Responses', label: trials.response_label || 'response', unit: trials.response_unit,
-      values: trials.response, dots: true, from_zero: false, caption: 'One dot a trial.',
+      id: 'responses',
+      title: 'Responses',
+      label: trials.response_label || 'response',
+      unit: trials.response_unit,
+      values: trials.response,
+      dots: true,
+      from_zero: false,
+      caption: 'One dot a trial.',
     },
     {
-      id: 'trial-utility', title: 'Utility of the stimulus shown', label: 'utility', unit: 'nats', values: trials.utility, dots: false, from_zero: true,
+      id: 'trial-utility',
+      title: 'Utility of the stimulus shown',
+      label: 'utility',
+      unit: 'nats',
+      values: trials.utility,
+      dots: false,
+      from_zero: true,
       caption: 'Expected gain when the stimulus was chosen.',
     },
     {
-      id: 'half-logdet', title: 'Uncertainty of the belief', label: '½ log det', unit: 'nats', values: trials.half_logdet, dots: false, from_zero: false,
+      id: 'half-logdet',
+      title: 'Uncertainty of the belief',
+      label: '½ log det',
+      unit: 'nats',
+      values: trials.half_logdet,
+      dots: false,
+      from_zero: false,
       caption: '½ log det of the posterior covariance: it falls by the information gained.',
     },
-    { id: 'entropy', title: 'Entropy of the belief', label: 'entropy', unit: 'nats', values: trials.entropy, dots: false, from_zero: true, caption: 'It falls by the information gained.' },
     {
-      id: 'relative-error', title: 'Error against the truth', label: 'relative error', unit: '', values: trials.relative_error, dots: false, from_zero: true,
+      id: 'entropy',
+      title: 'Entropy of the belief',
+      label: 'entropy',
+      unit: 'nats',
+      values: trials.entropy,
+      dots: false,
+      from_zero: true,
+      caption: 'It falls by the information gained.',
+    },
+    {
+      id: 'relative-error',
+      title: 'Error against the truth',
+      label: 'relative error',
+      unit: '',
+      values: trials.relative_error,
+      dots: false,
+      from_zero: true,
       caption: 'Distance of the mean from the truth, divided by the size of the truth.',
     },
   ];
@@ -34,18 +76,35 @@ function trace_figure({ id, title, label, unit, values, dots, from_zero, caption
   const span = extent(values);
   const y_range = from_zero ? roomy(span) : padded(span, 0.08);
   return {
-    id, title, caption, moves: true,
-    drawing: new Chart({
-      xs: values.map((_, idx) => idx + 1), x: { label: 'trial', unit: '', whole: true }, y: { label, unit },
-      x_range: [0, Math.max(2, trial)], y_range: () => y_range,
-      lines: () => [dots
-        ? { values, colour: 'observation', dots: Math.max(2.5, Math.min(5, 900 / values.length)), alpha: values.length > 1000 ? 0.6 : 0.85 }
-        : { values, colour: 'adaptive', width: values.length > 1000 ? 1.25 : 2 }],
-      height: (width) => Math.round(Math.min(260, Math.max(200, width * 0.4))),
-      over_trials: true,
-    }, trial),
-    describe: (at) => `${capital(label)} over ${values.length} trials, ${span ? `${short(span[0])} to ${short(span[1])} ${unit}` : 'no values'}. `
-      + `At trial ${at}: ${short(values[at - 1] ?? null)} ${unit}.`,
+    id,
+    title,
+    caption,
+    moves: true,
+    drawing: new Chart(
+      {
+        xs: values.map((_, idx) => idx + 1),
+        x: { label: 'trial', unit: '', whole: true },
+        y: { label, unit },
+        x_range: [0, Math.max(2, trial)],
+        y_range: () => y_range,
+        lines: () => [
+          dots
+            ? {
+                values,
+                colour: 'observation',
+                dots: Math.max(2.5, Math.min(5, 900 / values.length)),
+                alpha: values.length > 1000 ? 0.6 : 0.85,
+              }
+            : { values, colour: 'adaptive', width: values.length > 1000 ? 1.25 : 2 },
+        ],
+        height: (width) => Math.round(Math.min(260, Math.max(200, width * 0.4))),
+        over_trials: true,
+      },
+      trial,
+    ),
+    describe: (at) =>
+      `${capital(label)} over ${values.length} trials, ${span ? `${short(span[0])} to ${short(span[1])} ${unit}` : 'no values'}. ` +
+      `At trial ${at}: ${short(values[at - 1] ?? null)} ${unit}.`,
     table: () => ({ columns: ['trial', with_unit(label, unit)], rows: values.map((value, idx) => [idx + 1, value]) }),
   };
 }
