@@ -86,8 +86,9 @@ class RunRecord::Queue {
   template <class Fill>
   std::int64_t push(Kind kind, Fill fill) {
     std::unique_lock guard(mutex_);
-    const bool observes = kind == Kind::observe;
+    const bool observes = kind == Kind::observe, first = observes && num_observed_ == 0;
     progress_.wait(guard, [&] {
+      if (first) return failure_ || applied_ == pushed_;
       const bool window_full = observes && window_ > 0 && num_observed_ - num_observed_durable_ >= window_;
       return failure_ || (pushed_ - applied_ < num_slots && !window_full);
     });
@@ -96,6 +97,9 @@ class RunRecord::Queue {
     slot.kind = kind;
     slot.wall_ns = wall_time_ns();
     fill(slot);
+    // At the first trial every slot gets the memory of a whole one: which slots later trials meet depends on what else is written.
+    if (first)
+      for (Slot& other : slots_) other.trial = slot.trial;
     if (observes) ++num_observed_;
     const std::int64_t number = ++pushed_;
     guard.unlock();

@@ -26,6 +26,7 @@ std::int64_t allocations_after_warm_up(const std::string& text, const std::strin
   loop::Run run(*experiment, *record, clock);
   for (std::int64_t t = 0; t < warm_up; ++t) run.step();
   realtime::begin_to_count(writers);
+  record->note({});  // one entry more, so that decisions and observations change places in the record's queue
   for (std::int64_t t = warm_up; t < num_trials; ++t) run.step();
   std::int64_t num = 0;
   for (const realtime::ThreadCount& count : realtime::end_to_count()) num += count.num;
