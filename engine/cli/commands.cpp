@@ -68,9 +68,9 @@ io::RecordInfo info_of(const loop::Experiment& experiment) {
 }
 
 void print_outcome(const Options& options, const loop::Experiment& experiment, loop::Run& run, const std::string& record) {
-  const loop::HeldOut none;
-  const auto metrics = loop::metrics_of(experiment, none);
-  const auto values = loop::measure(experiment, run.learner(), run.truth(), none, metrics);
+  const loop::HeldOut held_out = loop::make_held_out(experiment, 0);  // what a recording keeps; a simulated subject has none
+  const auto metrics = loop::metrics_of(experiment, held_out);
+  const auto values = loop::measure(experiment, run.learner(), run.truth(), held_out, metrics);
   Table out;
   out.set("format", 1);
   out.set("record", record);

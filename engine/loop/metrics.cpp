@@ -63,6 +63,7 @@ double log_predictive_sum(const Experiment& e, const Learner& learner, const Hel
 }
 
 double bits_per_spike(double log_likelihood, const HeldOut& held_out) {
+  if (!(held_out.constant_rate > 0)) return std::nan("");  // no spike was held out
   double constant = 0, spikes = 0;
   for (double r : held_out.responses) {
     constant += r * std::log(held_out.constant_rate) - held_out.constant_rate - numerics::log_factorial(r);
@@ -109,7 +110,7 @@ std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
   out.push_back(e.glm() ? Metric::half_logdet : Metric::entropy);
   if (held_out.responses.empty()) return out;
   out.push_back(Metric::heldout_correlation);
-  if (e.model->response_kind == ResponseKind::counts && held_out.constant_rate > 0) out.push_back(Metric::heldout_bits_per_spike);
+  if (e.model->response_kind == ResponseKind::counts) out.push_back(Metric::heldout_bits_per_spike);
   out.push_back(Metric::heldout_log_likelihood);
   return out;
 }
