@@ -62,13 +62,9 @@ class SimulatedSubject final : public Subject {
   double respond(std::span<const double> x, Stream& stream) {
     if (spec_.lapse > 0 && stream.uniform() < spec_.lapse)
       return model_.response_kind == ResponseKind::choice ? static_cast<double>(stream.integer(2)) : 0;
-    double r = model_.sample(theta_, x, stream);
-    if (spec_.overdispersion > 0) {
-      // a gain on the rate of a count: thin or repeat the draw's mean
-      const double gain = stream.gamma(1 / spec_.overdispersion, spec_.overdispersion);
-      r = stream.poisson(gain * mean_count(x));
-    }
-    return r;
+    if (spec_.overdispersion == 0) return model_.sample(theta_, x, stream);
+    const double gain = stream.gamma(1 / spec_.overdispersion, spec_.overdispersion);
+    return stream.poisson(gain * mean_count(x));
   }
 
   double mean_count(std::span<const double> x) const {
