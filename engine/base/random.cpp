@@ -6,6 +6,8 @@
 #include <numbers>
 #include <random>
 
+#include "base/error.hpp"
+
 namespace hartline {
 
 Stream::result_type Stream::operator()() {
@@ -35,6 +37,7 @@ double Stream::normal() {
 }
 
 double Stream::poisson(double mean) {
+  if (!(mean < 1e15)) throw RunError({"rate", "< 1e15 expected counts", number_text(mean), "The subject's rate overflows."});
   if (!(mean > 0)) return 0;
   return static_cast<double>(std::poisson_distribution<std::int64_t>(mean)(*this));
 }

@@ -41,7 +41,7 @@ class Stream {
   double uniform();
   /// Standard normal.
   double normal();
-  /// Poisson count with the given mean ≥ 0.
+  /// Poisson count with the given mean ≥ 0. Throws: RunError from 1e15 on.
   double poisson(double mean);
   /// Gamma with the given shape and scale, both > 0.
   double gamma(double shape, double scale);

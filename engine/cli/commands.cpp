@@ -52,7 +52,7 @@ Table document_of(const Options& options) {
 /// The experiment that a record was made from. Its paths are absolute.
 std::unique_ptr<loop::Experiment> experiment_of(const io::RecordReader& reader, const std::string& path, Executor& executor) {
   const io::RecordInfo info = reader.info();
-  return loop::build(loop::read_spec(io::parse_toml(info.configuration, path), path), "", info.seed, executor);
+  return loop::build(loop::recorded_spec(info.configuration, path), "", info.seed, executor);
 }
 
 io::RecordInfo info_of(const loop::Experiment& experiment) {
@@ -92,6 +92,15 @@ int finish_run(const Options& options, const loop::Experiment& experiment, loop:
     run.go([&](std::int64_t done_trials) { progress.show(done_trials); }, &stop_requested);
   }
   if (!run.done()) {
+    if (options.json) {
+      Table out;
+      out.set("format", 1);
+      out.set("record", path);
+      out.set("num_trials", run.learner().num_trials());
+      out.set("interrupted", true);
+      print(io::to_json(out));
+      return interrupted;
+    }
     print(fmt::format("interrupted after {} trials; continue with: hartline resume {}", run.learner().num_trials(), path));
     return interrupted;
   }
@@ -221,6 +230,8 @@ int compare_command(const Options& options) {
     print(fmt::format("{} {:.4g}: {} needs {:.0f} trials, {} {:.0f}: {:.2f} times fewer [{:.2f}, {:.2f}]",
                       loop::metric_info[static_cast<std::size_t>(s.metric)].name, s.criterion, s.baseline, s.baseline_trials,
                       s.adaptive, s.adaptive_trials, s.ratio, s.low, s.high));
+  } else {
+    print("no trials saved are given: there is no baseline, or a design does not reach the criterion in these trials");
   }
   return done;
 }
@@ -231,6 +242,7 @@ int check_command(const Options& options) {
   const auto executor = make_executor(options.threads);
   const auto experiment = loop::build(spec, folder_of(options.file), static_cast<std::uint64_t>(spec.seed), *executor);
   io::window_of(spec.record.durability);
+  if (spec.compare) loop::check_comparison(document, options.file, folder_of(options.file), *executor);
   const Table out = loop::resolved(experiment->spec);
   print(options.json ? io::to_json(out) : to_toml(out));
   return done;

@@ -43,6 +43,10 @@ class BallDesign final : public Design {
     out.values.resize(dim_);
     const BallOptimum best =
         search_(std::get<models::GaussianView>(belief), plan.last, seed_, trial, budget, *plan.scratch, out.values);
+    if (!std::isfinite(best.utility))
+      throw RunError(
+          {"belief", "one whose utilities are finite", number_text(best.utility), "Its variances or the stimulus' power overflow."},
+          static_cast<std::int64_t>(trial));
     out.utility = best.utility;
     out.units = best.units;
   }

@@ -68,11 +68,11 @@ std::optional<Saving> saving_of(const Comparison& c, const CompareSpec& spec, st
   if (adaptive == c.designs.end() || baseline == c.designs.end()) return {};
   // not half_logdet or entropy by default: a design is not judged by its own uncertainty alone
   std::string name = spec.metric;
-  if (name.empty()) name = baseline->bands[0].metric == Metric::relative_error ? "relative_error" : "heldout_bits_per_spike";
+  if (name == "auto") name = baseline->bands[0].metric == Metric::relative_error ? "relative_error" : "heldout_bits_per_spike";
   std::size_t at = 0;
   while (at < baseline->bands.size() && metric_info[static_cast<std::size_t>(baseline->bands[at].metric)].name != name) ++at;
   if (at == baseline->bands.size()) {
-    if (spec.metric.empty()) return {};
+    if (spec.metric == "auto") return {};
     throw SpecError({"compare.metric", "one that this experiment has", "\"" + name + "\"", ""});
   }
   Saving s;
@@ -144,6 +144,9 @@ std::vector<Arm> arms_of(const Table& document, const std::string& file, const S
         throw SpecError({path + ".role", "one of adaptive, baseline", display(*role), ""});
       arm.baseline = *role->text() == "baseline";
     }
+    if (arm.spec.design.deadline_ms)
+      throw SpecError({path + ".design.deadline_ms", "absent in a comparison", number_text(*arm.spec.design.deadline_ms) + " ms",
+                       "A deadline would make the result depend on the machine's load."});
     if (arm.spec.num_trials != spec.num_trials)
       throw SpecError({path + ".num_trials", "the experiment's", fmt::format("{}", arm.spec.num_trials), ""});
     arms.push_back(std::move(arm));
@@ -152,6 +155,12 @@ std::vector<Arm> arms_of(const Table& document, const std::string& file, const S
 }
 
 }  // namespace
+
+void check_comparison(const Table& document, const std::string& file, const std::string& folder, Executor& executor) {
+  const Spec spec = read_spec(document, file);
+  trial_counts(spec);
+  for (const Arm& arm : arms_of(document, file, spec)) build(arm.spec, folder, static_cast<std::uint64_t>(spec.seed), executor);
+}
 
 Comparison compare(const Table& document, const std::string& file, const std::string& folder, Executor& executor,
                    const std::function<void(std::int64_t, std::int64_t)>& progress) {

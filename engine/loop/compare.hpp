@@ -48,6 +48,9 @@ struct Comparison {
 Comparison compare(const Table& document, const std::string& file, const std::string& folder, Executor& executor,
                    const std::function<void(std::int64_t done, std::int64_t all)>& progress = {});
 
+/// Builds every design of a comparison without running it. Throws: SpecError, IoError.
+void check_comparison(const Table& document, const std::string& file, const std::string& folder, Executor& executor);
+
 /// {"format": 1, "num_seeds", "designs": [{"name", "role", "trials", "metrics": {name: {"mean", "low", "high"}}}], "saving"}
 Value to_document(const Comparison& comparison);
 

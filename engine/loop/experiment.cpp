@@ -27,6 +27,8 @@ std::string kind_of(const Table& model) {
   throw SpecError({"model.kind", "one of glm, tuning_curve, psychometric", "\"" + got + "\"", did_you_mean(got, kinds)});
 }
 
+constexpr std::int64_t max_dim = 4096;  // of a stimulus
+
 void build_stimuli(Experiment& e, const std::string& folder) {
   const StimulusSpec& s = e.spec.stimulus;
   design::StimulusSet& set = e.stimuli;
@@ -60,7 +62,11 @@ void build_stimuli(Experiment& e, const std::string& folder) {
   } else {
     if (s.shape.empty()) throw SpecError({"stimulus.shape", "given for this kind, for example [8, 8]", "nothing", ""});
     set.dim = 1;
-    for (std::int64_t n : s.shape) set.dim *= static_cast<std::size_t>(n);
+    for (std::int64_t n : s.shape) {
+      if (n > max_dim || set.dim * static_cast<std::size_t>(n) > max_dim)
+        throw SpecError({"stimulus.shape", fmt::format("at most {} values", max_dim), display(to_value(s.shape)), ""});
+      set.dim *= static_cast<std::size_t>(n);
+    }
     set.power = s.power;
     if (s.kind == "random_pool") {
       set.pool.resize(static_cast<std::size_t>(s.num) * set.dim);
@@ -68,7 +74,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
         Stream(e.seed, Purpose::pool, i).fill_sphere({&set.pool[i * set.dim], set.dim}, std::sqrt(s.power));
     }
   }
-  if (set.dim > 4096) throw SpecError({"stimulus.shape", "at most 4096 values", fmt::format("{}", set.dim), ""});
+  if (set.dim > static_cast<std::size_t>(max_dim))
+    throw SpecError({"stimulus.shape", fmt::format("at most {} values", max_dim), fmt::format("{}", set.dim), ""});
   if (set.once && e.spec.num_trials > static_cast<std::int64_t>(set.num()))
     throw SpecError({"num_trials",
                      fmt::format("<= {}, the number of recorded trials, each of which can be presented once", set.num()),

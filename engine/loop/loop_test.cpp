@@ -48,8 +48,14 @@ TEST(Spec, MistakesAreNamedWithTheirPlaceAndTheNearestName) {
             std::string::npos);
   EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"").find("line"), std::string::npos);
   EXPECT_NE(message_of("format = 2").find("format: must be 1 (got 2)"), std::string::npos);
-  EXPECT_NE(message_of("format = 1\nseed = 1\nnum_trials = 0").find("num_trials: must be >= 1 (got 0)"), std::string::npos);
+  EXPECT_NE(message_of("format = 1\nseed = 1\nnum_trials = 0").find("num_trials: must be between 1 and 1000000000 (got 0)"), std::string::npos);
   EXPECT_NE(message_of(base + "[design]\nkind = \"random\"\nlaw = \"pool\"").find("design.law"), std::string::npos);
+}
+
+TEST(Spec, SizesThatOverflowAreRefused) {
+  std::string text = small_ball;
+  text.replace(text.find("[4, 4]"), 6, "[4294967296, 4294967296]");
+  EXPECT_NE(message_of(text).find("stimulus.shape: must be at most 4096 values"), std::string::npos);
 }
 
 TEST(Spec, OverlaysReachSingleKeysOfTables) {
@@ -177,6 +183,14 @@ TEST(Compare, IsTheSameAtAnyNumberOfThreadsAndSavesTrials) {
   }
   ASSERT_TRUE(one.saving.has_value());
   EXPECT_GT(one.saving->ratio, 1);
+}
+
+TEST(Compare, RefusesDesignsThatCouldNotBeRepeated) {
+  const auto executor = make_serial_executor();
+  const Table doc = document(std::string(small_ball) +
+                             "[compare]\nnum_seeds = 1\n[[compare.design]]\nname = \"hurried\"\n"
+                             "design = { deadline_ms = 1.0 }\n");
+  EXPECT_THROW(check_comparison(doc, "t", "", *executor), SpecError);
 }
 
 TEST(Metrics, HeldOutMeasuresAgreeWithTheirDefinitions) {

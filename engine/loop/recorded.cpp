@@ -126,6 +126,11 @@ std::shared_ptr<const Recording> read_recording(const std::string& folder) {
     if (const std::string* text = value.text(); text && (key == "citation" || key == "text")) recording->source = *text;
   recording->stimuli = read_matrix(folder + "/stimuli.npy", {trials.num_trials, trials.dim}).values;
   recording->responses = read_matrix(folder + "/responses.npy", {trials.num_trials}).values;
+  if (recording->kind != ResponseKind::trace)
+    for (std::size_t i = 0; i < recording->responses.size(); ++i)
+      if (const double r = recording->responses[i]; r < 0 || r != std::floor(r))
+        throw SpecError(
+            {fmt::format("{}/responses.npy[{}]", folder, i), "a whole number >= 0", number_text(r), fmt::format("trial {}.", i)});
   recording->pool_first = trials.split.pool[0];
   recording->pool_last = trials.split.pool[1];
   if (!trials.split.held_out.empty()) {

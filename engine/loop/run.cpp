@@ -184,6 +184,13 @@ ReplayResult replay(const Experiment& experiment, const io::RecordReader& reader
     }
   });
   learner.finish();
+  // the final estimate, where the run came to its end
+  for (const auto& [name, recomputed] : {std::pair{"mean", learner.mean()}, std::pair{"sd", learner.sd()}})
+    for (const auto& [trials, array] : reader.arrays(name))
+      if (result.first_difference < 0 && trials == learner.num_trials() && array != recomputed) {
+        result.first_difference = trials - 1;
+        result.difference = fmt::format("the final {}", name);
+      }
   result.digest = learner.digest();
   return result;
 }

@@ -8,6 +8,15 @@ namespace hartline::loop {
 
 namespace {
 
+/// A value from the command line has no line in the file.
+void forget_lines(Value& value) {
+  value.line = 0;
+  if (List* list = value.list())
+    for (Value& item : *list) forget_lines(item);
+  if (Table* table = value.table())
+    for (auto& [key, item] : table->items) forget_lines(item);
+}
+
 void overlay(Table& base, const Table& over) {
   for (const auto& [key, value] : over.items) {
     Value* existing = base.find(key);
@@ -32,6 +41,7 @@ Table read_document(const std::string& path, const std::vector<std::string>& ove
       const auto at = text.find('=');
       over = io::parse_toml(text.substr(0, at + 1) + "\"" + text.substr(at + 1) + "\"", "--set");
     }
+    for (auto& [key, value] : over.items) forget_lines(value);
     overlay(document, over);
   }
   return document;
@@ -48,6 +58,14 @@ Spec read_spec(const Table& document, const std::string& file) {
     if (const auto dot = spec.title.rfind(".toml"); dot != std::string::npos) spec.title.resize(dot);
   }
   return spec;
+}
+
+Spec recorded_spec(const std::string& configuration, const std::string& record) {
+  try {
+    return read_spec(io::parse_toml(configuration, record), record);
+  } catch (const SpecError& error) {
+    throw IoError({record, "an intact record", "a configuration that cannot be read", error.what()});
+  }
 }
 
 Table resolved(const Spec& spec) { return *to_value(spec).table(); }

@@ -109,7 +109,7 @@ struct CompareSpec {
   std::int64_t num_seeds = 20;
   std::vector<std::int64_t> at;
   std::int64_t num_held_out = 1000;
-  std::string metric;
+  std::string metric = "auto";
   std::optional<double> criterion;
   std::vector<Table> design;
 
@@ -119,7 +119,8 @@ struct CompareSpec {
     field("at", &CompareSpec::at, "trials", at_least(0), "trial counts at which to measure; default: log-spaced");
     field("num_held_out", &CompareSpec::num_held_out, "", non_negative(), "held-out trials of a simulated subject");
     field("metric", &CompareSpec::metric, "",
-          one_of({"", "relative_error", "half_logdet", "entropy", "heldout_correlation", "heldout_bits_per_spike"}),
+          one_of({"auto", "relative_error", "half_logdet", "entropy", "heldout_correlation", "heldout_bits_per_spike",
+                  "heldout_log_likelihood"}),
           "of the trials to criterion");
     field("criterion", &CompareSpec::criterion, "", any(), "value of metric to reach; default: the baseline's last");
     field("design", &CompareSpec::design, "", any(), "name, and the tables that this design overrides");
@@ -145,7 +146,7 @@ struct Spec {
     field("format", &Spec::format, "", required(between(1, 1)), "version of this file's format");
     field("title", &Spec::title, "", any(), "name of the experiment");
     field("seed", &Spec::seed, "", required(non_negative()), "seed of everything random");
-    field("num_trials", &Spec::num_trials, "", required(at_least(1)), "how many stimuli are presented");
+    field("num_trials", &Spec::num_trials, "", required(between(1, 1e9)), "how many stimuli are presented");
     field("subject", &Spec::subject, "", any(), "who responds");
     field("stimulus", &Spec::stimulus, "", required(), "what may be shown");
     field("model", &Spec::model, "", required(), "how responses are thought to arise");
@@ -160,6 +161,9 @@ struct Spec {
 /// Throws: SpecError with the place of what is wrong.
 Table read_document(const std::string& path, const std::vector<std::string>& overrides);
 Spec read_spec(const Table& document, const std::string& file);
+
+/// The experiment that a record holds. Throws: IoError where its configuration cannot be read.
+Spec recorded_spec(const std::string& configuration, const std::string& record);
 
 /// The document with every default written out.
 Table resolved(const Spec& spec);

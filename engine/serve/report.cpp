@@ -39,8 +39,7 @@ Value report_document(const std::string& path, Executor& executor) {
   Value comparison;
   for (const auto& [name, text] : reader.documents())
     if (name == "comparison") comparison = io::parse_json(text);
-  const Table configuration = io::parse_toml(info.configuration, path);
-  const loop::Spec spec = loop::read_spec(configuration, path);
+  const loop::Spec spec = loop::recorded_spec(info.configuration, path);
   const auto experiment = loop::build(spec, "", info.seed, executor);
   const std::int64_t num_trials = reader.num_trials();
 
@@ -62,7 +61,9 @@ Value report_document(const std::string& path, Executor& executor) {
     sections.add_trial(trial, learner);
     snapshot();
   });
-  learner.finish();
+  if (num_trials >= spec.num_trials) learner.finish();
+  const auto truths = reader.arrays("truth");
+  sections.end(learner, truths.empty() ? std::vector<double>{} : truths.back().second.values);
 
   Table document;
   document.set("format", 1);

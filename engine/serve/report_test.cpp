@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -51,7 +52,21 @@ TEST(Report, NumbersEqualTheRecord) {
   EXPECT_EQ(at(snapshots.front(), "trial"), Value(0));
   EXPECT_EQ(at(snapshots.back(), "trial"), Value(25));
   EXPECT_EQ(at(snapshots.back(), "mean").list()->size(), 12u);
+  const auto means = reader.arrays("mean");
+  EXPECT_EQ(at(snapshots.back(), "mean"), numbers(means.back().second.values));  // also after the final refit
   EXPECT_EQ(at(at(document, "estimate"), "kind"), Value("image"));
+}
+
+TEST(Report, DriftingTruthIsTheOneAtTheEnd) {
+  const std::string path = make_record(
+      "format = 1\nseed = 1\nnum_trials = 20\nsubject = { truth = \"gabor\", drift_per_s = 0.01 }\n"
+      "stimulus = { kind = \"ball\", shape = [3, 4] }\nmodel = { kind = \"glm\" }\nbelief = { drift_per_s = 0.01 }\n");
+  const auto executor = make_serial_executor();
+  const Value document = report_document(path, *executor);
+  const io::RecordReader reader(path);
+  EXPECT_EQ(at(at(document, "estimate"), "truth"), numbers(reader.arrays("truth").back().second.values));
+  for (const Value& value : *at(at(document, "trials"), "half_logdet").list())
+    EXPECT_TRUE(std::isfinite(std::get<double>(value.is)));
 }
 
 TEST(Report, GridReportsHoldCurveAndMarginals) {

@@ -46,6 +46,7 @@ constexpr std::size_t max_strip = 60;
 Sections::Sections(const loop::Experiment& experiment)
     : e_(experiment), marginals_(experiment.grid() ? experiment.model->num_parameters : 0) {
   strip_every_ = std::max<std::int64_t>(1, e_.spec.num_trials / static_cast<std::int64_t>(max_strip));
+  truth_ = e_.truth;
   if (const auto* grid = e_.grid(); grid && !e_.truth.empty()) {
     double outcome[64];
     for (std::size_t x = 0; x < grid->num_stimuli(); ++x) {
@@ -66,7 +67,7 @@ void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
   worst_lateness_ms_ = std::max(worst_lateness_ms_, trial.lateness_ms);
   const auto capability = after.capability();
   if (const auto* view = std::get_if<models::GaussianView>(&capability))
-    uncertainty_.emplace_back(view->half_logdet);
+    uncertainty_.emplace_back(view->dim <= 200 ? models::half_logdet(*view) : view->half_logdet);
   else
     uncertainty_.emplace_back(models::entropy(dynamic_cast<const models::GridBelief&>(after.belief())));
   if (!e_.truth.empty() && e_.spec.subject.drift_per_s == 0) {
@@ -140,6 +141,15 @@ void Sections::add_snapshot(loop::Learner& learner) {
   utility_snapshots_.emplace_back(curve);
 }
 
+void Sections::end(loop::Learner& learner, const std::vector<double>& truth) {
+  if (!truth.empty()) truth_ = truth;
+  if (!truth_.empty()) last_error_ = loop::measure(e_, learner, truth_, {}, {Metric::relative_error})[0];
+  snapshots_.pop_back();
+  if (!utility_snapshots_.empty() && learner.num_trials() < e_.spec.num_trials) utility_snapshots_.pop_back();
+  for (List& marginal : marginals_) marginal.pop_back();
+  add_snapshot(learner);
+}
+
 std::string Sections::sentence(const loop::Learner& end, const std::string& note) const {
   std::string what =
       e_.grid() ? (e_.grid()->family().num_choices() > 0 ? "psychometric function" : "tuning curve") : "receptive field";
@@ -147,7 +157,7 @@ std::string Sections::sentence(const loop::Learner& end, const std::string& note
   if (!e_.recording && e_.model->response_kind == ResponseKind::choice) who = "a simulated observer";
   std::string text = fmt::format("The {} of {}, measured in {} trials with {} stimuli", what, who, end.num_trials(),
                                  e_.spec.design.kind == "infomax" ? "adaptively chosen" : e_.spec.design.kind);
-  if (!error_.empty())
+  if (!truth_.empty())
     text += fmt::format("; the estimate has a relative error of {:.2g}", last_error_);
   else
     text += fmt::format("; the truth is not known");
@@ -168,7 +178,7 @@ Value Sections::figures(const loop::Learner& end, const Value& comparison,
     saved.set("high", *member(*saving, "high"));
     out.emplace_back(saved);
   }
-  if (!error_.empty())
+  if (!truth_.empty())
     out.emplace_back(figure("Relative error", last_error_, "", 2,
                             e_.grid() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
   // information gained = fall of the belief's entropy
@@ -218,7 +228,7 @@ Value Sections::estimate() const {
       out.set("names", names);
     }
     if (!e_.truth.empty()) {
-      std::vector<double> truth = e_.truth;
+      std::vector<double> truth = truth_;
       if (is_image()) truth.resize(e_.stimuli.dim);
       out.set("truth", numbers(truth));
     }

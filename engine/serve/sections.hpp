@@ -19,6 +19,9 @@ class Sections {
 
   void add_trial(const Trial& trial, const loop::Learner& after);
   void add_snapshot(loop::Learner& learner);
+  /// Takes the last snapshot again, after a final refit. `truth`: the subject's parameters at the end, where a drift has moved
+  /// them.
+  void end(loop::Learner& learner, const std::vector<double>& truth);
 
   std::string sentence(const loop::Learner& end, const std::string& note) const;
   Value figures(const loop::Learner& end, const Value& comparison,
@@ -35,6 +38,7 @@ class Sections {
   bool is_image() const;
 
   const loop::Experiment& e_;
+  std::vector<double> truth_;  // the parameters that the estimate is drawn beside; empty: not known
   std::vector<double> truth_curve_;
   List snapshots_, utility_snapshots_, strip_, observations_;
   std::vector<List> marginals_;  // [num_parameters] snapshots
