@@ -48,7 +48,8 @@ TEST(Spec, MistakesAreNamedWithTheirPlaceAndTheNearestName) {
             std::string::npos);
   EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"").find("line"), std::string::npos);
   EXPECT_NE(message_of("format = 2").find("format: must be 1 (got 2)"), std::string::npos);
-  EXPECT_NE(message_of("format = 1\nseed = 1\nnum_trials = 0").find("num_trials: must be between 1 and 1000000000 (got 0)"), std::string::npos);
+  EXPECT_NE(message_of("format = 1\nseed = 1\nnum_trials = 0").find("num_trials: must be between 1 and 1000000000 (got 0)"),
+            std::string::npos);
   EXPECT_NE(message_of(base + "[design]\nkind = \"random\"\nlaw = \"pool\"").find("design.law"), std::string::npos);
 }
 
