@@ -80,18 +80,8 @@ class RecordedSubject final : public Subject {
                       fmt::format("pool[{}], shown in trial {}", item->index, shown_in), "A recorded trial has a single answer."},
                      trial.index);
     shown_in = trial.index;
-    trial.rendered.stimulus = trial.requested.stimulus;
-    trial.delivered.stimulus = trial.requested.stimulus;
-    trial.requested.clock.assign("recording");
-    trial.rendered.clock.assign("recording");
-    trial.delivered.clock.assign("recording");
-    trial.requested.time_ns = trial.rendered.time_ns = trial.delivered.time_ns =
-        static_cast<std::int64_t>(std::llround(trial_ms_ * 1e6 * static_cast<double>(trial.index)));
-    trial.response.kind = recording_->kind;
-    trial.response.num_cells = trial.response.num_bins = 1;
-    trial.response.values.assign(1, recording_->responses[static_cast<std::size_t>(recording_->pool_first + item->index)]);
-    trial.response.marks.assign(1, Mark::observed);
-    trial.answered = true;
+    answer_as_requested(trial, "recording", trial_ms_, recording_->kind,
+                        recording_->responses[static_cast<std::size_t>(recording_->pool_first + item->index)]);
   }
 
  private:

@@ -40,20 +40,8 @@ class SimulatedSubject final : public Subject {
 
   void present(std::span<const double> values, Trial& trial) override {
     drift_to(trial.index);
-    trial.rendered.stimulus = trial.requested.stimulus;
-    trial.delivered.stimulus = trial.requested.stimulus;
-    trial.requested.clock.assign("subject");
-    trial.rendered.clock.assign("subject");
-    trial.delivered.clock.assign("subject");
-    trial.requested.time_ns = trial.rendered.time_ns = trial.delivered.time_ns =
-        static_cast<std::int64_t>(std::llround(spec_.trial_ms * 1e6 * static_cast<double>(trial.index)));
-
     Stream stream(seed_, Purpose::response, static_cast<std::uint64_t>(trial.index));
-    trial.response.kind = model_.response_kind;
-    trial.response.num_cells = trial.response.num_bins = 1;
-    trial.response.values.assign(1, respond(values, stream));
-    trial.response.marks.assign(1, Mark::observed);
-    trial.answered = true;
+    answer_as_requested(trial, "subject", spec_.trial_ms, model_.response_kind, respond(values, stream));
   }
 
   std::vector<double> truth() const override { return theta_; }

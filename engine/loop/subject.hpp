@@ -26,6 +26,10 @@ class Subject {
   virtual std::vector<double> truth() const { return {}; }
 };
 
+/// Completes the trial of a subject that shows exactly what was requested and gives one observed value; trials are `trial_ms`
+/// apart.
+void answer_as_requested(Trial& trial, const char* clock, double trial_ms, ResponseKind kind, double value);
+
 /// Parameters of a simulated subject before any drift, [num_parameters].
 /// Throws: SpecError where they do not fit the model.
 std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& model, const std::vector<std::int64_t>& shape,
