@@ -21,6 +21,10 @@ enum class Purpose : std::uint32_t {
   bootstrap = 8,  // intervals
   token = 9,      // tokens of trials
   test = 10,      // tests and benchmarks
+  arm = 11,       // which arm a trial serves
+  mismatch = 12,  // the randomisation of the mismatch test
+  imagine = 13,   // responses that are still to come
+  sensor = 14,    // what befalls a response on its way: losses, delays
 };
 
 /// A stream of random numbers (Philox 4x64, ten rounds).

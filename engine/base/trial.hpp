@@ -50,6 +50,7 @@ enum class Mark : std::uint8_t {
   missing,   // at random, for the stated reason: the belief may skip it
   censored,  // the value is a lower bound: enters through its tail probability
   blanked,   // artefact fixed by the stimulus: the belief may skip it
+  pending,   // not here yet: enters as its expected information; never written down
 };
 
 /// What came back, [num_cells, num_bins].
@@ -62,11 +63,21 @@ struct Response {
   std::string reason;          // of what is missing
 };
 
+/// What a trial is for.
+enum class Role : std::uint8_t {
+  measure,   // chosen by the arm's design
+  explore,   // drawn at random, by the design's exploration share
+  validate,  // of the repeated validation set: never enters a belief
+};
+
 /// One trial: the decision, the stimulus at its three stations, and the response.
 struct Trial {
   std::int64_t index = 0;    // 0-based
   std::int64_t attempt = 1;  // 2 and more: presented again after an interruption
   std::uint64_t token = 0;   // names the trial to the subject
+  std::int64_t arm = 0;      // whose belief it serves
+  Role role = Role::measure;
+  std::int64_t num_learned = 0;  // earlier trials that had been taken in when it was chosen
   Presentation requested;    // as chosen
   Presentation rendered;     // clipped, 8-bit, gamma
   Presentation delivered;    // as reported by the subject; beliefs use this one

@@ -135,19 +135,19 @@ class LinearPoolDesign final : public Design {
 
   /// Brings mean and variance of every member up to the belief.
   void project(LinearPoolPlan& plan, const GaussianView& view) const {
-    const auto& change = view.change;
+    const models::BeliefChange& change = view.change;
     if (plan.fresh && plan.version == change.version) return;
     const bool follow = plan.fresh && change.exact && plan.version + 1 == change.version && change.version % refresh_every != 0;
     executor_.for_each_block(static_cast<int>(num_blocks_), [&](int k) {
       const auto block = static_cast<std::size_t>(k);
-      follow ? project_change(plan, view, block) : project_anew(plan, view, block);
+      if (!follow) return project_anew(plan, view, block);
+      for (const models::RankOneChange& step : change.steps) project_change(plan, view, step, block);
     });
     plan.version = change.version;
     plan.fresh = true;
   }
 
-  void project_change(LinearPoolPlan& plan, const GaussianView& view, std::size_t block) const {
-    const auto& change = view.change;
+  void project_change(LinearPoolPlan& plan, const GaussianView& view, const models::RankOneChange& change, std::size_t block) const {
     const double bias_g = view.dim > set_.dim ? change.g[set_.dim] : 0;
     const bool moved = change.shrink != 0 || change.mean_step != 0;
     if (moved) {

@@ -15,7 +15,8 @@ Learner::Learner(const Experiment& experiment)
   if (keeps_history_) {
     const auto num = static_cast<std::size_t>(experiment.spec.num_trials);
     history_.stimuli.reserve(num * experiment.stimuli.dim);
-    history_.responses.reserve(num);
+    history_.values.reserve(num);
+    history_.marks.reserve(num);
   }
 }
 
@@ -35,7 +36,8 @@ void Learner::learn(Trial& trial) {
   ++num_trials_;
   if (keeps_history_ && update.used) {
     history_.stimuli.insert(history_.stimuli.end(), x.begin(), x.end());
-    history_.responses.push_back(trial.response.values[0]);
+    history_.values.push_back(trial.response.values[0]);
+    history_.marks.push_back(models::mark_of(trial.response, 0));
     ++history_.num_trials;
   }
   if (experiment_.refine_every > 0) {
@@ -62,14 +64,15 @@ void Learner::take_refit() {
   Response response;
   response.kind = experiment_.model->response_kind;
   for (std::size_t t = refit_history_; t < history_.num_trials; ++t) {
-    response.values.assign(1, history_.responses[t]);
+    response.values.assign(1, history_.values[t]);
+    response.marks.assign(1, history_.marks[t]);
     experiment_.model->update(*fork, {&history_.stimuli[t * dim], dim}, response, 0);
   }
   auto& current = dynamic_cast<models::GaussianBelief&>(*belief_);
-  const std::uint64_t version = current.change.version;
+  const std::uint64_t version = current.version;
   current = dynamic_cast<const models::GaussianBelief&>(*fork);
-  current.change.version = version + 1;
-  current.change.exact = false;
+  current.version = version + 1;
+  current.exact = false;
 }
 
 void Learner::choose(std::int64_t trial, const design::Budget& budget, design::Choice& out) {

@@ -155,7 +155,7 @@ TEST(Learner, RefitBesideTheRingEqualsARefitAtOnceFollowedByTheTrialsSince) {
   for (int t = 0; t < 10; ++t) {
     const auto x = e->values(trials[static_cast<std::size_t>(t)].delivered.stimulus, t);
     history.stimuli.insert(history.stimuli.end(), x.begin(), x.end());
-    history.responses.push_back(trials[static_cast<std::size_t>(t)].response.values[0]);
+    history.values.push_back(trials[static_cast<std::size_t>(t)].response.values[0]);
     ++history.num_trials;
   }
   auto& gaussian = dynamic_cast<models::GaussianBelief&>(*belief);

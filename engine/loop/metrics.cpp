@@ -52,7 +52,8 @@ double log_predictive_sum(const Experiment& e, const Learner& learner, const Hel
   double total = 0;
   if (const auto* glm = e.glm()) {
     std::vector<double> m(num), v(num);
-    glm->project(dynamic_cast<const models::GaussianBelief&>(learner.belief()), held_out.stimuli, m, v);
+    const models::History history{num, held_out.stimuli, held_out.responses, {}};
+    glm->project(dynamic_cast<const models::GaussianBelief&>(learner.belief()), glm->rows(history), m, v);
     for (std::size_t i = 0; i < num; ++i) total += models::log_predictive(glm->law, held_out.responses[i], m[i], v[i]);
   } else {
     const auto& belief = dynamic_cast<const models::GridBelief&>(learner.belief());

@@ -36,7 +36,7 @@ std::vector<double> gabor(const GaborSpec& spec, const std::vector<std::int64_t>
 class SimulatedSubject final : public Subject {
  public:
   SimulatedSubject(const SubjectSpec& spec, const models::Model& model, std::vector<double> truth, std::uint64_t seed)
-      : spec_(spec), model_(model), glm_(dynamic_cast<const models::Glm*>(&model)), theta_(std::move(truth)), seed_(seed) {}
+      : spec_(spec), model_(model), theta_(std::move(truth)), seed_(seed) {}
 
   void present(std::span<const double> values, Trial& trial) override {
     drift_to(trial.index);
@@ -50,20 +50,11 @@ class SimulatedSubject final : public Subject {
   double respond(std::span<const double> x, Stream& stream) {
     if (spec_.lapse > 0 && stream.uniform() < spec_.lapse)
       return model_.response_kind == ResponseKind::choice ? static_cast<double>(stream.integer(2)) : 0;
-    if (spec_.overdispersion == 0) return model_.sample(theta_, x, stream);
-    const double gain = stream.gamma(1 / spec_.overdispersion, spec_.overdispersion);
-    return stream.poisson(gain * mean_count(x));
-  }
-
-  double mean_count(std::span<const double> x) const {
-    if (glm_) {
-      double rho = theta_.size() > x.size() ? theta_[x.size()] : 0;
-      for (std::size_t i = 0; i < x.size(); ++i) rho += theta_[i] * x[i];
-      return glm_->law.mean(rho);
-    }
-    double mean = 0;
-    dynamic_cast<const models::GridModel&>(model_).family().evaluate(x.data(), theta_.data(), &mean);
-    return mean;
+    models::Context context = model_.start();
+    if (spec_.overdispersion > 0) context.gain = stream.gamma(1 / spec_.overdispersion, spec_.overdispersion);
+    double response = 0;
+    model_.sample(theta_, x, context, stream, {&response, 1});
+    return response;
   }
 
   void drift_to(std::int64_t trial) {
@@ -77,7 +68,6 @@ class SimulatedSubject final : public Subject {
 
   SubjectSpec spec_;
   const models::Model& model_;
-  const models::Glm* glm_;
   std::vector<double> theta_;
   std::int64_t trial_ = 0;
   std::uint64_t seed_;

@@ -20,40 +20,71 @@ const GaussianBelief& gaussian(const Belief& belief) { return dynamic_cast<const
 
 }  // namespace
 
-GaussianBelief::GaussianBelief(std::size_t dim) : mean(dim, 0.0), covariance(dim * dim, 0.0), s(dim), g(dim), h(dim) {
-  change.g = g.data();
+GaussianBelief::GaussianBelief(std::size_t dim, std::size_t max_steps)
+    : mean(dim, 0.0), covariance(dim * dim, 0.0), steps_g(max_steps * dim), s(dim), h(dim) {
+  steps.reserve(max_steps);
 }
 
-GaussianBelief::GaussianBelief(const GaussianBelief& other) : GaussianBelief(other.mean.size()) { *this = other; }
+GaussianBelief::GaussianBelief(const GaussianBelief& other) : GaussianBelief(other.mean.size(), other.steps.capacity()) {
+  *this = other;
+}
 
 GaussianBelief& GaussianBelief::operator=(const GaussianBelief& other) {
   mean = other.mean;
   covariance = other.covariance;
   half_logdet = other.half_logdet;
+  context = other.context;
+  mean_response = other.mean_response;
+  num_responses = other.num_responses;
+  version = other.version;
+  exact = other.exact;
+  steps = other.steps;
+  pending = other.pending;
+  steps_g = other.steps_g;
+  pending_g = other.pending_g;
+  predictions = other.predictions;
   s = other.s;
-  g = other.g;
   h = other.h;
-  change = other.change;
-  change.g = g.data();
+  const std::size_t dim = mean.size();
+  for (std::size_t i = 0; i < steps.size(); ++i) steps[i].g = &steps_g[i * dim];
+  for (std::size_t i = 0; i < pending.size(); ++i) pending[i].g = &pending_g[i * dim];
   return *this;
 }
 
-Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t dim)
+double* GaussianBelief::add_step(bool is_pending) {
+  const std::size_t dim = mean.size();
+  std::vector<RankOneChange>& list = is_pending ? pending : steps;
+  std::vector<double>& store = is_pending ? pending_g : steps_g;
+  list.emplace_back();
+  if (store.size() < list.size() * dim) store.resize(list.size() * dim);
+  for (std::size_t i = 0; i < list.size(); ++i) list[i].g = &store[i * dim];
+  return &store[(list.size() - 1) * dim];
+}
+
+Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t frame_dim, const Sequence& sequence)
     : law(make_response_law(spec.response, spec.link, spec.bin_ms / 1000, spec.noise_sd, "model")),
       belief_(belief),
+      sequence_(sequence),
+      frame_dim_(frame_dim),
+      num_lags_(static_cast<std::size_t>(spec.num_lags)),
+      num_history_(static_cast<std::size_t>(spec.num_history)),
+      coupling_(spec.coupling),
       bias_(spec.bias) {
-  stimulus_dim = dim;
-  num_parameters = dim + (bias_ ? 1 : 0);
-  response_kind = law.law == Law::poisson     ? ResponseKind::counts
-                  : law.law == Law::bernoulli ? ResponseKind::choice
-                                              : ResponseKind::trace;
+  if (coupling_ && num_history_ == 0)
+    throw SpecError({"model.num_history", ">= 1 bins for coupling", "0 bins", "Coupling looks as far back as the history."});
+  if (coupling_ && sequence_.num_cells < 2)
+    throw SpecError({"model.coupling", "false for one cell", "true", "There is no other cell to look at."});
+  stimulus_dim = frame_dim * sequence_.num_frames;
+  num_bins = sequence_.num_frames;
+  num_parameters = num_lags_ * frame_dim + num_history_ * (coupling_ ? sequence_.num_cells : 1) + (bias_ ? 1 : 0);
+  response_kind = law.law == Law::bernoulli ? ResponseKind::choice : law.law == Law::gaussian ? ResponseKind::trace : ResponseKind::counts;
   if (has_drift() && belief_.refine_every > 0)
     throw SpecError({"belief.refine_every", "0 when weights drift", fmt::format("{} trials", belief_.refine_every),
                      "A refit on the whole history assumes weights that stay."});
 }
 
 std::unique_ptr<Belief> Glm::prior() const {
-  auto belief = std::make_unique<GaussianBelief>(num_parameters);
+  auto belief = std::make_unique<GaussianBelief>(num_parameters, num_bins + 2);
   for (std::size_t i = 0; i < num_parameters; ++i) {
     const bool is_bias = bias_ && i + 1 == num_parameters;
     const double sd = is_bias ? belief_.bias_sd : belief_.prior_sd;
@@ -61,121 +92,281 @@ std::unique_ptr<Belief> Glm::prior() const {
     belief->covariance[i * num_parameters + i] = sd * sd;
     belief->half_logdet += std::log(sd);
   }
+  belief->context = start();
   return belief;
+}
+
+Context Glm::start() const {
+  Context context;
+  context.frames.assign((num_lags_ - 1) * frame_dim_, 0.0);
+  context.responses.assign(num_history_ * sequence_.num_cells, 0.0);
+  return context;
+}
+
+void Glm::rest(Context& context) const {
+  std::fill(context.frames.begin(), context.frames.end(), 0.0);
+  std::fill(context.responses.begin(), context.responses.end(), 0.0);
+}
+
+void Glm::place(const Context& context, std::span<const double> stimulus, std::size_t bin, std::size_t cell, double* s) const {
+  const double* frame = stimulus.data() + bin * frame_dim_;
+  s = std::copy(frame, frame + frame_dim_, s);
+  s = std::copy(context.frames.begin(), context.frames.end(), s);
+  const std::size_t num_cells_here = sequence_.num_cells;
+  for (std::size_t j = 0; j < num_history_; ++j) *s++ = context.responses[j * num_cells_here + cell];
+  if (coupling_)
+    for (std::size_t other = 0; other < num_cells_here; ++other)
+      for (std::size_t j = 0; j < num_history_ && other != cell; ++j) *s++ = context.responses[j * num_cells_here + other];
+  if (bias_) *s = 1;
+}
+
+void Glm::advance(Context& context, std::span<const double> stimulus, std::size_t bin, std::span<const double> responses) const {
+  if (num_lags_ > 1) {
+    std::copy_backward(context.frames.begin(), context.frames.end() - static_cast<std::ptrdiff_t>(frame_dim_), context.frames.end());
+    std::copy_n(stimulus.begin() + static_cast<std::ptrdiff_t>(bin * frame_dim_), frame_dim_, context.frames.begin());
+  }
+  if (num_history_ > 0) {
+    const auto num = static_cast<std::ptrdiff_t>(sequence_.num_cells);
+    std::copy_backward(context.responses.begin(), context.responses.end() - num, context.responses.end());
+    std::copy(responses.begin(), responses.end(), context.responses.begin());
+  }
+}
+
+void Glm::let_time_pass(GaussianBelief& belief, double elapsed_s, bool is_pending) const {
+  if (!has_drift() || !(elapsed_s > 0)) return;
+  double* g = belief.add_step(is_pending);
+  const std::size_t dim = num_parameters;
+  std::fill(g, g + dim, 0.0);
+  RankOneChange& change = (is_pending ? belief.pending : belief.steps).back();
+  change.inflation = belief_.drift_per_s * elapsed_s;
+  change.bias_inflation = bias_ ? belief_.bias_drift_per_s * elapsed_s : 0;
+  for (std::size_t i = 0; i < dim; ++i)
+    belief.covariance[i * dim + i] += bias_ && i + 1 == dim ? change.bias_inflation : change.inflation;
+  belief.half_logdet = std::numeric_limits<double>::quiet_NaN();
+}
+
+namespace {
+
+/// The information D of a response that is still to come: log(1 + D v) = E log(1 + J(ρ) v), ρ ~ N(m, v).
+double expected_information(const ResponseLaw& law, double m, double v) {
+  if (!(v > 0)) return law.fisher(m);
+  static const numerics::NormalRule rule = numerics::gauss_hermite(16);
+  double total = 0;
+  for (std::size_t k = 0; k < rule.nodes.size(); ++k)
+    total += rule.weights[k] * std::log1p(v * law.fisher(m + std::sqrt(v) * rule.nodes[k]));
+  return std::expm1(total) / v;
+}
+
+}  // namespace
+
+Prediction Glm::observe(GaussianBelief& belief, const double* s, Datum datum, Mark mark, double& evidence) const {
+  const std::size_t dim = num_parameters;
+  Prediction out{0, std::nan(""), std::nan("")};
+  if (mark == Mark::missing || mark == Mark::blanked) {
+    out.mean = mean_response(numerics::dot(s, belief.mean.data(), dim), 0);
+    return out;
+  }
+  double* g = belief.add_step(mark == Mark::pending);
+  RankOneChange& change = (mark == Mark::pending ? belief.pending : belief.steps).back();
+  numerics::multiply_rows(belief.covariance.data(), dim, 0, dim, dim, s, g);
+  const double v = numerics::dot(s, g, dim);
+  const double m = numerics::dot(s, belief.mean.data(), dim);
+  double information = 0;
+  if (mark == Mark::pending) {
+    information = expected_information(law, m, v);
+    out.mean = mean_response(m, v);
+  } else {
+    out.mean = mean_response(m, v);
+    const Mode mode = find_mode(law, datum.value, m, v);
+    evidence += log_evidence(law, datum.value, m, v, mode);
+    information = law.curvature(datum.value, mode.rho);
+    if (!(information > 0)) information = datum.censored ? 0 : law.fisher(mode.rho);
+    change.mean_step = mode.step;
+    numerics::add_scaled(belief.mean.data(), mode.step, g, dim);
+    belief.num_responses += 1;
+    belief.mean_response += (datum.value - belief.mean_response) / belief.num_responses;
+  }
+  change.shrink = information / (1 + information * v);
+  const double root = std::sqrt(change.shrink);
+  for (std::size_t i = 0; i < dim; ++i) belief.h[i] = root * g[i];
+  numerics::subtract_outer(belief.covariance.data(), dim, 0, dim, belief.h.data());
+  belief.half_logdet -= 0.5 * std::log1p(information * v);
+  return out;
 }
 
 Update Glm::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const {
   auto& belief = dynamic_cast<GaussianBelief&>(any_belief);
-  check_stimulus(stimulus, stimulus_dim);
-  double r = 0;
-  const bool used = observed_value(response, response_kind, r);
-  if (used && law.law == Law::bernoulli && r > 1)
-    throw RunError({"response", "0 or 1 for bernoulli responses", fmt::format("{}", r), ""});
-
-  const std::size_t dim = num_parameters;
-  RankOneChange change{belief.change.version + 1, true, 0, 0, 0, 0, belief.g.data()};
-  if (has_drift() && elapsed_s > 0) {
-    change.inflation = belief_.drift_per_s * elapsed_s;
-    change.bias_inflation = belief_.bias_drift_per_s * elapsed_s;
-    for (std::size_t i = 0; i < dim; ++i)
-      belief.covariance[i * dim + i] += i < stimulus_dim ? change.inflation : change.bias_inflation;
-    belief.half_logdet = std::numeric_limits<double>::quiet_NaN();
+  const bool is_pending = !stimulus.empty() && mark_of(response, 0) == Mark::pending;
+  if (!stimulus.empty()) {
+    check_stimulus(stimulus, stimulus_dim);
+    check_response(response, response_kind, 1, num_bins);
+    for (std::size_t b = 0; b < num_bins; ++b)
+      if (law.law == Law::bernoulli && mark_of(response, b) == Mark::observed && response.values[b] > 1)
+        throw RunError({"response", "0 or 1 for bernoulli responses", fmt::format("{}", response.values[b]), ""});
   }
-  Update out{used, 0};
-  if (used) {
-    std::copy(stimulus.begin(), stimulus.end(), belief.s.begin());
-    if (bias_) belief.s[dim - 1] = 1;
-    numerics::multiply_rows(belief.covariance.data(), dim, 0, dim, dim, belief.s.data(), belief.g.data());
-    const double v = numerics::dot(belief.s.data(), belief.g.data(), dim);
-    const double m = numerics::dot(belief.s.data(), belief.mean.data(), dim);
-    const Mode mode = find_mode(law, r, m, v);
-    out.log_evidence = log_evidence(law, r, m, v, mode);
-    double information = law.curvature(r, mode.rho);
-    if (!(information > 0)) information = law.fisher(mode.rho);
-    change.shrink = information / (1 + information * v);
-    change.mean_step = mode.step;
-    const double root = std::sqrt(change.shrink);
-    for (std::size_t i = 0; i < dim; ++i) belief.h[i] = root * belief.g[i];
-    numerics::add_scaled(belief.mean.data(), mode.step, belief.g.data(), dim);
-    numerics::subtract_outer(belief.covariance.data(), dim, 0, dim, belief.h.data());
-    belief.half_logdet -= 0.5 * std::log1p(information * v);
+  if (!is_pending) {
+    ++belief.version;
+    belief.exact = true;
+    belief.steps.clear();
   }
-  belief.change = change;
+  let_time_pass(belief, elapsed_s, is_pending);
+  if (stimulus.empty()) return {false, 0, {}};
+  belief.predictions.resize(num_bins);
+  Update out{false, 0, belief.predictions};
+  if (sequence_.isolated) rest(belief.context);
+  for (std::size_t b = 0; b < num_bins; ++b) {
+    const Mark mark = mark_of(response, b);
+    place(belief.context, stimulus, b, 0, belief.s.data());
+    Prediction& prediction = belief.predictions[b];
+    prediction = observe(belief, belief.s.data(), {response.values[b], mark == Mark::censored}, mark, out.log_evidence);
+    out.used = out.used || mark == Mark::observed || mark == Mark::censored;
+    const bool known = mark == Mark::observed || mark == Mark::censored || (mark == Mark::blanked && std::isfinite(response.values[b]));
+    const double seen = known ? response.values[b] : prediction.mean;
+    advance(belief.context, stimulus, b, {&seen, 1});
+  }
   return out;
 }
 
-void Glm::project(const GaussianBelief& belief, std::span<const double> stimuli, std::span<double> m, std::span<double> v) const {
-  const auto dim = static_cast<Eigen::Index>(num_parameters), x_dim = static_cast<Eigen::Index>(stimulus_dim);
-  const Eigen::Map<const RowMatrix> covariance(belief.covariance.data(), dim, dim);
-  const Eigen::Map<const Eigen::VectorXd> mean(belief.mean.data(), dim);
-  const auto num = static_cast<Eigen::Index>(stimuli.size() / stimulus_dim);
-  constexpr Eigen::Index block = 64;
-  for (Eigen::Index first = 0; first < num; first += block) {
-    const Eigen::Index count = std::min(block, num - first);
-    RowMatrix s(count, dim);
-    s.leftCols(x_dim) = Eigen::Map<const RowMatrix>(stimuli.data() + first * x_dim, count, x_dim);
-    if (bias_) s.rightCols(1).setOnes();
-    const Eigen::VectorXd rho = s * mean;
-    const Eigen::VectorXd variance = (s * covariance).cwiseProduct(s).rowwise().sum();
-    for (Eigen::Index i = 0; i < count; ++i) {
-      m[static_cast<std::size_t>(first + i)] = rho[i];
-      v[static_cast<std::size_t>(first + i)] = variance[i];
-    }
+const Reach* Glm::reach(const GaussianBelief& belief, const Context& context, std::size_t cell) const {
+  if (!looks_back()) return nullptr;
+  const std::size_t dim = num_parameters, num_frames = sequence_.num_frames, num_cells_here = sequence_.num_cells;
+  Reach& reach = belief.reach;
+  reach = {frame_dim_, num_frames, num_lags_, sequence_.num_blank_bins, num_frames - sequence_.num_blank_bins, dim, nullptr};
+  if (!sequence_.isolated) reach.num_rows += num_lags_ - 1;
+  belief.fixed.assign(reach.num_rows * dim, 0.0);
+  for (std::size_t row = 0; row < reach.num_rows; ++row) {
+    const std::size_t bin = reach.first_bin + row;
+    double* s = &belief.fixed[row * dim];
+    if (!sequence_.isolated)
+      for (std::size_t lag = bin + 1; lag < num_lags_; ++lag)
+        std::copy_n(context.frames.begin() + static_cast<std::ptrdiff_t>((lag - bin - 1) * frame_dim_), frame_dim_, s + lag * frame_dim_);
+    s += num_lags_ * frame_dim_;
+    // responses that are not there yet are taken at the mean so far
+    const auto earlier = [&](std::size_t j, std::size_t of) {
+      return j >= bin && !sequence_.isolated ? context.responses[(j - bin) * num_cells_here + of] : belief.mean_response;
+    };
+    for (std::size_t j = 0; j < num_history_; ++j) *s++ = earlier(j, cell);
+    if (coupling_)
+      for (std::size_t other = 0; other < num_cells_here; ++other)
+        for (std::size_t j = 0; j < num_history_ && other != cell; ++j) *s++ = earlier(j, other);
+    if (bias_) *s = 1;
   }
-}
-
-void Glm::predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const {
-  std::vector<double> v(mean.size());
-  project(gaussian(belief), stimuli, mean, v);
-  static const numerics::NormalRule rule = numerics::gauss_hermite(32);
-  for (std::size_t i = 0; i < mean.size(); ++i) {
-    const double m = mean[i], sd = std::sqrt(v[i]);
-    if (law.link == Link::exp) {
-      mean[i] = law.mean(m + 0.5 * v[i]);
-    } else {
-      double total = 0;
-      for (std::size_t k = 0; k < rule.nodes.size(); ++k) total += rule.weights[k] * law.mean(m + sd * rule.nodes[k]);
-      mean[i] = total;
-    }
-  }
-}
-
-double Glm::linear_predictor(std::span<const double> parameters, std::span<const double> stimulus) const {
-  return numerics::dot(parameters.data(), stimulus.data(), stimulus_dim) + (bias_ ? parameters[stimulus_dim] : 0);
-}
-
-double Glm::sample(std::span<const double> parameters, std::span<const double> stimulus, Stream& stream) const {
-  return law.sample(linear_predictor(parameters, stimulus), stream);
-}
-
-double Glm::log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const {
-  return law.log_likelihood(response, linear_predictor(parameters, stimulus));
+  reach.fixed = belief.fixed.data();
+  return &reach;
 }
 
 Capability Glm::capability(const Belief& any_belief) const {
   const GaussianBelief& belief = gaussian(any_belief);
-  return GaussianView{num_parameters,     stimulus_dim, belief.mean.data(), belief.covariance.data(),
-                      belief.half_logdet, &law,         belief.change};
+  return GaussianView{num_parameters, stimulus_dim, belief.mean.data(), belief.covariance.data(), belief.half_logdet, &law,
+                      {belief.version, belief.exact, belief.steps}, belief.pending, reach(belief, belief.context, 0)};
 }
 
-void Glm::refine(GaussianBelief& belief, const History& history) const {
+Rows Glm::rows(const History& history, std::size_t cell) const {
+  Rows out;
+  const std::size_t dim = num_parameters, num_cells_here = sequence_.num_cells;
+  Context context = start();
+  std::vector<double> seen(num_cells_here);
+  double total = 0, count = 0;  // the mean response stands in for what is missing
+  for (std::size_t t = 0; t < history.num_trials; ++t) {
+    const std::span<const double> stimulus(&history.stimuli[t * stimulus_dim], stimulus_dim);
+    if (sequence_.isolated) rest(context);
+    for (std::size_t b = 0; b < num_bins; ++b) {
+      const auto at = [&](std::size_t c) { return (t * num_cells_here + c) * num_bins + b; };
+      const Mark mark = history.marks.empty() ? Mark::observed : history.marks[at(cell)];
+      if (mark == Mark::observed || mark == Mark::censored) {
+        out.s.resize((out.num + 1) * dim);
+        place(context, stimulus, b, cell, &out.s[out.num * dim]);
+        out.data.emplace_back(history.values[at(cell)], mark == Mark::censored);
+        ++out.num;
+        total += history.values[at(cell)];
+        count += 1;
+      }
+      for (std::size_t c = 0; c < num_cells_here; ++c) {
+        const bool lost = !history.marks.empty() && history.marks[at(c)] == Mark::missing;
+        seen[c] = lost ? (count > 0 ? total / count : 0) : history.values[at(c)];
+      }
+      advance(context, stimulus, b, seen);
+    }
+  }
+  return out;
+}
+
+void Glm::project(const GaussianBelief& belief, const Rows& rows, std::span<double> m, std::span<double> v) const {
+  const auto dim = static_cast<Eigen::Index>(num_parameters), num = static_cast<Eigen::Index>(rows.num);
+  const Eigen::Map<const RowMatrix> covariance(belief.covariance.data(), dim, dim);
+  const Eigen::Map<const Eigen::VectorXd> mean(belief.mean.data(), dim);
+  constexpr Eigen::Index block = 64;
+  for (Eigen::Index first = 0; first < num; first += block) {
+    const Eigen::Index count = std::min(block, num - first);
+    const Eigen::Map<const RowMatrix> s(rows.s.data() + first * dim, count, dim);
+    Eigen::Map<Eigen::VectorXd>(m.data() + first, count) = s * mean;
+    Eigen::Map<Eigen::VectorXd>(v.data() + first, count) = (s * covariance).cwiseProduct(s).rowwise().sum();
+  }
+}
+
+double Glm::mean_response(double m, double v) const {
+  if (law.link == Link::exp) return law.mean(m + 0.5 * v);
+  if (law.link == Link::identity || !(v > 0)) return law.mean(m);
+  static const numerics::NormalRule rule = numerics::gauss_hermite(32);
+  double total = 0;
+  for (std::size_t k = 0; k < rule.nodes.size(); ++k) total += rule.weights[k] * law.mean(m + std::sqrt(v) * rule.nodes[k]);
+  return total;
+}
+
+void Glm::predict(const Belief& any_belief, std::span<const double> stimuli, std::span<double> mean) const {
+  const GaussianBelief& belief = gaussian(any_belief);
+  Rows rows;
+  rows.num = num_bins;
+  rows.s.resize(num_bins * num_parameters);
+  std::vector<double> m(num_bins), v(num_bins);
+  for (std::size_t i = 0; i * num_bins < mean.size(); ++i) {
+    const std::span<const double> stimulus = stimuli.subspan(i * stimulus_dim, stimulus_dim);
+    Context context = belief.context;
+    if (sequence_.isolated) rest(context);
+    const std::vector<double> seen(sequence_.num_cells, belief.mean_response);
+    for (std::size_t b = 0; b < num_bins; ++b) {
+      place(context, stimulus, b, 0, &rows.s[b * num_parameters]);
+      advance(context, stimulus, b, seen);
+    }
+    project(belief, rows, m, v);
+    for (std::size_t b = 0; b < num_bins; ++b) mean[i * num_bins + b] = mean_response(m[b], v[b]);
+  }
+}
+
+void Glm::sample(std::span<const double> parameters, std::span<const double> stimulus, Context& context, Stream& stream,
+                 std::span<double> response) const {
+  std::vector<double> s(num_parameters);
+  if (sequence_.isolated) rest(context);
+  for (std::size_t b = 0; b < num_bins; ++b) {
+    place(context, stimulus, b, 0, s.data());
+    response[b] = law.sample(numerics::dot(s.data(), parameters.data(), num_parameters), stream, context.gain);
+    advance(context, stimulus, b, {&response[b], 1});
+  }
+}
+
+double Glm::log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const {
+  double rho = bias_ ? parameters[num_parameters - 1] : 0;
+  rho += numerics::dot(parameters.data(), stimulus.data(), stimulus_dim);
+  return law.log_likelihood(response, rho);
+}
+
+void Glm::refine(Belief& any_belief, const History& history) const {
+  auto& belief = dynamic_cast<GaussianBelief&>(any_belief);
   if (has_drift())
     throw SpecError({"belief.refine_at_end", "false when weights drift", "true", "A refit assumes weights that stay."});
-  const auto dim = static_cast<Eigen::Index>(num_parameters), x_dim = static_cast<Eigen::Index>(stimulus_dim);
-  const auto num = static_cast<Eigen::Index>(history.num_trials);
-  const auto start = prior();
-  const GaussianBelief& prior_belief = gaussian(*start);
+  const Rows data = rows(history);
+  const auto dim = static_cast<Eigen::Index>(num_parameters), num = static_cast<Eigen::Index>(data.num);
+  const auto start_belief = prior();
+  const GaussianBelief& prior_belief = gaussian(*start_belief);
   const Eigen::Map<const Eigen::VectorXd> prior_mean(prior_belief.mean.data(), dim);
-  Eigen::VectorXd prior_precision(dim);
-  for (Eigen::Index i = 0; i < dim; ++i) prior_precision[i] = 1 / prior_belief.covariance[static_cast<std::size_t>(i * dim + i)];
-
-  RowMatrix s(num, dim);
-  if (num > 0) s.leftCols(x_dim) = Eigen::Map<const RowMatrix>(history.stimuli.data(), num, x_dim);
-  if (bias_) s.rightCols(1).setOnes();
+  const Eigen::MatrixXd prior_precision =
+      Eigen::LLT<Eigen::MatrixXd>(Eigen::Map<const RowMatrix>(prior_belief.covariance.data(), dim, dim))
+          .solve(Eigen::MatrixXd::Identity(dim, dim));
+  const Eigen::Map<const RowMatrix> s(data.s.data(), num, dim);
 
   const auto log_posterior = [&](const Eigen::VectorXd& rho, const Eigen::VectorXd& theta) {
-    double total = -0.5 * (prior_precision.array() * (theta - prior_mean).array().square()).sum();
-    for (Eigen::Index t = 0; t < num; ++t) total += law.log_likelihood(history.responses[static_cast<std::size_t>(t)], rho[t]);
+    double total = -0.5 * (theta - prior_mean).dot(prior_precision * (theta - prior_mean));
+    for (Eigen::Index t = 0; t < num; ++t) total += law.log_likelihood(data.data[static_cast<std::size_t>(t)].value, rho[t]);
     return total;
   };
 
@@ -187,17 +378,17 @@ void Glm::refine(GaussianBelief& belief, const History& history) const {
     if (iteration == 100) throw RunError({"belief.refine", "", "", "No mode was found in 100 Newton steps."}, num);
     Eigen::VectorXd slope(num), root(num);
     for (Eigen::Index t = 0; t < num; ++t) {
-      const double r = history.responses[static_cast<std::size_t>(t)];
-      slope[t] = law.slope(r, rho[t]);
-      double information = law.curvature(r, rho[t]);
-      if (!(information > 0)) information = law.fisher(rho[t]);
+      const Datum r = data.data[static_cast<std::size_t>(t)];
+      slope[t] = law.slope(r.value, rho[t]);
+      double information = law.curvature(r.value, rho[t]);
+      if (!(information > 0)) information = r.censored ? 0 : law.fisher(rho[t]);
       root[t] = std::sqrt(information);
     }
-    Eigen::MatrixXd precision = prior_precision.asDiagonal();
+    Eigen::MatrixXd precision = prior_precision;
     const Eigen::MatrixXd scaled = s.transpose() * root.asDiagonal();
     precision.selfadjointView<Eigen::Lower>().rankUpdate(scaled);
     cholesky.compute(precision.selfadjointView<Eigen::Lower>());
-    const Eigen::VectorXd gradient = s.transpose() * slope - prior_precision.cwiseProduct(theta - prior_mean);
+    const Eigen::VectorXd gradient = s.transpose() * slope - prior_precision * (theta - prior_mean);
     const Eigen::VectorXd step = cholesky.solve(gradient);
     const double promised = gradient.dot(step);  // twice the gain of a full step on a quadratic
     if (promised < 1e-16 * (1 + std::abs(value))) break;
@@ -224,7 +415,9 @@ void Glm::refine(GaussianBelief& belief, const History& history) const {
           0.5 * (covariance(i, j) + covariance(j, i));
   Eigen::Map<Eigen::VectorXd>(belief.mean.data(), dim) = theta;
   belief.half_logdet = -cholesky.matrixLLT().diagonal().array().log().sum();
-  belief.change = {belief.change.version + 1, false, 0, 0, 0, 0, belief.g.data()};
+  ++belief.version;
+  belief.exact = false;
+  belief.steps.clear();
 }
 
 double half_logdet(const GaussianView& view) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -18,6 +19,10 @@ namespace {
 const GridBelief& grid(const Belief& belief) { return dynamic_cast<const GridBelief&>(belief); }
 constexpr double negligible = 1e-15;
 constexpr double max_expected_count = 600;  // exp(-λ) must stay a normal number
+
+/// log P(r >= c) for a Poisson count.
+double log_poisson_tail(double c, double rate) { return c > 0 ? std::log(boost::math::gamma_p(c, rate)) : 0; }
+
 }  // namespace
 
 GridModel::GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli, Executor& executor, std::size_t max_bytes)
@@ -144,15 +149,36 @@ void GridModel::node_log_likelihood(std::span<const double> stimulus, double res
   if (!choices) poisson_log_likelihood(out.data(), num_nodes_, response, out.data());
 }
 
-Update GridModel::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
-  auto& belief = dynamic_cast<GridBelief&>(any_belief);
-  check_stimulus(stimulus, stimulus_dim);
-  double r = 0;
-  if (!observed_value(response, response_kind, r)) return {false, 0};
-  if (family_->num_choices() > 0 && r >= static_cast<double>(num_outcomes_))
-    throw RunError({"response", fmt::format("a choice in 0 … {}", num_outcomes_ - 1), number_text(r), ""});
-  node_log_likelihood(stimulus, r, belief.log_likelihood);
-  const double evidence = log_mean_exp(belief.log_weights.data(), belief.log_likelihood.data(), num_nodes_);
+GridBelief& GridBelief::operator=(const GridBelief& other) {
+  log_weights = other.log_weights;
+  weights = other.weights;
+  active_blocks = other.active_blocks;
+  log_likelihood = other.log_likelihood;
+  outcomes = other.outcomes;
+  prediction = other.prediction;
+  num_updates = other.num_updates;
+  num_pending = other.num_pending;
+  imagined.clear();
+  outlook.clear();
+  for (const auto& belief : other.imagined) {
+    imagined.push_back(std::make_unique<GridBelief>(*belief));
+    outlook.push_back(imagined.back().get());
+  }
+  return *this;
+}
+
+void GridModel::take(GridBelief& belief, std::span<const double> stimulus, double r, bool censored, double& evidence) const {
+  if (censored) {
+    double parameters[16], outcome[64];
+    for (std::size_t n = 0; n < num_nodes_; ++n) {
+      node(n, {parameters, num_parameters});
+      family_->evaluate(stimulus.data(), parameters, outcome);
+      belief.log_likelihood[n] = log_poisson_tail(r, outcome[0]);
+    }
+  } else {
+    node_log_likelihood(stimulus, r, belief.log_likelihood);
+  }
+  evidence = log_mean_exp(belief.log_weights.data(), belief.log_likelihood.data(), num_nodes_);
   if (!std::isfinite(evidence))
     throw RunError({"response", "possible at some node", number_text(r),
                     "Every node of the grid gives it probability 0. The belief is unchanged."});
@@ -163,7 +189,66 @@ Update GridModel::update(Belief& any_belief, std::span<const double> stimulus, c
     const auto last = belief.weights.begin() + static_cast<std::ptrdiff_t>(std::min((b + 1) * block_size, num_nodes_));
     if (std::accumulate(first, last, 0.0) > negligible) belief.active_blocks.push_back(static_cast<std::uint32_t>(b));
   }
-  return {true, evidence};
+}
+
+void GridModel::imagine(GridBelief& belief, std::span<const double> stimulus) const {
+  if (belief.imagined.empty())
+    for (std::size_t k = 0; k < num_imagined; ++k) {
+      belief.imagined.push_back(std::make_unique<GridBelief>(belief));
+      belief.outlook.push_back(belief.imagined.back().get());
+    }
+  std::vector<double> parameters(num_parameters);
+  for (std::size_t k = 0; k < num_imagined; ++k) {
+    GridBelief& future = *belief.imagined[k];
+    // the seed needs no experiment: imagined responses only have to differ from future to future and from trial to trial
+    Stream stream(0, Purpose::imagine, belief.num_updates, belief.num_pending * num_imagined + k);
+    double u = (static_cast<double>(k) + stream.uniform()) / static_cast<double>(num_imagined);  // stratified
+    std::size_t n = 0;
+    while (n + 1 < num_nodes_ && u >= future.weights[n]) u -= future.weights[n++];
+    node(n, parameters);
+    const double r = Model::sample(parameters, stimulus, stream);
+    double evidence = 0;
+    take(future, stimulus, r, false, evidence);
+  }
+  ++belief.num_pending;
+}
+
+Prediction GridModel::foretell(GridBelief& belief, std::span<const double> stimulus, double r, bool censored) const {
+  const std::size_t x = find(stimulus);
+  if (x == num_stimuli() || r >= static_cast<double>(num_outcomes_)) {
+    const double below = x < num_stimuli() ? 1 : std::nan("");
+    return {response_moments(belief, stimulus).first, below, censored ? 1 : below};
+  }
+  belief.outcomes.resize(num_outcomes_);
+  predictive(belief, x, belief.outcomes);
+  const auto first = belief.outcomes.begin();
+  const double below = std::accumulate(first, first + static_cast<std::ptrdiff_t>(r), 0.0);
+  return {mean_response(belief, x).first, below, censored ? 1 : below + belief.outcomes[static_cast<std::size_t>(r)]};
+}
+
+Update GridModel::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
+  auto& belief = dynamic_cast<GridBelief&>(any_belief);
+  if (stimulus.empty()) return {false, 0, {}};
+  check_stimulus(stimulus, stimulus_dim);
+  check_response(response, response_kind, 1, 1);
+  const Mark mark = mark_of(response, 0);
+  if (mark == Mark::pending) {
+    imagine(belief, stimulus);
+    return {false, 0, {}};
+  }
+  if (mark == Mark::missing || mark == Mark::blanked) return {false, 0, {}};
+  const double r = response.values[0];
+  const int num_choices = family_->num_choices();
+  if (num_choices > 0 && r >= static_cast<double>(num_outcomes_))
+    throw RunError({"response", fmt::format("a choice in 0 … {}", num_outcomes_ - 1), number_text(r), ""});
+  if (num_choices > 0 && mark == Mark::censored)
+    throw RunError({"response.marks[0]", "observed, missing or blanked", "censored", "A choice has no lower bound."});
+  const Prediction prediction = foretell(belief, stimulus, r, mark == Mark::censored);
+  Update out{true, 0, {&belief.prediction, 1}};
+  take(belief, stimulus, r, mark == Mark::censored, out.log_evidence);
+  belief.prediction = prediction;
+  ++belief.num_updates;
+  return out;
 }
 
 double GridModel::predictive(const Belief& any_belief, std::size_t x, std::span<double> p) const {
@@ -262,16 +347,19 @@ double GridModel::log_predictive(const GridBelief& belief, std::span<const doubl
   return log_mean_exp(belief.log_weights.data(), log_likelihood.data(), num_nodes_);
 }
 
-double GridModel::sample(std::span<const double> parameters, std::span<const double> stimulus, Stream& stream) const {
+void GridModel::sample(std::span<const double> parameters, std::span<const double> stimulus, Context& context, Stream& stream,
+                       std::span<double> response) const {
   double outcome[64];
   family_->evaluate(stimulus.data(), parameters.data(), outcome);
-  if (family_->num_choices() == 0) return stream.poisson(outcome[0]);
-  double u = stream.uniform();
-  for (int c = 0; c + 1 < family_->num_choices(); ++c) {
-    if (u < outcome[c]) return c;
-    u -= outcome[c];
+  const int num_choices = family_->num_choices();
+  if (num_choices == 0) {
+    response[0] = stream.poisson(context.gain * outcome[0]);
+    return;
   }
-  return family_->num_choices() - 1;
+  double u = stream.uniform();
+  int choice = 0;
+  while (choice + 1 < num_choices && u >= outcome[choice]) u -= outcome[choice++];
+  response[0] = choice;
 }
 
 double GridModel::log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const {
@@ -294,7 +382,9 @@ std::size_t GridModel::table_bytes() const {
   return num_stimuli() * num_nodes_ * tables * sizeof(double);
 }
 
-Capability GridModel::capability(const Belief& belief) const { return DiscreteView{grid(belief).weights, this, &belief}; }
+Capability GridModel::capability(const Belief& belief) const {
+  return DiscreteView{grid(belief).weights, this, &belief, grid(belief).outlook};
+}
 
 double entropy(const GridBelief& belief) {
   double h = 0;

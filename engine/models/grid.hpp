@@ -16,12 +16,25 @@ namespace hartline::models {
 
 /// Probability of each node.
 struct GridBelief final : Belief {
+  GridBelief() = default;
+  GridBelief(const GridBelief& other) : GridBelief() { *this = other; }
+  GridBelief& operator=(const GridBelief& other);
   std::unique_ptr<Belief> fork() const override { return std::make_unique<GridBelief>(*this); }
   std::vector<double> log_weights;           // [num_nodes], normalised
   std::vector<double> weights;               // [num_nodes], exp of log_weights, sum to one
   std::vector<std::uint32_t> active_blocks;  // blocks of nodes that are not negligible together
   std::vector<double> log_likelihood;        // [num_nodes] scratch of the update
+  std::vector<double> outcomes;              // [num_outcomes] scratch
+  Prediction prediction;                     // of the last response
+  std::uint64_t num_updates = 0;
+  // Beliefs after responses that are still to come, each with its own imagined ones; empty: none is pending.
+  std::vector<std::unique_ptr<GridBelief>> imagined;
+  std::vector<const Belief*> outlook;  // the same
+  std::uint64_t num_pending = 0;
 };
+
+/// How many futures a belief imagines where responses are pending.
+constexpr std::size_t num_imagined = 8;
 
 /// A parametric family with a belief on the grid of its parameters and tables over a finite set of stimuli.
 ///
@@ -40,7 +53,9 @@ class GridModel final : public Model, public OutcomeTables {
   std::unique_ptr<Belief> prior() const override;
   Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
   void predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const override;
-  double sample(std::span<const double> parameters, std::span<const double> stimulus, Stream& stream) const override;
+  using Model::sample;
+  void sample(std::span<const double> parameters, std::span<const double> stimulus, Context& context, Stream& stream,
+              std::span<double> response) const override;
   double log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const override;
   Capability capability(const Belief& belief) const override;
 
@@ -70,6 +85,9 @@ class GridModel final : public Model, public OutcomeTables {
   /// Index of a stimulus in the set, or num_stimuli().
   std::size_t find(std::span<const double> stimulus) const;
   void fill_tables(Executor& executor);
+  void take(GridBelief& belief, std::span<const double> stimulus, double response, bool censored, double& log_evidence) const;
+  void imagine(GridBelief& belief, std::span<const double> stimulus) const;
+  Prediction foretell(GridBelief& belief, std::span<const double> stimulus, double response, bool censored) const;
   void node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const;
 
   std::unique_ptr<Family> family_;

@@ -8,27 +8,38 @@
 
 namespace hartline::models {
 
-bool observed_value(const Response& response, ResponseKind kind, double& value) {
+void check_response(const Response& response, ResponseKind kind, std::size_t num_cells, std::size_t num_bins) {
   if (response.kind != kind)
     throw RunError({"response.kind",
                     kind == ResponseKind::counts   ? "counts"
                     : kind == ResponseKind::choice ? "a choice"
                                                    : "a trace",
                     fmt::format("kind {}", static_cast<int>(response.kind)), "The model describes another kind of response."});
-  if (response.num_cells != 1 || response.num_bins != 1 || response.values.size() != 1)
-    throw RunError({"response", "one value of one cell and one bin",
-                    fmt::format("{} cells x {} bins, {} values", response.num_cells, response.num_bins, response.values.size()),
+  const std::size_t num = num_cells * num_bins;
+  if (response.num_cells != static_cast<std::int64_t>(num_cells) || response.num_bins != static_cast<std::int64_t>(num_bins) ||
+      response.values.size() != num || (!response.marks.empty() && response.marks.size() != num))
+    throw RunError({"response", fmt::format("{} cells x {} bins", num_cells, num_bins),
+                    fmt::format("{} cells x {} bins, {} values, {} marks", response.num_cells, response.num_bins,
+                                response.values.size(), response.marks.size()),
                     ""});
-  const Mark mark = response.marks.empty() ? Mark::observed : response.marks[0];
-  if (mark == Mark::missing || mark == Mark::blanked) return false;
-  if (mark == Mark::censored)
-    throw RunError({"response.marks[0]", "observed, missing or blanked", "censored",
-                    "This model has no tail probability for a censored value, and skipping it would bias the belief."});
-  value = response.values[0];
-  if (!std::isfinite(value)) throw RunError({"response", "a finite number", fmt::format("{}", value), ""});
-  if (kind != ResponseKind::trace && (value < 0 || value != std::floor(value)))
-    throw RunError({"response", "a whole number >= 0", fmt::format("{}", value), ""});
-  return true;
+  for (std::size_t i = 0; i < num; ++i) {
+    if (const Mark mark = mark_of(response, i); mark != Mark::observed && mark != Mark::censored) continue;
+    const double value = response.values[i];
+    if (!std::isfinite(value)) throw RunError({"response", "a finite number", fmt::format("{}", value), ""});
+    if (kind != ResponseKind::trace && (value < 0 || value != std::floor(value)))
+      throw RunError({"response", "a whole number >= 0", fmt::format("{}", value), ""});
+  }
+}
+
+void Model::refine(Belief&, const History&) const {
+  throw SpecError({"belief.refine_at_end", "false for this model", "true", "It has no refit."});
+}
+
+double Model::sample(std::span<const double> parameters, std::span<const double> stimulus, Stream& stream) const {
+  Context context = start();
+  double out = 0;
+  sample(parameters, stimulus, context, stream, {&out, 1});
+  return out;
 }
 
 void check_stimulus(std::span<const double> stimulus, std::size_t stimulus_dim) {

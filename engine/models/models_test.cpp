@@ -198,7 +198,7 @@ TEST(Glm, RefineFindsTheJointModeFromAnyStart) {
     const double r = glm.sample(truth, x, stream);
     glm.update(*one, x, counts(r), 0);
     history.stimuli.insert(history.stimuli.end(), x.begin(), x.end());
-    history.responses.push_back(r);
+    history.values.push_back(r);
     ++history.num_trials;
   }
   auto& stepwise = dynamic_cast<GaussianBelief&>(*one);
@@ -214,7 +214,7 @@ TEST(Glm, RefineFindsTheJointModeFromAnyStart) {
     for (std::size_t t = 0; t < 300; ++t) {
       double rho = fresh.mean[5];
       for (std::size_t j = 0; j < 5; ++j) rho += fresh.mean[j] * history.stimuli[t * 5 + j];
-      gradient += (i == 5 ? 1 : history.stimuli[t * 5 + i]) * (history.responses[t] - std::exp(rho));
+      gradient += (i == 5 ? 1 : history.stimuli[t * 5 + i]) * (history.values[t] - std::exp(rho));
     }
     EXPECT_NEAR(gradient, 0, 1e-6);
   }

@@ -109,8 +109,8 @@ double ResponseLaw::fisher(double rho) const {
   return f.df * f.df / (noise_sd * noise_sd);
 }
 
-double ResponseLaw::sample(double rho, Stream& stream) const {
-  if (law == Law::poisson) return stream.poisson(mean(rho));
+double ResponseLaw::sample(double rho, Stream& stream, double gain) const {
+  if (law == Law::poisson) return stream.poisson(gain * mean(rho));
   if (law == Law::bernoulli) return stream.uniform() < mean(rho) ? 1 : 0;
   return mean(rho) + noise_sd * stream.normal();
 }

@@ -11,6 +11,19 @@ namespace hartline::models {
 enum class Link : std::uint8_t { exp, softplus, logistic, identity };
 enum class Law : std::uint8_t { poisson, bernoulli, gaussian };
 
+/// One value of a response; censored: the true value is at least this.
+struct Datum {
+  Datum(double v = 0, bool is_censored = false) : value(v), censored(is_censored) {}  // NOLINT: a plain number is observed
+  double value;
+  bool censored;
+};
+
+/// A response as it was foretold before it came.
+struct Prediction {
+  double mean = 0;              // E[r]
+  double below = 0, up_to = 1;  // P(r' < r), P(r' <= r); NaN where nothing was observed
+};
+
 /// p(r | ρ):
 ///
 ///   poisson    r ~ Poisson(f(ρ) Δ)      f = exp, softplus or logistic (Hz), Δ the bin width in s
@@ -36,7 +49,8 @@ struct ResponseLaw {
   double curvature(double r, double rho) const;
   /// E_r[curvature], the expected (Fisher) information; never negative
   double fisher(double rho) const;
-  double sample(double rho, Stream& stream) const;
+  /// `gain`: factor on the rate of counts.
+  double sample(double rho, Stream& stream, double gain = 1) const;
 
   /// log p(r | ρ) is concave in ρ for every r: exp and softplus counts, logistic choices, identity traces.
   bool log_concave() const;
