@@ -204,6 +204,7 @@ Update Glm::update(Belief& any_belief, std::span<const double> stimulus, const R
       if (law.law == Law::bernoulli && mark_of(response, b) == Mark::observed && response.values[b] > 1)
         throw RunError({"response", "0 or 1 for bernoulli responses", fmt::format("{}", response.values[b]), ""});
   }
+  if (stimulus.empty() && !(has_drift() && elapsed_s > 0)) return {false, 0, {}};
   if (!is_pending) {
     ++belief.version;
     belief.exact = true;
