@@ -17,4 +17,17 @@ std::uint64_t content_hash(const double* values, std::size_t count) {
   return hash;
 }
 
+void copy_decision(const Trial& from, Trial& to) {
+  to.index = from.index;
+  to.attempt = from.attempt;
+  to.token = from.token;
+  to.arm = from.arm;
+  to.role = from.role;
+  to.num_learned = from.num_learned;
+  to.requested = from.requested;
+  to.utility = from.utility;
+  to.units = from.units;
+  to.lateness_ms = from.lateness_ms;
+}
+
 }  // namespace hartline

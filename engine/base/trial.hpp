@@ -92,6 +92,9 @@ struct Trial {
 
 enum class Level : std::uint8_t { info, warning };
 
+/// Copies what a decision holds: all of a trial that is known before the stimulus is presented.
+void copy_decision(const Trial& from, Trial& to);
+
 /// Something worth telling that is not a trial.
 struct Event {
   std::int64_t trial = 0;

@@ -54,6 +54,9 @@ inline Trial example_trial(int index) {
     response.marks = {Mark::observed, Mark::missing, Mark::censored, Mark::blanked};
     response.reason = "sorting failed";
   }
+  trial.arm = index % 2;
+  trial.role = static_cast<Role>(index % 3);
+  trial.num_learned = index - index % 2;
   trial.answered = true;
   trial.utility = 0.1 * x;
   trial.units = 100 + index;
@@ -95,6 +98,9 @@ inline std::string text_of(const Trial& trial) {
   add(trial.index);
   add(trial.attempt);
   add(trial.token);
+  add(trial.arm);
+  add(static_cast<int>(trial.role));
+  add(trial.num_learned);
   for (const Presentation* station : {&trial.requested, &trial.rendered, &trial.delivered}) {
     add(station->time_ns);
     (out += station->clock) += '|';

@@ -6,13 +6,7 @@ namespace hartline::io {
 
 void MemoryRecord::decide(const Trial& trial) {
   Trial kept;
-  kept.index = trial.index;
-  kept.attempt = trial.attempt;
-  kept.token = trial.token;
-  kept.requested = trial.requested;
-  kept.utility = trial.utility;
-  kept.units = trial.units;
-  kept.lateness_ms = trial.lateness_ms;
+  copy_decision(trial, kept);
   if (!trials_.emplace(std::pair(trial.index, trial.attempt), std::move(kept)).second)
     throw InternalError("trial " + std::to_string(trial.index) + ", attempt " + std::to_string(trial.attempt) +
                         ", was decided twice.");

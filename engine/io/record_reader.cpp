@@ -211,7 +211,8 @@ std::int64_t RecordReader::num_trials() const {
 void RecordReader::for_each_trial(const Visitor& visit, std::int64_t first_trial) const {
   const Snapshot snapshot(database_);
   Statement row(database_,
-                "SELECT trial_idx, attempt, token, decided_at_ns, requested_ns, requested_clock, utility, units, lateness_ms, "
+                "SELECT trial_idx, attempt, token, arm, role, num_learned, decided_at_ns, requested_ns, requested_clock, utility, units, "
+                "lateness_ms, "
                 "observed_at_ns, rendered_ns, rendered_clock, delivered_ns, delivered_clock, answered, kind, num_cells, num_bins, "
                 "response, marks, reason, log_evidence FROM trial WHERE trial_idx >= ? ORDER BY trial_idx, attempt");
   Statement stimuli(database_,
@@ -230,6 +231,9 @@ void RecordReader::for_each_trial(const Visitor& visit, std::int64_t first_trial
     first = false;
     before = {trial.index, trial.attempt};
     trial.token = static_cast<std::uint64_t>(row.whole());
+    trial.arm = row.whole();
+    trial.role = static_cast<Role>(number_of(database_, row.text(), role_names));
+    trial.num_learned = row.whole();
     times.decided_at_ns = row.whole();
     trial.requested.time_ns = row.whole();
     trial.requested.clock = row.text();

@@ -1,4 +1,4 @@
-// The tables of a record, format 1 (docs/record-format.md). A reader compares them to the letter, so a change is a new format.
+// The tables of a record, format 2 (docs/record-format.md). A reader compares them to the letter, so a change is a new format.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 
 namespace hartline::io {
 
-constexpr std::int64_t record_format = 1;                   // PRAGMA user_version
+constexpr std::int64_t record_format = 2;                   // PRAGMA user_version
 constexpr std::int64_t record_application_id = 0x4852544C;  // PRAGMA application_id: "HRTL"
 
 /// What stands for an enumerator in the file, by its number.
@@ -15,7 +15,8 @@ constexpr std::array<std::string_view, 3> station_names = {"requested", "rendere
 constexpr std::array<std::string_view, 3> stimulus_kind_names = {"pool", "array", "pattern"};
 constexpr std::array<std::string_view, 4> response_kind_names = {"counts", "trace", "choice", "time"};
 constexpr std::array<std::string_view, 2> level_names = {"info", "warning"};
-constexpr int num_marks = 4;
+constexpr std::array<std::string_view, 3> role_names = {"measure", "explore", "validate"};
+constexpr int num_marks = 4;  // a pending value is never written
 
 struct TableText {
   std::string_view name;
@@ -28,6 +29,7 @@ constexpr TableText record_tables[] = {
     {"version", "CREATE TABLE version (position INTEGER PRIMARY KEY, name TEXT NOT NULL, value TEXT NOT NULL) STRICT"},
     {"trial",
      "CREATE TABLE trial (trial_idx INTEGER NOT NULL, attempt INTEGER NOT NULL, token INTEGER NOT NULL, "
+     "arm INTEGER NOT NULL, role TEXT NOT NULL, num_learned INTEGER NOT NULL, "
      "decided_at_ns INTEGER NOT NULL, requested_ns INTEGER NOT NULL, requested_clock TEXT NOT NULL, "
      "utility ANY, units INTEGER NOT NULL, lateness_ms ANY, "
      "observed_at_ns INTEGER, rendered_ns INTEGER, rendered_clock TEXT, delivered_ns INTEGER, delivered_clock TEXT, "

@@ -118,8 +118,8 @@ RecordWriter::RecordWriter(const std::string& path, const std::string& vfs)
       begin_(database_, "BEGIN IMMEDIATE"),
       commit_(database_, "COMMIT"),
       decide_(database_,
-              "INSERT INTO trial (trial_idx, attempt, token, decided_at_ns, requested_ns, requested_clock, utility, "
-              "units, lateness_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+              "INSERT INTO trial (trial_idx, attempt, token, arm, role, num_learned, decided_at_ns, requested_ns, requested_clock, "
+              "utility, units, lateness_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       observe_(database_,
                "UPDATE trial SET observed_at_ns = ?, rendered_ns = ?, rendered_clock = ?, delivered_ns = ?, "
                "delivered_clock = ?, answered = ?, kind = ?, num_cells = ?, num_bins = ?, response = ?, marks = ?, "
@@ -197,7 +197,8 @@ void RecordWriter::put_stimulus(const Trial& trial, int station, const Stimulus&
 
 void RecordWriter::decide(const Trial& trial, std::int64_t wall_ns) {
   begin();
-  decide_.restart().add(trial.index).add(trial.attempt).add(static_cast<std::int64_t>(trial.token)).add(wall_ns);
+  decide_.restart().add(trial.index).add(trial.attempt).add(static_cast<std::int64_t>(trial.token));
+  decide_.add(trial.arm).add_text(role_names[static_cast<std::size_t>(trial.role)]).add(trial.num_learned).add(wall_ns);
   decide_.add(trial.requested.time_ns).add_text(trial.requested.clock);
   decide_.add_real(trial.utility).add(trial.units).add_real(trial.lateness_ms).run();
   put_stimulus(trial, 0, trial.requested.stimulus);

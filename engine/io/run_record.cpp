@@ -234,15 +234,7 @@ std::unique_ptr<RunRecord> RunRecord::append(const std::string& path, const std:
 void RunRecord::decide(const Trial& trial) {
   check_stimulus(trial, trial.requested.stimulus);
   // Only what a decision holds is copied: the other stations would change the kind of stimulus in the slot, which allocates.
-  const std::int64_t number = queue_->push(Kind::decide, [&](Slot& slot) {
-    slot.trial.index = trial.index;
-    slot.trial.attempt = trial.attempt;
-    slot.trial.token = trial.token;
-    slot.trial.requested = trial.requested;
-    slot.trial.utility = trial.utility;
-    slot.trial.units = trial.units;
-    slot.trial.lateness_ms = trial.lateness_ms;
-  });
+  const std::int64_t number = queue_->push(Kind::decide, [&](Slot& slot) { copy_decision(trial, slot.trial); });
   if (queue_->waits_for_decisions()) queue_->wait_until_durable(number);
 }
 

@@ -328,9 +328,9 @@ TEST(RecordReader, ANewerFormatIsRefusedByReadersAndWriters) {
   const std::string path = folder / "run.hartline";
   write_example(path, 1);
   std::string bytes = read_text(path);
-  bytes[63] = 2;  // user_version is big-endian at offset 60
+  bytes[63] = 3;  // user_version is big-endian at offset 60
   write_text(path, bytes);
-  const std::string expected = path + ": must be a record of format 1 (got format 2). Read it with a newer version of Hartline.";
+  const std::string expected = path + ": must be a record of format 2 (got format 3). Read it with a newer version of Hartline.";
   EXPECT_EQ(message_of([&] { RecordReader reader(path); }), expected);
   EXPECT_EQ(message_of([&] { RunRecord::append(path); }), expected);
 }
