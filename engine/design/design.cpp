@@ -34,7 +34,7 @@ class BallDesign final : public Design {
   }
 
   void follow(Plan& plan, const Capability&, std::int64_t, std::span<const double> stimulus) const override {
-    static_cast<BallPlan&>(plan).last.assign(stimulus.begin(), stimulus.end());
+    if (!stimulus.empty()) static_cast<BallPlan&>(plan).last.assign(stimulus.begin(), stimulus.end());
   }
 
   void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {

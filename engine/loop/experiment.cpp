@@ -29,6 +29,27 @@ std::string kind_of(const Table& model) {
 
 constexpr std::int64_t max_dim = 4096;  // of a stimulus
 
+/// Every point of the axes, the last running fastest.
+void fill_grid(Experiment& e, const StimulusSpec& s) {
+  if (s.axes.empty()) throw SpecError({"stimulus.axes", "given for this kind, one table an axis", "nothing", ""});
+  std::vector<std::vector<double>> axes;
+  std::size_t num = 1;
+  e.shape.clear();
+  for (std::size_t k = 0; k < s.axes.size(); ++k) {
+    axes.push_back(s.axes[k].points(fmt::format("stimulus.axes[{}]", k)));
+    e.shape.push_back(static_cast<std::int64_t>(axes.back().size()));
+    num *= axes.back().size();
+    if (num > 1000000) throw SpecError({"stimulus.axes", "at most 1000000 points in all", fmt::format("{} and more", num), ""});
+  }
+  e.stimuli.dim = axes.size();
+  e.stimuli.pool.resize(num * axes.size());
+  for (std::size_t i = 0; i < num; ++i) {
+    std::size_t rest = i;
+    for (std::size_t k = axes.size(); k-- > 0; rest /= axes[k].size())
+      e.stimuli.pool[i * axes.size() + k] = axes[k][rest % axes[k].size()];
+  }
+}
+
 void build_stimuli(Experiment& e, const std::string& folder) {
   const StimulusSpec& s = e.spec.stimulus;
   design::StimulusSet& set = e.stimuli;
@@ -39,6 +60,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
     if (!e.recording)
       throw SpecError({"stimulus.kind", "ball, random_pool, file or axis for a simulated subject", "\"recorded\"", ""});
     e.shape = e.recording->shape;
+    e.spec.stimulus.num_frames = static_cast<std::int64_t>(e.recording->num_frames);
+    e.spec.stimulus.isolated = true;
     set.dim = e.recording->dim;
     const auto row = static_cast<std::int64_t>(set.dim);
     set.pool.assign(e.recording->stimuli.begin() + e.recording->pool_first * row,
@@ -48,6 +71,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
     set.pool = s.axis.points("stimulus.axis");
     set.dim = 1;
     e.shape = {1};
+  } else if (s.kind == "grid") {
+    fill_grid(e, s);
   } else if (s.kind == "file") {
     e.spec.stimulus.file = in_folder(folder, s.file);
     Array array = io::read_npy(s.file);
@@ -67,6 +92,7 @@ void build_stimuli(Experiment& e, const std::string& folder) {
         throw SpecError({"stimulus.shape", fmt::format("at most {} values", max_dim), display(to_value(s.shape)), ""});
       set.dim *= static_cast<std::size_t>(n);
     }
+    set.dim *= static_cast<std::size_t>(s.num_frames);
     set.power = s.power;
     if (s.kind == "random_pool") {
       set.pool.resize(static_cast<std::size_t>(s.num) * set.dim);
@@ -81,6 +107,57 @@ void build_stimuli(Experiment& e, const std::string& folder) {
                      fmt::format("<= {}, the number of recorded trials, each of which can be presented once", set.num()),
                      fmt::format("{}", e.spec.num_trials), ""});
   for (std::size_t i = 0; i < set.num(); ++i) e.pool_hash.push_back(content_hash(&set.pool[i * set.dim], set.dim));
+  if (s.num_frames > 1 && s.kind != "ball" && s.kind != "box" && s.kind != "random_pool" && s.kind != "recorded" && s.kind != "file")
+    throw SpecError({"stimulus.num_frames", "1 for stimuli of this kind", fmt::format("{}", s.num_frames), ""});
+  if (!s.duration_ms.empty() && s.duration_ms.size() != set.num())
+    throw SpecError({"stimulus.duration_ms", fmt::format("{} values, one a member of the pool", set.num()),
+                     fmt::format("{}", s.duration_ms.size()), ""});
+}
+
+void build_validation(Experiment& e) {
+  const ValidationSpec& v = e.spec.validation;
+  if (v.share == 0) return;
+  if (e.stimuli.once)
+    throw SpecError({"validation.share", "0 for recorded trials", number_text(v.share), "Each can be presented once only."});
+  e.validation.dim = e.stimuli.dim;
+  const auto num = static_cast<std::size_t>(v.members.empty() ? v.num : static_cast<std::int64_t>(v.members.size()));
+  for (std::size_t i = 0; i < num; ++i) {
+    Stream stream(e.seed, Purpose::pool, i, 1);
+    if (e.stimuli.pool.empty()) {
+      e.validation.pool.resize((i + 1) * e.stimuli.dim);
+      stream.fill_sphere({&e.validation.pool[i * e.stimuli.dim], e.stimuli.dim}, std::sqrt(e.stimuli.power));
+      continue;
+    }
+    const auto pool_size = static_cast<std::int64_t>(e.stimuli.num());
+    const std::int64_t member = v.members.empty() ? stream.integer(pool_size) : v.members[i];
+    if (member >= pool_size)
+      throw SpecError({fmt::format("validation.members[{}]", i), fmt::format("a member of the pool, 0 … {}", pool_size - 1),
+                       fmt::format("{}", member), ""});
+    e.validation_members.push_back(member);
+    const auto first = e.stimuli.pool.begin() + member * static_cast<std::int64_t>(e.stimuli.dim);
+    e.validation.pool.insert(e.validation.pool.end(), first, first + static_cast<std::int64_t>(e.stimuli.dim));
+  }
+}
+
+void build_arms(Experiment& e, const models::ResponseLaw* law, Executor& executor) {
+  const auto add = [&](const std::string& name, double share, const std::string& role, const design::DesignSpec& spec) {
+    const bool baseline = role == "auto" ? spec.kind != "infomax" : role == "baseline";
+    e.arms.push_back({name, share, baseline, spec, design::make_design(spec, e.stimuli, law, e.seed, executor)});
+  };
+  if (e.spec.arms.empty()) return add(e.spec.design.kind, 1, "auto", e.spec.design);
+  double total = 0;
+  for (const ArmSpec& arm : e.spec.arms) total += arm.share;
+  for (std::size_t a = 0; a < e.spec.arms.size(); ++a) {
+    const ArmSpec& arm = e.spec.arms[a];
+    for (const Arm& other : e.arms)
+      if (other.name == arm.name)
+        throw SpecError({fmt::format("arms[{}].name", a), "different from the others", "\"" + arm.name + "\"", ""});
+    Table merged = *to_value(e.spec.design).table();
+    for (const auto& [key, value] : arm.design.items) merged.set(key, value);
+    design::DesignSpec spec;
+    read_table(merged, {fmt::format("arms[{}].design", a), ""}, spec);
+    add(arm.name, arm.share / total, arm.role, spec);
+  }
 }
 
 void build_model(Experiment& e, Executor& executor) {
@@ -93,7 +170,9 @@ void build_model(Experiment& e, Executor& executor) {
     read_table(e.spec.belief, {"belief", ""}, belief);
     e.spec.model = *to_value(model).table();
     e.spec.belief = *to_value(belief).table();
-    auto glm = std::make_unique<models::Glm>(model, belief, e.stimuli.dim);
+    const models::Sequence sequence = {static_cast<std::size_t>(e.spec.stimulus.num_frames), e.spec.stimulus.isolated,
+                                       e.recording ? e.recording->num_blank_bins : 0, 1};
+    auto glm = std::make_unique<models::Glm>(model, belief, e.stimuli.dim / sequence.num_frames, sequence);
     e.refine_every = belief.refine_every;
     e.refine_lag = belief.refine_lag;
     e.refine_at_end = belief.refine_at_end && !glm->has_drift();
@@ -123,7 +202,7 @@ void build_model(Experiment& e, Executor& executor) {
   }
   if (e.recording && e.recording->kind != e.model->response_kind)
     throw SpecError({"model.response", "of the kind that was recorded", "another kind", "See response.kind in trials.toml."});
-  e.design = design::make_design(e.spec.design, e.stimuli, law, e.seed, executor);
+  build_arms(e, law, executor);
 }
 
 }  // namespace
@@ -133,7 +212,25 @@ const models::GridModel* Experiment::grid() const { return dynamic_cast<const mo
 
 std::unique_ptr<Subject> Experiment::make_subject() const {
   if (recording) return make_recorded(recording, spec.subject.trial_ms);
-  return make_simulated(spec.subject, *model, truth, seed);
+  return make_simulated(spec.subject, *model, truth, spec.stimulus.duration_ms, seed);
+}
+
+Assignment Experiment::assign(std::int64_t trial) const {
+  if (arms.size() == 1 && validation.pool.empty()) return {};
+  constexpr double golden = 0.61803398874989485;
+  const double start = Stream(seed, Purpose::arm).uniform();
+  double u = start + golden * static_cast<double>(trial);
+  u -= std::floor(u);
+  const double share = spec.validation.share;
+  if (u < share) {
+    const auto num = static_cast<double>(validation.num());
+    return {0, Role::validate, std::min(static_cast<std::int64_t>(u / share * num), static_cast<std::int64_t>(num) - 1)};
+  }
+  u = (u - share) / (1 - share);
+  std::int64_t arm = 0;
+  while (arm + 1 < static_cast<std::int64_t>(arms.size()) && u >= arms[static_cast<std::size_t>(arm)].share)
+    u -= arms[static_cast<std::size_t>(arm++)].share;
+  return {arm, Role::measure, -1};
 }
 
 std::span<const double> Experiment::values(const Stimulus& stimulus, std::int64_t trial) const {
@@ -164,10 +261,11 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
     e->recording = recording ? recording : read_recording(e->spec.subject.folder);
   }
   build_stimuli(*e, folder);
+  build_validation(*e);
   build_model(*e, executor);
   if (!e->recording) {
     e->truth = initial_truth(spec.subject, *e->model, e->shape, seed);
-    make_simulated(spec.subject, *e->model, e->truth, seed);  // refuses what does not fit
+    e->make_subject();  // refuses what does not fit
   }
   return e;
 }

@@ -19,23 +19,51 @@ class GridModel;
 
 namespace hartline::loop {
 
-/// Constant: the stimuli, the model, the design, the truth where there is one. Shared by any number of runs.
+class Learner;
+
+/// A design with a belief of its own.
+struct Arm {
+  std::string name;
+  double share = 1;       // of the trials that are not validation; shares sum to one
+  bool baseline = false;  // how it is drawn
+  design::DesignSpec spec;
+  std::unique_ptr<design::Design> design;
+};
+
+/// What a trial is for.
+struct Assignment {
+  std::int64_t arm = 0;
+  Role role = Role::measure;
+  std::int64_t validation_idx = -1;
+};
+
+/// Constant: the stimuli, the model, the designs, the truth where there is one. Shared by any number of runs.
 struct Experiment {
   Spec spec;
   std::uint64_t seed = 0;
-  std::vector<std::int64_t> shape;  // of a stimulus
+  std::vector<std::int64_t> shape;  // of a frame
   design::StimulusSet stimuli;
   std::vector<std::uint64_t> pool_hash;  // content of each member of the pool
   std::unique_ptr<models::Model> model;
-  std::unique_ptr<design::Design> design;
-  std::vector<double> truth;  // initial parameters of a simulated subject; else empty
+  std::vector<Arm> arms;           // at least one
+  design::StimulusSet validation;  // a pool; empty: none
+  std::vector<std::int64_t> validation_members;  // of the pool of stimuli; empty: drawn from a ball
+  std::vector<double> truth;       // initial parameters of a simulated subject; else empty
   std::shared_ptr<const Recording> recording;
+  std::int64_t batch = 1;          // trials decided together
   std::int64_t refine_every = 0, refine_lag = 0;
   bool refine_at_end = false;
 
   const models::Glm* glm() const;         // or null
   const models::GridModel* grid() const;  // or null
   std::unique_ptr<Subject> make_subject() const;
+
+  /// Which arm a trial serves, or which of the validation set it shows. Trial by trial in irregular order; after t trials no share
+  /// is off by more than about log(t) trials (a golden-ratio sequence from a seeded start).
+  Assignment assign(std::int64_t trial) const;
+
+  /// The width that the stop rule looks at: of the named parameter, or the widest of all, in the first arm.
+  double stop_width(const Learner& learner) const;
 
   /// The stimulus as numbers [dim], whichever form it has. Throws: RunError for one that is not of this experiment.
   std::span<const double> values(const Stimulus& stimulus, std::int64_t trial) const;

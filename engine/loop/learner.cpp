@@ -1,130 +1,211 @@
 #include "loop/learner.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.hpp"
+#include "design/pool.hpp"
 #include "models/grid.hpp"
 
 namespace hartline::loop {
 
-Learner::Learner(const Experiment& experiment)
-    : experiment_(experiment), belief_(experiment.model->prior()), plan_(experiment.design->make_plan()) {
-  // the plan sees the prior here, not at the first choice: a run that is restored or replayed may make none before it learns
-  experiment.design->follow(*plan_, capability(), -1, {});
-  keeps_history_ = experiment.glm() && (experiment.refine_every > 0 || experiment.refine_at_end);
-  if (keeps_history_) {
-    const auto num = static_cast<std::size_t>(experiment.spec.num_trials);
-    history_.stimuli.reserve(num * experiment.stimuli.dim);
-    history_.values.reserve(num);
-    history_.marks.reserve(num);
+Learner::Learner(const Experiment& experiment) : experiment_(experiment), arms_(experiment.arms.size()), watch_(experiment) {
+  keeps_history_ = experiment.model->can_refine() && (experiment.refine_every > 0 || experiment.refine_at_end);
+  for (std::size_t a = 0; a < arms_.size(); ++a) {
+    ArmState& arm = arms_[a];
+    arm.belief = experiment.model->prior();
+    arm.plan = experiment.arms[a].design->make_plan();
+    // the plan sees the prior here, not at the first choice: a run that is restored or replayed may make none before it learns
+    experiment.arms[a].design->follow(*arm.plan, capability(a), -1, {});
+    if (!keeps_history_) continue;
+    const auto num = static_cast<std::size_t>(experiment.spec.num_trials), num_values = experiment.model->num_cells * experiment.model->num_bins;
+    arm.history.stimuli.reserve(num * experiment.stimuli.dim);
+    arm.history.values.reserve(num * num_values);
+    arm.history.marks.reserve(num * num_values);
   }
+}
+
+bool Learner::serves(std::size_t arm, const Trial& trial) const {
+  return trial.role != Role::validate && trial.arm == static_cast<std::int64_t>(arm);
+}
+
+double Learner::elapse(ArmState& arm, std::int64_t time_ns) {
+  const double elapsed_s = arm.has_time ? std::max(0.0, static_cast<double>(time_ns - arm.last_time_ns) * 1e-9) : 0;
+  arm.last_time_ns = arm.has_time ? std::max(arm.last_time_ns, time_ns) : time_ns;
+  arm.has_time = true;
+  return elapsed_s;
+}
+
+void Learner::choose(const Trial& trial, const design::Budget& budget, design::Choice& out) {
+  if (trial.role == Role::validate) {
+    const Assignment assignment = experiment_.assign(trial.index);
+    design::take(experiment_.validation, assignment.validation_idx, out);
+    const auto& members = experiment_.validation_members;
+    out.pool_index = members.empty() ? -1 : members[static_cast<std::size_t>(assignment.validation_idx)];
+    out.utility = std::nan("");
+    out.units = 0;
+    return;
+  }
+  const auto a = static_cast<std::size_t>(trial.arm);
+  ArmState& arm = arms_[a];
+  const models::Model& model = *experiment_.model;
+  if (const double elapsed_s = elapse(arm, trial.requested.time_ns); elapsed_s > 0) model.update(*arm.belief, {}, {}, elapsed_s);
+  const auto index = static_cast<std::uint64_t>(trial.index);
+  const design::Design& design = *experiment_.arms[a].design;
+  if (num_decided_ == num_trials_) return design.choose(*arm.plan, capability(a), index, budget, out);
+  // decided and not answered yet: of this arm's trials the expected information counts, of the others only what was shown
+  const auto outlook = arm.belief->fork();
+  blank_.kind = model.response_kind;
+  blank_.num_cells = static_cast<std::int64_t>(model.num_cells);
+  blank_.num_bins = static_cast<std::int64_t>(model.num_bins);
+  blank_.values.assign(model.num_cells * model.num_bins, std::nan(""));
+  for (std::int64_t t = num_trials_; t < num_decided_; ++t) {
+    const Trial& open = pending_[static_cast<std::size_t>(t) % pending_.size()];
+    blank_.marks.assign(blank_.values.size(), serves(a, open) ? Mark::pending : Mark::blanked);
+    if (serves(a, open) || model.has_context) model.update(*outlook, experiment_.values(open.requested.stimulus, t), blank_, 0);
+  }
+  design.choose(*arm.plan, model.capability(*outlook), index, budget, out);
+}
+
+void Learner::decide(const Trial& trial) {
+  const auto num_open = static_cast<std::size_t>(num_decided_ - num_trials_);
+  if (num_open == pending_.size()) {
+    // a longer ring; the open trials keep their places by index
+    std::vector<Trial> longer(2 * pending_.size() + 1);
+    for (std::int64_t t = num_trials_; t < num_decided_; ++t)
+      longer[static_cast<std::size_t>(t) % longer.size()] = std::move(pending_[static_cast<std::size_t>(t) % pending_.size()]);
+    pending_ = std::move(longer);
+  }
+  copy_decision(trial, pending_[static_cast<std::size_t>(num_decided_) % pending_.size()]);
+  ++num_decided_;
+  const auto* item = std::get_if<PoolItem>(&trial.requested.stimulus.what);
+  const std::span<const double> x = experiment_.values(trial.requested.stimulus, trial.index);
+  for (std::size_t a = 0; a < arms_.size(); ++a)
+    if (serves(a, trial) || experiment_.stimuli.once)
+      experiment_.arms[a].design->follow(*arms_[a].plan, capability(a), item ? item->index : -1, x);
 }
 
 void Learner::learn(Trial& trial) {
   const std::span<const double> x = experiment_.values(trial.delivered.stimulus, trial.index);
-  const double elapsed_s = num_trials_ > 0 ? static_cast<double>(trial.delivered.time_ns - last_time_ns_) * 1e-9 : 0;
-  models::Update update;
-  try {
-    update = experiment_.model->update(*belief_, x, trial.response, elapsed_s);
-  } catch (const RunError& error) {
-    Fault fault = error.fault;
-    fault.path = "trial " + std::to_string(trial.index) + ", " + fault.path;
-    throw RunError(fault, trial.index);
+  const models::Model& model = *experiment_.model;
+  for (std::size_t a = 0; a < arms_.size(); ++a) {
+    ArmState& arm = arms_[a];
+    const bool own = serves(a, trial);
+    if (!own && !model.has_context) continue;
+    models::Update update;
+    try {
+      if (own) {
+        update = model.update(*arm.belief, x, trial.response, elapse(arm, trial.delivered.time_ns));
+      } else {
+        // what was shown, and answered, is the past of what comes next
+        blank_ = trial.response;
+        blank_.marks.assign(blank_.values.size(), Mark::blanked);
+        model.update(*arm.belief, x, blank_, elapse(arm, trial.delivered.time_ns));
+      }
+    } catch (const RunError& error) {
+      Fault fault = error.fault;
+      fault.path = "trial " + std::to_string(trial.index) + ", " + fault.path;
+      throw RunError(fault, trial.index);
+    }
+    if (keeps_history_) remember(arm, x, own ? trial.response : blank_);
+    if (own) {
+      ++arm.num_trials;
+      trial.log_evidence = update.log_evidence;
+      watch_.look(trial, update.predictions, *arm.belief, news_);
+    }
+    if (own && experiment_.refine_every > 0) {
+      if (arm.refit.valid() && arm.num_trials == arm.refit_trial + experiment_.refine_lag) take_refit(arm);
+      if (!arm.refit.valid() && arm.num_trials % experiment_.refine_every == 0) begin_refit(arm);
+    }
+    experiment_.arms[a].design->follow(*arm.plan, capability(a), -1, {});
   }
-  trial.log_evidence = update.log_evidence;
-  last_time_ns_ = trial.delivered.time_ns;
+  if (trial.role == Role::validate) trial.log_evidence = std::nan("");
   ++num_trials_;
-  if (keeps_history_ && update.used) {
-    history_.stimuli.insert(history_.stimuli.end(), x.begin(), x.end());
-    history_.values.push_back(trial.response.values[0]);
-    history_.marks.push_back(models::mark_of(trial.response, 0));
-    ++history_.num_trials;
-  }
-  if (experiment_.refine_every > 0) {
-    if (refit_.valid() && num_trials_ == refit_trial_ + experiment_.refine_lag) take_refit();
-    if (!refit_.valid() && num_trials_ % experiment_.refine_every == 0) begin_refit();
-  }
-  const auto* item = std::get_if<PoolItem>(&trial.requested.stimulus.what);
-  experiment_.design->follow(*plan_, capability(), item ? item->index : -1, x);
 }
 
-void Learner::begin_refit() {
-  refit_trial_ = num_trials_;
-  refit_history_ = history_.num_trials;
-  refit_ = std::async(std::launch::async, [glm = experiment_.glm(), history = history_, fork = belief_->fork()]() mutable {
-    glm->refine(dynamic_cast<models::GaussianBelief&>(*fork), history);
+void Learner::remember(ArmState& arm, std::span<const double> x, const Response& response) {
+  models::History& history = arm.history;
+  history.stimuli.insert(history.stimuli.end(), x.begin(), x.end());
+  history.values.insert(history.values.end(), response.values.begin(), response.values.end());
+  for (std::size_t i = 0; i < response.values.size(); ++i) history.marks.push_back(models::mark_of(response, i));
+  ++history.num_trials;
+}
+
+void Learner::begin_refit(ArmState& arm) {
+  arm.refit_trial = arm.num_trials;
+  arm.refit_history = arm.history.num_trials;
+  arm.refit = std::async(std::launch::async, [model = experiment_.model.get(), history = arm.history, fork = arm.belief->fork()]() mutable {
+    model->refine(*fork, history);
     return std::move(fork);
   });
 }
 
-void Learner::take_refit() {
-  auto fork = refit_.get();
+void Learner::take_refit(ArmState& arm) {
+  auto fork = arm.refit.get();
   // the trials since it was begun
-  const std::size_t dim = experiment_.stimuli.dim;
+  const models::Model& model = *experiment_.model;
+  const std::size_t dim = experiment_.stimuli.dim, num_values = model.num_cells * model.num_bins;
   Response response;
-  response.kind = experiment_.model->response_kind;
-  for (std::size_t t = refit_history_; t < history_.num_trials; ++t) {
-    response.values.assign(1, history_.values[t]);
-    response.marks.assign(1, history_.marks[t]);
-    experiment_.model->update(*fork, {&history_.stimuli[t * dim], dim}, response, 0);
+  response.kind = model.response_kind;
+  response.num_cells = static_cast<std::int64_t>(model.num_cells);
+  response.num_bins = static_cast<std::int64_t>(model.num_bins);
+  for (std::size_t t = arm.refit_history; t < arm.history.num_trials; ++t) {
+    const auto first = static_cast<std::ptrdiff_t>(t * num_values), last = first + static_cast<std::ptrdiff_t>(num_values);
+    response.values.assign(arm.history.values.begin() + first, arm.history.values.begin() + last);
+    response.marks.assign(arm.history.marks.begin() + first, arm.history.marks.begin() + last);
+    model.update(*fork, {&arm.history.stimuli[t * dim], dim}, response, 0);
   }
-  auto& current = dynamic_cast<models::GaussianBelief&>(*belief_);
-  const std::uint64_t version = current.version;
-  current = dynamic_cast<const models::GaussianBelief&>(*fork);
-  current.version = version + 1;
-  current.exact = false;
-}
-
-void Learner::choose(std::int64_t trial, const design::Budget& budget, design::Choice& out) {
-  experiment_.design->choose(*plan_, capability(), static_cast<std::uint64_t>(trial), budget, out);
+  arm.belief->replace_by(*fork);
 }
 
 void Learner::finish() {
-  if (refit_.valid()) refit_.wait();
-  if (experiment_.refine_at_end && history_.num_trials > 0)
-    experiment_.glm()->refine(dynamic_cast<models::GaussianBelief&>(*belief_), history_);
+  for (ArmState& arm : arms_) {
+    if (arm.refit.valid()) arm.refit.wait();
+    if (experiment_.refine_at_end && arm.history.num_trials > 0) experiment_.model->refine(*arm.belief, arm.history);
+  }
 }
 
-Array Learner::mean() const {
-  Array out{{static_cast<std::int64_t>(experiment_.model->num_parameters)}, {}};
-  if (const auto* gaussian = dynamic_cast<const models::GaussianBelief*>(belief_.get())) {
-    out.values = gaussian->mean;
-    return out;
-  }
-  const auto& belief = dynamic_cast<const models::GridBelief&>(*belief_);
-  for (std::size_t k = 0; k < experiment_.model->num_parameters; ++k) {
-    const auto marginal = experiment_.grid()->marginal(belief, k);
-    double mean = 0;
-    for (std::size_t i = 0; i < marginal.size(); ++i) mean += marginal[i] * experiment_.grid()->family().parameters[k].values[i];
-    out.values.push_back(mean);
-  }
+Array Learner::mean(std::size_t arm) const {
+  Array out{{static_cast<std::int64_t>(experiment_.model->num_parameters)}, std::vector<double>(experiment_.model->num_parameters)};
+  std::vector<double> sd(out.values.size());
+  experiment_.model->summarise(belief(arm), out.values, sd);
   return out;
 }
 
-Array Learner::sd() const {
-  Array out = mean();
-  const std::size_t dim = out.values.size();
-  if (const auto* gaussian = dynamic_cast<const models::GaussianBelief*>(belief_.get())) {
-    for (std::size_t i = 0; i < dim; ++i) out.values[i] = std::sqrt(gaussian->covariance[i * dim + i]);
-    return out;
-  }
-  const auto& belief = dynamic_cast<const models::GridBelief&>(*belief_);
-  for (std::size_t k = 0; k < dim; ++k) {
-    const auto marginal = experiment_.grid()->marginal(belief, k);
-    double variance = 0;
-    for (std::size_t i = 0; i < marginal.size(); ++i)
-      variance += marginal[i] * std::pow(experiment_.grid()->family().parameters[k].values[i] - out.values[k], 2);
-    out.values[k] = std::sqrt(variance);
-  }
+Array Learner::sd(std::size_t arm) const {
+  Array out = mean(arm);
+  std::vector<double> mean(out.values.size());
+  experiment_.model->summarise(belief(arm), mean, out.values);
   return out;
+}
+
+double Learner::credible_width(std::size_t parameter, std::size_t arm) const {
+  const auto* grid = experiment_.grid();
+  if (!grid) return 2 * 1.6448536269514722 * sd(arm).values[parameter];
+  const auto marginal = grid->marginal(dynamic_cast<const models::GridBelief&>(belief(arm)), parameter);
+  const std::vector<double>& values = grid->family().parameters[parameter].values;
+  double below = 0, low = values.front(), high = values.back();
+  bool has_low = false;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    below += marginal[i];
+    if (!has_low && below >= 0.05) {
+      low = values[i];
+      has_low = true;
+    }
+    if (below >= 0.95) {
+      high = values[i];
+      break;
+    }
+  }
+  return high - low;
 }
 
 std::uint64_t Learner::digest() const {
-  if (const auto* gaussian = dynamic_cast<const models::GaussianBelief*>(belief_.get()))
-    return content_hash(gaussian->mean.data(), gaussian->mean.size()) ^
-           (content_hash(gaussian->covariance.data(), gaussian->covariance.size()) * 3);
-  const auto& weights = dynamic_cast<const models::GridBelief&>(*belief_).log_weights;
-  return content_hash(weights.data(), weights.size());
+  std::uint64_t out = 0;
+  for (const ArmState& arm : arms_) out = out * 0x9e3779b97f4a7c15ULL + arm.belief->digest();
+  return out;
 }
+
+std::vector<Event> Learner::take_news() { return std::exchange(news_, {}); }
 
 }  // namespace hartline::loop

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/describe.hpp"
@@ -26,6 +27,7 @@ struct Trials {
   std::int64_t format = 1;
   std::string name;
   std::int64_t num_trials = 0, dim = 0;
+  std::int64_t num_frames = 1, num_blank_bins = 0;
   std::vector<std::int64_t> shape;
   std::string unit;
   Table response, source;
@@ -36,7 +38,9 @@ struct Trials {
     field("name", &Trials::name, "", any(), "name of the recording");
     field("num_trials", &Trials::num_trials, "", required(at_least(1)), "rows of stimuli.npy and responses.npy");
     field("dim", &Trials::dim, "", required(at_least(1)), "columns of stimuli.npy");
-    field("shape", &Trials::shape, "", at_least(1), "shape of one stimulus");
+    field("num_frames", &Trials::num_frames, "", at_least(1), "frames of a stimulus, each with its own bin of the response");
+    field("num_blank_bins", &Trials::num_blank_bins, "bins", non_negative(), "at the start of each trial, never used");
+    field("shape", &Trials::shape, "", at_least(1), "shape of one frame");
     field("unit", &Trials::unit, "", any(), "unit of the stimulus values");
     field("response", &Trials::response, "", any(), "kind and bin of the responses");
     field("split", &Trials::split, "", required(), "which trials may be presented");
@@ -70,6 +74,11 @@ class RecordedSubject final : public Subject {
         trial_ms_(trial_ms),
         shown_in_(static_cast<std::size_t>(recording_->pool_last - recording_->pool_first), -1) {}
 
+  void request(Trial& trial) const override {
+    trial.requested.clock.assign("recording");
+    trial.requested.time_ns = std::llround(trial_ms_ * 1e6 * static_cast<double>(trial.index));
+  }
+
   void present(std::span<const double>, Trial& trial) override {
     const auto* item = std::get_if<PoolItem>(&trial.requested.stimulus.what);
     if (!item || item->index < 0 || item->index >= static_cast<std::int64_t>(shown_in_.size()))
@@ -80,14 +89,26 @@ class RecordedSubject final : public Subject {
                       fmt::format("pool[{}], shown in trial {}", item->index, shown_in), "A recorded trial has a single answer."},
                      trial.index);
     shown_in = trial.index;
-    answer_as_requested(trial, "recording", trial_ms_, recording_->kind,
-                        recording_->responses[static_cast<std::size_t>(recording_->pool_first + item->index)]);
+    show_as_requested(trial);
+    const std::size_t num_bins = recording_->num_frames;
+    const auto first = recording_->responses.begin() + (recording_->pool_first + item->index) * static_cast<std::int64_t>(num_bins);
+    Answer& answer = answers_.add(trial.index);
+    answer.token = trial.token;
+    answer.response.kind = recording_->kind;
+    answer.response.num_cells = 1;
+    answer.response.num_bins = static_cast<std::int64_t>(num_bins);
+    answer.response.values.assign(first, first + static_cast<std::int64_t>(num_bins));
+    answer.response.marks.assign(num_bins, Mark::observed);
+    std::fill_n(answer.response.marks.begin(), recording_->num_blank_bins, Mark::blanked);
   }
+
+  bool next_answer(bool, Answer& out) override { return answers_.take(0, true, out); }
 
  private:
   std::shared_ptr<const Recording> recording_;
   double trial_ms_;
   std::vector<std::int64_t> shown_in_;  // [pool] trial, or -1
+  AnswerQueue answers_;
 };
 
 }  // namespace
@@ -101,9 +122,16 @@ std::shared_ptr<const Recording> read_recording(const std::string& folder) {
   auto recording = std::make_shared<Recording>();
   recording->name = trials.name;
   recording->unit = trials.unit;
-  recording->shape = trials.shape.empty() ? std::vector<std::int64_t>{trials.dim} : trials.shape;
+  if (trials.dim % trials.num_frames != 0)
+    throw SpecError({"dim", fmt::format("a multiple of num_frames = {}", trials.num_frames), fmt::format("{}", trials.dim), file});
+  if (trials.num_blank_bins >= trials.num_frames && trials.num_frames > 1)
+    throw SpecError({"num_blank_bins", fmt::format("< num_frames = {}", trials.num_frames),
+                     fmt::format("{}", trials.num_blank_bins), file});
+  recording->num_frames = static_cast<std::size_t>(trials.num_frames);
+  recording->num_blank_bins = static_cast<std::size_t>(trials.num_blank_bins);
+  recording->shape = trials.shape.empty() ? std::vector<std::int64_t>{trials.dim / trials.num_frames} : trials.shape;
   recording->dim = static_cast<std::size_t>(trials.dim);
-  std::int64_t cells = 1;
+  std::int64_t cells = trials.num_frames;
   for (std::int64_t n : recording->shape) cells *= n;
   if (cells != trials.dim) throw SpecError({"shape", fmt::format("{} values in all", trials.dim), fmt::format("{}", cells), file});
   if (const Value* kind = trials.response.find("kind"); kind && kind->text()) {
@@ -115,12 +143,14 @@ std::shared_ptr<const Recording> read_recording(const std::string& folder) {
   for (const auto& [key, value] : trials.source.items)
     if (const std::string* text = value.text(); text && (key == "citation" || key == "text")) recording->source = *text;
   recording->stimuli = read_matrix(folder + "/stimuli.npy", {trials.num_trials, trials.dim}).values;
-  recording->responses = read_matrix(folder + "/responses.npy", {trials.num_trials}).values;
+  const std::vector<std::int64_t> one{trials.num_trials}, many{trials.num_trials, trials.num_frames};
+  recording->responses = read_matrix(folder + "/responses.npy", trials.num_frames > 1 ? many : one).values;
   if (recording->kind != ResponseKind::trace)
     for (std::size_t i = 0; i < recording->responses.size(); ++i)
       if (const double r = recording->responses[i]; r < 0 || r != std::floor(r))
         throw SpecError(
-            {fmt::format("{}/responses.npy[{}]", folder, i), "a whole number >= 0", number_text(r), fmt::format("trial {}.", i)});
+            {fmt::format("{}/responses.npy[{}]", folder, i), "a whole number >= 0", number_text(r),
+             fmt::format("trial {}.", i / recording->num_frames)});
   recording->pool_first = trials.split.pool[0];
   recording->pool_last = trials.split.pool[1];
   if (!trials.split.held_out.empty()) {

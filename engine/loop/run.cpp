@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <map>
 
 #include "base/error.hpp"
 #include "io/record_reader.hpp"
@@ -32,6 +33,7 @@ void set_stimulus(const Experiment& experiment, const design::Choice& choice, St
   if (!std::holds_alternative<Array>(out.what)) out.what = Array{};
   Array& array = std::get<Array>(out.what);
   array.shape.assign(experiment.shape.begin(), experiment.shape.end());
+  if (experiment.spec.stimulus.num_frames > 1) array.shape.insert(array.shape.begin(), experiment.spec.stimulus.num_frames);
   array.values.assign(choice.values.begin(), choice.values.end());
 }
 
@@ -47,85 +49,230 @@ Run::Run(const Experiment& experiment, Record& record, const Clock& clock)
       clock_(clock),
       subject_(experiment.make_subject()),
       learner_(experiment),
+      slots_(static_cast<std::size_t>(experiment.spec.subject.patience_trials + experiment.batch + 3)),
       start_ns_(clock.now_ns()) {}
 
-void Run::restore(const io::RecordReader& reader) {
-  bool pending = false;
-  reader.for_each_trial([&](const Trial& trial, const io::TrialTimes&) {
-    trial_ = trial;
-    pending = !trial.answered;
-    if (!trial.answered) return;
-    const double evidence = trial.log_evidence;
-    // a recorded subject has to know what it has shown; a simulated one what it has lived through
-    Trial again = trial;
-    subject_->present(experiment_.values(trial.requested.stimulus, trial.index), again);
-    learner_.learn(trial_);
-    if (!same_bits(trial_.log_evidence, evidence))
-      throw RunError({fmt::format("trial {}, log_evidence", trial.index), number_text(evidence) + " as recorded",
-                      number_text(trial_.log_evidence), "This build or this machine does not repeat the record."},
-                     trial.index);
-  });
+void Run::note(std::int64_t trial, Level level, const char* kind, std::string message) {
+  record_.note({trial, clock_.now_ns() - start_ns_, level, kind, std::move(message)});
+}
+
+void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
+  std::int64_t last_wall_ns = 0;
+  Trial last;
+  std::vector<double> evidence(slots_.size());
+  // as the run went: what was decided is presented again, so that a simulated subject has lived through it and a recorded one knows
+  // what it has shown
+  walk(
+      reader,
+      [&](const Trial& trial) {
+        learner_.decide(trial);
+        Slot& s = slot(trial.index);
+        s.trial = trial;
+        s.answered = s.written = false;
+        num_decided_ = trial.index + 1;
+        Trial again = trial;
+        subject_->present(experiment_.values(trial.requested.stimulus, trial.index), again);
+        Answer dropped;
+        while (subject_->next_answer(true, dropped)) continue;
+        last = trial;
+        return true;
+      },
+      [&](Trial& trial) {
+        const double recorded = trial.log_evidence;
+        if (trial.index == 0) first_time_ns_ = trial.delivered.time_ns;
+        learner_.learn(trial);
+        if (!same_bits(trial.log_evidence, recorded) && !(std::isnan(trial.log_evidence) && std::isnan(recorded)))
+          throw RunError({fmt::format("trial {}, log_evidence", trial.index), number_text(recorded) + " as recorded",
+                          number_text(trial.log_evidence), "This build or this machine does not repeat the record."},
+                         trial.index);
+        slot(trial.index).trial = trial;
+        slot(trial.index).answered = slot(trial.index).written = true;
+        check_stop(trial);
+        return true;
+      });
+  learner_.take_news();  // they are in the record
   for (const auto& [name, histogram] : reader.latency())
     for (std::size_t s = 0; s < num_stages; ++s)
       if (stage_names[s] == name) latency_[s] = histogram;
-  if (pending) {
-    ++trial_.attempt;
-    decided_ = true;
-    record_.note(
-        {trial_.index, clock_.now_ns() - start_ns_, Level::warning, "interrupted",
-         fmt::format("trial {} was decided and not observed; it is presented again as attempt {}", trial_.index, trial_.attempt)});
+  num_presented_ = num_decided_;
+  // the newest attempt of every open trial, and what of it had arrived
+  reader.for_each_trial(
+      [&](const Trial& trial, const io::TrialTimes& times) {
+        last_wall_ns = std::max({last_wall_ns, times.decided_at_ns, times.observed_at_ns});
+        if (trial.index < learner_.num_trials()) return;
+        slot(trial.index).trial = trial;
+        slot(trial.index).answered = slot(trial.index).written = trial.answered;
+      },
+      std::max<std::int64_t>(0, learner_.num_trials() - 1));
+  const bool living = experiment_.spec.subject.living;
+  const std::int64_t gap_ns = living && num_decided_ > 0 ? std::max<std::int64_t>(0, now_ns - last_wall_ns) : 0;
+  if (num_decided_ > 0) subject_->resume_after(last, gap_ns);
+  for (std::int64_t t = learner_.num_trials(); t < num_decided_ && !stopped_; ++t) {
+    Slot& s = slot(t);
+    if (s.answered) continue;
+    if (living) {
+      show_as_requested(s.trial);
+      s.trial.delivered.time_ns += gap_ns;
+      give_up(t, "aborted: the run was interrupted");
+      note(t, Level::warning, "aborted",
+           fmt::format("trial {} was in flight when the run was interrupted; the subject lived on for {:.3f} s", t,
+                       static_cast<double>(gap_ns) * 1e-9));
+      continue;
+    }
+    ++s.trial.attempt;
+    note(t, Level::warning, "interrupted",
+         fmt::format("trial {} was decided and not observed; it is presented again as attempt {}", t, s.trial.attempt));
+    record_.decide(s.trial);
+    subject_->present(experiment_.values(s.trial.requested.stimulus, t), s.trial);
   }
+  if (!stopped_) learn_what_came();
 }
 
 void Run::decide() {
   const std::int64_t begun = clock_.now_ns();
-  trial_.index = learner_.num_trials();
-  trial_.attempt = 1;
-  trial_.token = Stream(experiment_.seed, Purpose::token, static_cast<std::uint64_t>(trial_.index))();
+  Slot& s = slot(num_decided_);
+  s.answered = s.written = false;
+  s.begun_ns = begun;
+  Trial& trial = s.trial;
+  const Assignment assignment = experiment_.assign(num_decided_);
+  trial.index = num_decided_;
+  trial.attempt = 1;
+  trial.token = Stream(experiment_.seed, Purpose::token, static_cast<std::uint64_t>(trial.index))();
+  trial.arm = assignment.arm;
+  trial.role = assignment.role;
+  trial.num_learned = learner_.num_trials();
+  trial.answered = false;
+  subject_->request(trial);
   design::Budget budget;
-  const auto& deadline_ms = experiment_.spec.design.deadline_ms;
+  const auto& deadline_ms = experiment_.arms[static_cast<std::size_t>(trial.arm)].spec.deadline_ms;
   if (deadline_ms) {
     budget.clock = &clock_;
     budget.deadline_ns = begun + static_cast<std::int64_t>(*deadline_ms * 1e6);
   }
-  learner_.choose(trial_.index, budget, choice_);
-  set_stimulus(experiment_, choice_, trial_.requested.stimulus);
-  trial_.requested.clock.clear();
-  trial_.requested.time_ns = 0;
-  trial_.utility = choice_.utility;
-  trial_.units = choice_.units;
+  learner_.choose(trial, budget, choice_);
+  set_stimulus(experiment_, choice_, trial.requested.stimulus);
+  trial.utility = choice_.utility;
+  trial.units = choice_.units;
   const std::int64_t ended = clock_.now_ns();
-  trial_.lateness_ms = deadline_ms ? std::max(0.0, static_cast<double>(ended - budget.deadline_ns) * 1e-6) : 0;
+  trial.lateness_ms = deadline_ms ? std::max(0.0, static_cast<double>(ended - budget.deadline_ns) * 1e-6) : 0;
   latency_[static_cast<std::size_t>(Stage::choose)].add(ended - begun);
-  if (trial_.lateness_ms > 0)
-    record_.note({trial_.index, ended - start_ns_, Level::warning, "deadline",
-                  fmt::format("the choice was {:.3f} ms late after {} units", trial_.lateness_ms, trial_.units)});
+  if (trial.lateness_ms > 0)
+    note(trial.index, Level::warning, "deadline",
+         fmt::format("the choice was {:.3f} ms late after {} units", trial.lateness_ms, trial.units));
+  record_.decide(trial);
+  latency_[static_cast<std::size_t>(Stage::decide)].add(clock_.now_ns() - ended);
+  learner_.decide(trial);
+  ++num_decided_;
+}
+
+void Run::decide_batch() {
+  const std::int64_t last = std::min(num_decided_ + experiment_.batch, experiment_.spec.num_trials);
+  while (num_decided_ < last) decide();
+}
+
+void Run::present() {
+  const std::int64_t begun = clock_.now_ns();
+  Trial& trial = slot(num_presented_).trial;
+  ++num_presented_;
+  subject_->present(experiment_.values(trial.requested.stimulus, trial.index), trial);
+  latency_[static_cast<std::size_t>(Stage::present)].add(clock_.now_ns() - begun);
+}
+
+void Run::take(const Answer& answer) {
+  const std::int64_t first = std::max<std::int64_t>(0, num_presented_ - static_cast<std::int64_t>(slots_.size()));
+  for (std::int64_t t = first; t < num_presented_; ++t) {
+    Slot& s = slot(t);
+    if (s.trial.token != answer.token) continue;
+    if (!s.answered) {
+      s.trial.response = answer.response;
+      s.trial.answered = s.answered = true;
+    } else if (s.trial.response.values == answer.response.values && s.trial.response.marks == answer.response.marks) {
+      note(t, Level::info, "doubled", fmt::format("the response to trial {} came again", t));
+    } else {
+      note(t, Level::warning, "late", fmt::format("a response to trial {} came after one was taken in; it is not used", t));
+    }
+    return;
+  }
+  note(num_presented_ - 1, Level::warning, "stranger", fmt::format("a response has token {:016x}, which no open trial has", answer.token));
+}
+
+void Run::give_up(std::int64_t t, const std::string& reason) {
+  Slot& s = slot(t);
+  Response& response = s.trial.response;
+  const std::size_t num = experiment_.model->num_cells * experiment_.model->num_bins;
+  response.kind = experiment_.model->response_kind;
+  response.num_cells = static_cast<std::int64_t>(experiment_.model->num_cells);
+  response.num_bins = static_cast<std::int64_t>(experiment_.model->num_bins);
+  response.values.assign(num, 0.0);
+  response.marks.assign(num, Mark::missing);
+  response.reason = reason;
+  s.trial.answered = s.answered = true;
+}
+
+void Run::collect(bool wait) {
+  while (subject_->next_answer(wait, answer_)) take(answer_);
+  const std::int64_t patience = experiment_.spec.subject.patience_trials;
+  for (std::int64_t t = learner_.num_trials(); t < num_presented_; ++t) {
+    if (slot(t).answered || (!wait && num_presented_ - t <= patience)) continue;
+    give_up(t, "lost: no response came");
+    note(t, Level::warning, "lost",
+         wait ? fmt::format("no response to trial {} came; it counts as missing at random", t)
+              : fmt::format("no response to trial {} came within {} trials; it counts as missing at random", t, patience));
+  }
+}
+
+void Run::learn_what_came() {
+  while (learner_.num_trials() < num_presented_ && slot(learner_.num_trials()).answered) {
+    const std::int64_t begun = clock_.now_ns();
+    Slot& s = slot(learner_.num_trials());
+    if (s.trial.index == 0) first_time_ns_ = s.trial.delivered.time_ns;
+    try {
+      learner_.learn(s.trial);
+    } catch (...) {
+      record_.observe(s.trial);  // what came back is kept even where the belief refuses it
+      record_.flush();
+      throw;
+    }
+    record_.observe(s.trial);
+    s.written = true;
+    for (Event& event : learner_.take_news()) record_.note(event);
+    check_stop(s.trial);
+    const std::int64_t ended = clock_.now_ns();
+    latency_[static_cast<std::size_t>(Stage::update)].add(ended - begun);
+    latency_[static_cast<std::size_t>(Stage::trial)].add(ended - s.begun_ns);
+    if (learner_.num_trials() % latency_every == 0) write_latency();
+  }
+  // what overtook an earlier response waits for it in the record, not only here
+  for (std::int64_t t = learner_.num_trials(); t < num_presented_; ++t) {
+    if (!slot(t).answered || slot(t).written) continue;
+    slot(t).trial.log_evidence = std::nan("");
+    record_.observe(slot(t).trial);
+    slot(t).written = true;
+  }
 }
 
 void Run::step() {
-  const std::int64_t begun = clock_.now_ns();
-  if (!decided_) decide();
-  decided_ = false;
-  trial_.answered = false;
-  const std::int64_t chosen = clock_.now_ns();
-  record_.decide(trial_);
-  const std::int64_t durable = clock_.now_ns();
-  subject_->present(experiment_.values(trial_.requested.stimulus, trial_.index), trial_);
-  const std::int64_t answered = clock_.now_ns();
-  try {
-    learner_.learn(trial_);
-  } catch (...) {
-    record_.observe(trial_);  // what came back is kept even where the belief refuses it
-    record_.flush();
-    throw;
+  const std::int64_t num_trials = experiment_.spec.num_trials;
+  if (num_presented_ == num_decided_ && num_decided_ < num_trials) decide_batch();
+  const bool more = num_presented_ < num_decided_;
+  if (more) present();
+  collect(!more);
+  learn_what_came();
+}
+
+void Run::check_stop(const Trial& last) {
+  const StopSpec& stop = experiment_.spec.stop;
+  if (stopped_) return;
+  const double minutes = static_cast<double>(last.delivered.time_ns - first_time_ns_) / 60e9;
+  if (stop.minutes && minutes >= *stop.minutes) {
+    stopped_ = true;
+    return note(last.index, Level::info, "stop", fmt::format("{:.2f} minutes have passed", minutes));
   }
-  record_.observe(trial_);
-  const std::int64_t ended = clock_.now_ns();
-  latency_[static_cast<std::size_t>(Stage::decide)].add(durable - chosen);
-  latency_[static_cast<std::size_t>(Stage::present)].add(answered - durable);
-  latency_[static_cast<std::size_t>(Stage::update)].add(ended - answered);
-  latency_[static_cast<std::size_t>(Stage::trial)].add(ended - begun);
-  if (learner_.num_trials() % latency_every == 0) write_latency();
+  if (!stop.credible_width) return;
+  const double width = experiment_.stop_width(learner_);
+  if (width > *stop.credible_width) return;
+  stopped_ = true;
+  note(last.index, Level::info, "stop", fmt::format("the 90 % credible interval is {:.4g} wide", width));
 }
 
 void Run::go(const std::function<void(std::int64_t)>& progress, const std::atomic<bool>* stop) {
@@ -142,12 +289,42 @@ void Run::write_latency() {
 void Run::finish() {
   learner_.finish();
   const std::int64_t num = learner_.num_trials();
-  record_.put("mean", num, learner_.mean());
-  record_.put("sd", num, learner_.sd());
+  for (std::size_t a = 0; a < experiment_.arms.size(); ++a) {
+    // the first arm's estimate has the plain name
+    const std::string suffix = a == 0 ? "" : "/" + experiment_.arms[a].name;
+    record_.put("mean" + suffix, num, learner_.mean(a));
+    record_.put("sd" + suffix, num, learner_.sd(a));
+  }
   const std::vector<double> truth = subject_->truth();
   if (!truth.empty()) record_.put("truth", num, {{static_cast<std::int64_t>(truth.size())}, truth});
   write_latency();
   record_.flush();
+}
+
+void walk(const io::RecordReader& reader, const std::function<bool(const Trial&)>& decided,
+          const std::function<bool(Trial&)>& learned) {
+  std::map<std::int64_t, Trial> open;  // decided and not yet learned; the newest attempt
+  std::int64_t num_learned = 0, last = -1;
+  bool going = true;
+  const auto learn_until = [&](std::int64_t num) {
+    while (going && num_learned < num) {
+      const auto next = open.find(num_learned);
+      if (next == open.end() || !next->second.answered) return;
+      going = learned(next->second);
+      open.erase(next);
+      ++num_learned;
+    }
+  };
+  reader.for_each_trial([&](const Trial& trial, const io::TrialTimes&) {
+    if (!going) return;
+    if (trial.index != last) {
+      learn_until(trial.num_learned);
+      if (going) going = decided(trial);
+      last = trial.index;
+    }
+    open[trial.index] = trial;
+  });
+  learn_until(last + 1);
 }
 
 ReplayResult replay(const Experiment& experiment, const io::RecordReader& reader,
@@ -156,33 +333,32 @@ ReplayResult replay(const Experiment& experiment, const io::RecordReader& reader
   Learner learner(experiment);
   design::Choice choice;
   Stimulus chosen;
-  std::int64_t chosen_for = -1;
-  reader.for_each_trial([&](const Trial& recorded, const io::TrialTimes&) {
-    if (result.first_difference >= 0) return;
-    if (chosen_for != recorded.index) {
-      design::Budget budget;
-      if (recorded.units > 0) budget.max_units = recorded.units;
-      learner.choose(recorded.index, budget, choice);
-      set_stimulus(experiment, choice, chosen);
-      chosen_for = recorded.index;
-    }
-    const auto differ = [&](std::string what) {
-      result.first_difference = recorded.index;
-      result.difference = std::move(what);
-    };
-    if (!(chosen.what == recorded.requested.stimulus.what)) {
-      differ("the stimulus");
-    } else if (!same_bits(choice.utility, recorded.utility) && !(std::isnan(choice.utility) && std::isnan(recorded.utility))) {
-      differ(fmt::format("the utility: {} recorded, {} recomputed", recorded.utility, choice.utility));
-    } else if (recorded.answered) {
-      Trial trial = recorded;
-      learner.learn(trial);
-      ++result.num_trials;
-      if (!same_bits(trial.log_evidence, recorded.log_evidence))
-        differ(fmt::format("the evidence: {} recorded, {} recomputed", recorded.log_evidence, trial.log_evidence));
-      if (progress) progress(result.num_trials);
-    }
-  });
+  const auto differ = [&](std::int64_t trial, std::string what) {
+    result.first_difference = trial;
+    result.difference = std::move(what);
+    return false;
+  };
+  walk(
+      reader,
+      [&](const Trial& recorded) {
+        design::Budget budget;
+        if (recorded.units > 0) budget.max_units = recorded.units;
+        learner.choose(recorded, budget, choice);
+        set_stimulus(experiment, choice, chosen);
+        if (!(chosen.what == recorded.requested.stimulus.what)) return differ(recorded.index, "the stimulus");
+        if (!same_bits(choice.utility, recorded.utility) && !(std::isnan(choice.utility) && std::isnan(recorded.utility)))
+          return differ(recorded.index, fmt::format("the utility: {} recorded, {} recomputed", recorded.utility, choice.utility));
+        learner.decide(recorded);
+        return true;
+      },
+      [&](Trial& trial) {
+        const double recorded = trial.log_evidence;
+        learner.learn(trial);
+        ++result.num_trials;
+        if (progress) progress(result.num_trials);
+        if (same_bits(trial.log_evidence, recorded) || (std::isnan(trial.log_evidence) && std::isnan(recorded))) return true;
+        return differ(trial.index, fmt::format("the evidence: {} recorded, {} recomputed", recorded, trial.log_evidence));
+      });
   learner.finish();
   // the final estimate, where the run came to its end
   for (const auto& [name, recomputed] : {std::pair{"mean", learner.mean()}, std::pair{"sd", learner.sd()}})

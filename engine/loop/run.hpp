@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/histogram.hpp"
@@ -27,35 +28,53 @@ constexpr std::array<std::string_view, num_stages> stage_names = {"choose", "dec
 
 /// One run of an experiment: the learner, the subject, the record and the durations.
 ///
-/// A trial: choose, write the decision (durable before the stimulus is presented), present, update, write the observation
-/// (which the next choice overlaps). After a hundred trials nothing in it allocates, but for the hand-over of a refit
+/// A trial: choose, write the decision (durable before the stimulus is presented), present, take the responses that have arrived,
+/// update in the order of trials, write the observations (which the next choice overlaps). After a hundred trials nothing in it
+/// allocates, but for the hand-over of a refit, pending responses and warnings
 /// (tests/realtime/allocation_test.cpp: Ring.DoesNotAllocateAfterWarmUp).
 class Run {
  public:
   Run(const Experiment& experiment, Record& record, const Clock& clock);
 
-  /// Takes in what a record holds, as if it had happened here. A trial that was decided and not answered is presented again.
-  void restore(const io::RecordReader& reader);
+  /// Takes in what a record holds, as if it had happened here. A trial that was decided and not answered is presented again; a
+  /// living subject is not asked twice: the trial is given up, and time has passed for the belief until `now_ns` (wall time).
+  void restore(const io::RecordReader& reader, std::int64_t now_ns = wall_time_ns());
 
-  /// Runs until num_trials are done or `stop` is set; `progress(done)` after every trial. Throws what a trial throws; everything
-  /// before it is in the record.
+  /// Runs until num_trials are done, a stop rule holds or `stop` is set; `progress(done)` after every trial. Throws what a trial
+  /// throws; everything before it is in the record.
   void go(const std::function<void(std::int64_t)>& progress = {}, const std::atomic<bool>* stop = nullptr);
 
-  /// One trial.
+  /// Presents one trial and takes in the responses that have arrived; once all are presented, waits for those to come.
   void step();
 
   /// Ends the run: the final refit, final estimates and the latency histograms go to the record.
   void finish();
 
-  bool done() const { return learner_.num_trials() >= experiment_.spec.num_trials; }
+  bool done() const { return stopped_ || learner_.num_trials() >= experiment_.spec.num_trials; }
   Learner& learner() { return learner_; }
   const Histogram& latency(Stage stage) const { return latency_[static_cast<std::size_t>(stage)]; }
-  const Trial& last_trial() const { return trial_; }
   /// The parameters behind the responses as they are now, where they are known; else empty.
   std::vector<double> truth() const { return subject_->truth(); }
 
  private:
+  /// A trial that was decided. Its slot is used again when the ring comes round.
+  struct Slot {
+    Trial trial;
+    bool answered = false;  // the response is here
+    bool written = false;   // and in the record
+    std::int64_t begun_ns = 0;
+  };
+
+  Slot& slot(std::int64_t trial) { return slots_[static_cast<std::size_t>(trial) % slots_.size()]; }
   void decide();
+  void decide_batch();
+  void present();
+  void collect(bool wait);
+  void take(const Answer& answer);
+  void give_up(std::int64_t trial, const std::string& reason);
+  void learn_what_came();
+  void note(std::int64_t trial, Level level, const char* kind, std::string message);
+  void check_stop(const Trial& last);
   void write_latency();
 
   const Experiment& experiment_;
@@ -64,8 +83,11 @@ class Run {
   std::unique_ptr<Subject> subject_;
   Learner learner_;
   design::Choice choice_;
-  Trial trial_;
-  bool decided_ = false;  // trial_ holds a decision that was not presented here
+  Answer answer_;
+  std::vector<Slot> slots_;
+  std::int64_t num_decided_ = 0, num_presented_ = 0;
+  bool stopped_ = false;
+  std::int64_t first_time_ns_ = 0;  // of the first delivered stimulus
   std::array<Histogram, num_stages> latency_;
   std::int64_t start_ns_;
 };
@@ -81,6 +103,11 @@ struct ReplayResult {
 /// Recomputes every choice of a record, with the recorded responses and units of work.
 ReplayResult replay(const Experiment& experiment, const io::RecordReader& reader,
                     const std::function<void(std::int64_t)>& progress = {});
+
+/// Goes through a record as the run did: `decided` for the first attempt of every trial, `learned` for every answered trial when
+/// it was taken in, both in order. Either may return false to end.
+void walk(const io::RecordReader& reader, const std::function<bool(const Trial&)>& decided,
+          const std::function<bool(Trial&)>& learned);
 
 /// A record that forgets.
 std::unique_ptr<Record> make_null_record();

@@ -8,12 +8,13 @@
 
 #include "base/describe.hpp"
 #include "design/design.hpp"
+#include "loop/controls.hpp"
 #include "models/family.hpp"
 
 namespace hartline::loop {
 
 /// `subject.gabor`: k_ij ∝ exp(-(a² + γ² b²) / (2 σ²)) cos(2π a / λ + φ), a and b along and across the orientation, in pixels from
-/// the centre; scaled to the length `subject.gain`.
+/// the centre; times exp(-(lag - peak)² / (2 width²)) where there are lags; all scaled to the length `subject.gain`.
 struct GaborSpec {
   double sigma_px = 2;
   double wavelength_px = 4;
@@ -22,6 +23,8 @@ struct GaborSpec {
   double aspect = 1;
   double offset_x_px = 0;
   double offset_y_px = 0;
+  double peak_lag = 0;
+  double lag_width = 1;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -32,6 +35,8 @@ struct GaborSpec {
     field("aspect", &GaborSpec::aspect, "", positive(), "γ, how much narrower the envelope is across");
     field("offset_x_px", &GaborSpec::offset_x_px, "px", any(), "centre to the right of the middle");
     field("offset_y_px", &GaborSpec::offset_y_px, "px", any(), "centre below the middle");
+    field("peak_lag", &GaborSpec::peak_lag, "bins", non_negative(), "lag at which a model with lags responds most");
+    field("lag_width", &GaborSpec::lag_width, "bins", positive(), "standard deviation of the time course around it");
   }
 };
 
@@ -43,10 +48,20 @@ struct SubjectSpec {
   double gain = 1;
   GaborSpec gabor;
   double bias = 0;
+  std::vector<double> history;
   double trial_ms = 1000;
   double drift_per_s = 0;
   double lapse = 0;
   double overdispersion = 0;
+  std::optional<double> sorter_limit;
+  std::string lost = "censored";
+  double missing_share = 0;
+  double blanked_share = 0;
+  std::int64_t delay_trials = 0;
+  double swapped_share = 0;
+  double doubled_share = 0;
+  std::int64_t patience_trials = 20;
+  bool living = false;
   std::string folder;
 
   template <class Field>
@@ -57,6 +72,7 @@ struct SubjectSpec {
     field("gain", &SubjectSpec::gain, "", positive(), "length of the weights, for truth gabor");
     field("gabor", &SubjectSpec::gabor, "", any(), "shape of the weights, for truth gabor");
     field("bias", &SubjectSpec::bias, "", any(), "bias, for truth gabor with a model that has one");
+    field("history", &SubjectSpec::history, "", any(), "weights of earlier responses, own first, for truth gabor; absent: 0");
     field("trial_ms", &SubjectSpec::trial_ms, "ms", positive(), "time from one stimulus to the next");
     field("drift_per_s", &SubjectSpec::drift_per_s, "1/s", non_negative(),
           "variance of the random walk of each parameter per second");
@@ -64,6 +80,18 @@ struct SubjectSpec {
           "probability that a response ignores the stimulus: no spike, or a choice by chance");
     field("overdispersion", &SubjectSpec::overdispersion, "", non_negative(),
           "variance of a gamma gain of mean one on the rate of each trial");
+    field("sorter_limit", &SubjectSpec::sorter_limit, "spikes", non_negative(), "counts above this are lost");
+    field("lost", &SubjectSpec::lost, "", one_of({"censored", "missing"}),
+          "what is told of a lost count: that it was larger (censored), or nothing (missing), which biases every belief");
+    field("missing_share", &SubjectSpec::missing_share, "", between(0, 1), "probability that a response is missing at random");
+    field("blanked_share", &SubjectSpec::blanked_share, "", between(0, 1), "share of the stimuli whose artefact hides the response");
+    field("delay_trials", &SubjectSpec::delay_trials, "trials", non_negative(), "a response comes this many trials late");
+    field("swapped_share", &SubjectSpec::swapped_share, "", between(0, 1), "probability that a response comes after the next one");
+    field("doubled_share", &SubjectSpec::doubled_share, "", between(0, 1), "probability that a response comes twice");
+    field("patience_trials", &SubjectSpec::patience_trials, "trials", at_least(1),
+          "a response that is later than this is given up as missing");
+    field("living", &SubjectSpec::living, "", any(),
+          "whether the subject cannot be asked again: resuming then gives up the trial in flight");
     field("folder", &SubjectSpec::folder, "", any(), "of recorded trials, relative to this file");
   }
 };
@@ -72,23 +100,34 @@ struct SubjectSpec {
 struct StimulusSpec {
   std::string kind = "ball";
   std::vector<std::int64_t> shape;
+  std::int64_t num_frames = 1;
+  bool isolated = false;
   double power = 1;
+  std::optional<double> low, high;
   std::int64_t num = 1000;
   std::string file;
   models::Axis axis;
+  std::vector<models::Axis> axes;
+  std::vector<double> duration_ms;
   std::string label;
   std::string unit;
 
   template <class Field>
   static void describe(Field&& field) {
-    field("kind", &StimulusSpec::kind, "", required(one_of({"ball", "random_pool", "file", "axis", "recorded"})),
-          "ball: |x|² <= power; random_pool: num draws from its sphere; file: rows of a .npy; axis: one value; recorded: the "
-          "subject's");
-    field("shape", &StimulusSpec::shape, "", at_least(1), "rows and columns of a stimulus, or its length");
+    field("kind", &StimulusSpec::kind, "", required(one_of({"ball", "box", "random_pool", "file", "axis", "grid", "recorded"})),
+          "ball: |x|² <= power; box: low <= x_i <= high; random_pool: num draws from the ball's sphere; file: rows of a .npy; axis: "
+          "one value; grid: every point of several axes; recorded: the subject's");
+    field("shape", &StimulusSpec::shape, "", at_least(1), "rows and columns of a frame, or its length");
+    field("num_frames", &StimulusSpec::num_frames, "", at_least(1), "frames of a stimulus, each with its own bin of the response");
+    field("isolated", &StimulusSpec::isolated, "", any(), "whether nothing shown before a trial reaches into it");
     field("power", &StimulusSpec::power, "", positive(), "largest |x|²");
+    field("low", &StimulusSpec::low, "", any(), "lowest value of a display; with a ball both limits hold");
+    field("high", &StimulusSpec::high, "", any(), "highest value of a display");
     field("num", &StimulusSpec::num, "", at_least(1), "size of a random pool");
     field("file", &StimulusSpec::file, "", any(), ".npy [num, dim], relative to this file");
     field("axis", &StimulusSpec::axis, "", any(), "values of a one-dimensional stimulus");
+    field("axes", &StimulusSpec::axes, "", any(), "values along each axis of a grid, slowest first");
+    field("duration_ms", &StimulusSpec::duration_ms, "ms", positive(), "of each member of the pool; absent: trial_ms");
     field("label", &StimulusSpec::label, "", any(), "name of the stimulus, for the report");
     field("unit", &StimulusSpec::unit, "", any(), "unit of the stimulus, for the report");
   }
@@ -138,6 +177,10 @@ struct Spec {
   Table model;
   Table belief;
   design::DesignSpec design;
+  std::vector<ArmSpec> arms;
+  ValidationSpec validation;
+  StopSpec stop;
+  WatchSpec watch;
   RecordSpec record;
   std::optional<CompareSpec> compare;
 
@@ -152,6 +195,10 @@ struct Spec {
     field("model", &Spec::model, "", required(), "how responses are thought to arise");
     field("belief", &Spec::belief, "", any(), "prior and drift");
     field("design", &Spec::design, "", any(), "how the next stimulus is chosen");
+    field("arms", &Spec::arms, "", any(), "designs interleaved on the same cell, each with a belief of its own");
+    field("validation", &Spec::validation, "", any(), "a repeated set that no belief takes in");
+    field("stop", &Spec::stop, "", any(), "when to stop before num_trials");
+    field("watch", &Spec::watch, "", any(), "the mismatch test and the warnings");
     field("record", &Spec::record, "", any(), "how the run is written down");
     field("compare", &Spec::compare, "", any(), "designs to compare");
   }

@@ -1,22 +1,36 @@
 #include "loop/subject.hpp"
 
-#include <cmath>
+#include <algorithm>
 
 namespace hartline::loop {
 
-void answer_as_requested(Trial& trial, const char* clock, double trial_ms, ResponseKind kind, double value) {
-  trial.rendered.stimulus = trial.requested.stimulus;
-  trial.delivered.stimulus = trial.requested.stimulus;
-  const auto time_ns = static_cast<std::int64_t>(std::llround(trial_ms * 1e6 * static_cast<double>(trial.index)));
-  for (Presentation* station : {&trial.requested, &trial.rendered, &trial.delivered}) {
-    station->clock.assign(clock);
-    station->time_ns = time_ns;
+Answer& AnswerQueue::add(std::int64_t due) {
+  auto place = std::find_if(items_.begin(), items_.end(), [](const Item& item) { return !item.full; });
+  if (place == items_.end()) place = items_.emplace(items_.end());
+  place->due = due;
+  place->order = num_added_++;
+  place->full = true;
+  return place->answer;
+}
+
+bool AnswerQueue::take(std::int64_t now, bool wait, Answer& out) {
+  Item* first = nullptr;
+  for (Item& item : items_)
+    if (item.full && (wait || item.due <= now) &&
+        (!first || std::pair(item.due, item.order) < std::pair(first->due, first->order)))
+      first = &item;
+  if (!first) return false;
+  out = first->answer;
+  first->full = false;
+  return true;
+}
+
+void show_as_requested(Trial& trial) {
+  for (Presentation* station : {&trial.rendered, &trial.delivered}) {
+    station->stimulus = trial.requested.stimulus;
+    station->clock = trial.requested.clock;
+    station->time_ns = trial.requested.time_ns;
   }
-  trial.response.kind = kind;
-  trial.response.num_cells = trial.response.num_bins = 1;
-  trial.response.values.assign(1, value);
-  trial.response.marks.assign(1, Mark::observed);
-  trial.answered = true;
 }
 
 }  // namespace hartline::loop

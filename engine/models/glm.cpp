@@ -51,6 +51,18 @@ GaussianBelief& GaussianBelief::operator=(const GaussianBelief& other) {
   return *this;
 }
 
+void GaussianBelief::replace_by(const Belief& other) {
+  const std::uint64_t last = version;
+  *this = gaussian(other);
+  version = last + 1;
+  exact = false;
+  steps.clear();
+}
+
+std::uint64_t GaussianBelief::digest() const {
+  return content_hash(mean.data(), mean.size()) ^ (content_hash(covariance.data(), covariance.size()) * 3);
+}
+
 double* GaussianBelief::add_step(bool is_pending) {
   const std::size_t dim = mean.size();
   std::vector<RankOneChange>& list = is_pending ? pending : steps;
@@ -76,6 +88,7 @@ Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t fram
     throw SpecError({"model.coupling", "false for one cell", "true", "There is no other cell to look at."});
   stimulus_dim = frame_dim * sequence_.num_frames;
   num_bins = sequence_.num_frames;
+  has_context = !sequence_.isolated && (num_lags_ > 1 || num_history_ > 0);
   num_parameters = num_lags_ * frame_dim + num_history_ * (coupling_ ? sequence_.num_cells : 1) + (bias_ ? 1 : 0);
   response_kind = law.law == Law::bernoulli ? ResponseKind::choice : law.law == Law::gaussian ? ResponseKind::trace : ResponseKind::counts;
   if (has_drift() && belief_.refine_every > 0)
@@ -94,6 +107,14 @@ std::unique_ptr<Belief> Glm::prior() const {
   }
   belief->context = start();
   return belief;
+}
+
+void Glm::summarise(const Belief& any_belief, std::span<double> mean, std::span<double> sd) const {
+  const GaussianBelief& belief = gaussian(any_belief);
+  for (std::size_t i = 0; i < num_parameters; ++i) {
+    mean[i] = belief.mean[i];
+    sd[i] = std::sqrt(belief.covariance[i * num_parameters + i]);
+  }
 }
 
 Context Glm::start() const {

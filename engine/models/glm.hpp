@@ -79,6 +79,8 @@ struct GaussianBelief final : Belief {
   GaussianBelief(const GaussianBelief& other);
   GaussianBelief& operator=(const GaussianBelief& other);
   std::unique_ptr<Belief> fork() const override { return std::make_unique<GaussianBelief>(*this); }
+  void replace_by(const Belief& other) override;
+  std::uint64_t digest() const override;
 
   /// Notes one change; returns where its g goes, [dim].
   double* add_step(bool is_pending);
@@ -131,6 +133,7 @@ class Glm final : public Model {
   void refine(Belief& belief, const History& history) const override;
   bool can_refine() const override { return !has_drift(); }
   void predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const override;
+  void summarise(const Belief& belief, std::span<double> mean, std::span<double> sd) const override;
   Context start() const override;
   using Model::sample;
   void sample(std::span<const double> parameters, std::span<const double> stimulus, Context& context, Stream& stream,

@@ -377,6 +377,17 @@ std::vector<double> GridModel::marginal(const GridBelief& belief, std::size_t pa
   return out;
 }
 
+void GridModel::summarise(const Belief& belief, std::span<double> mean, std::span<double> sd) const {
+  for (std::size_t k = 0; k < num_parameters; ++k) {
+    const auto weights = marginal(grid(belief), k);
+    const std::vector<double>& values = family_->parameters[k].values;
+    mean[k] = std::inner_product(weights.begin(), weights.end(), values.begin(), 0.0);
+    double variance = 0;
+    for (std::size_t i = 0; i < weights.size(); ++i) variance += weights[i] * std::pow(values[i] - mean[k], 2);
+    sd[k] = std::sqrt(variance);
+  }
+}
+
 std::size_t GridModel::table_bytes() const {
   const std::size_t tables = family_->num_choices() > 0 ? num_outcomes_ : 3;
   return num_stimuli() * num_nodes_ * tables * sizeof(double);

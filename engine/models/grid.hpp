@@ -20,6 +20,8 @@ struct GridBelief final : Belief {
   GridBelief(const GridBelief& other) : GridBelief() { *this = other; }
   GridBelief& operator=(const GridBelief& other);
   std::unique_ptr<Belief> fork() const override { return std::make_unique<GridBelief>(*this); }
+  void replace_by(const Belief& other) override { *this = dynamic_cast<const GridBelief&>(other); }
+  std::uint64_t digest() const override { return content_hash(log_weights.data(), log_weights.size()); }
   std::vector<double> log_weights;           // [num_nodes], normalised
   std::vector<double> weights;               // [num_nodes], exp of log_weights, sum to one
   std::vector<std::uint32_t> active_blocks;  // blocks of nodes that are not negligible together
@@ -53,6 +55,7 @@ class GridModel final : public Model, public OutcomeTables {
   std::unique_ptr<Belief> prior() const override;
   Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
   void predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const override;
+  void summarise(const Belief& belief, std::span<double> mean, std::span<double> sd) const override;
   using Model::sample;
   void sample(std::span<const double> parameters, std::span<const double> stimulus, Context& context, Stream& stream,
               std::span<double> response) const override;

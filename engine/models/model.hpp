@@ -20,6 +20,10 @@ class Belief {
   virtual ~Belief() = default;
   /// A copy that shares nothing.
   virtual std::unique_ptr<Belief> fork() const = 0;
+  /// Becomes a copy of a belief of the same model, as a change of any kind (a refit that was made elsewhere).
+  virtual void replace_by(const Belief& other) = 0;
+  /// Hash of every bit of what is believed.
+  virtual std::uint64_t digest() const = 0;
 };
 
 /// A change of a Gaussian belief, so that whoever keeps projections of it can follow without starting again:
@@ -164,6 +168,9 @@ class Model {
   /// Expected response to each of num = stimuli.size() / stimulus_dim stimuli, averaged over the belief.
   virtual void predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const = 0;
 
+  /// Mean and standard deviation of the parameters under the belief, [num_parameters] each.
+  virtual void summarise(const Belief& belief, std::span<double> mean, std::span<double> sd) const = 0;
+
   /// The context before the first trial.
   virtual Context start() const { return {}; }
 
@@ -183,6 +190,7 @@ class Model {
   std::size_t stimulus_dim = 0;
   std::size_t num_cells = 1, num_bins = 1;  // of a response
   ResponseKind response_kind = ResponseKind::counts;
+  bool has_context = false;  // a response depends on earlier trials
   std::vector<std::string> parameter_names;  // [num_parameters]; empty names for weights of a stimulus
   std::size_t num_parameters = 0;
 };
