@@ -110,14 +110,14 @@ std::optional<Saving> saving_of(const Comparison& c, const CompareSpec& spec, st
   return s;
 }
 
-struct Arm {
+struct Contender {
   std::string name;
   bool baseline;
   Spec spec;
 };
 
-std::vector<Arm> arms_of(const Table& document, const std::string& file, const Spec& spec) {
-  std::vector<Arm> arms;
+std::vector<Contender> arms_of(const Table& document, const std::string& file, const Spec& spec) {
+  std::vector<Contender> arms;
   std::vector<Table> designs = spec.compare ? spec.compare->design : std::vector<Table>{};
   if (designs.empty()) {
     Table own, random, random_design;
@@ -131,13 +131,13 @@ std::vector<Arm> arms_of(const Table& document, const std::string& file, const S
     const std::string path = fmt::format("compare.design[{}]", i);
     const Value* name = designs[i].find("name");
     if (!name || !name->text()) throw SpecError({path + ".name", "given", "nothing", ""});
-    for (const Arm& arm : arms)
+    for (const Contender& arm : arms)
       if (arm.name == *name->text()) throw SpecError({path + ".name", "different from the others", "\"" + arm.name + "\"", ""});
     for (const auto& [key, value] : designs[i].items)
       if (key != "name" && key != "role" && !value.table())
         throw SpecError({path + "." + key, "name, role or a table of the experiment", display(value),
                          "Write what it overrides as a table, for example design = { kind = \"random\" }."});
-    Arm arm{*name->text(), false, read_spec(with_overrides(document, designs[i]), file)};
+    Contender arm{*name->text(), false, read_spec(with_overrides(document, designs[i]), file)};
     arm.baseline = arm.spec.design.kind != "infomax";
     if (const Value* role = designs[i].find("role")) {
       if (!role->text() || (*role->text() != "adaptive" && *role->text() != "baseline"))
@@ -159,14 +159,14 @@ std::vector<Arm> arms_of(const Table& document, const std::string& file, const S
 void check_comparison(const Table& document, const std::string& file, const std::string& folder, Executor& executor) {
   const Spec spec = read_spec(document, file);
   trial_counts(spec);
-  for (const Arm& arm : arms_of(document, file, spec)) build(arm.spec, folder, static_cast<std::uint64_t>(spec.seed), executor);
+  for (const Contender& arm : arms_of(document, file, spec)) build(arm.spec, folder, static_cast<std::uint64_t>(spec.seed), executor);
 }
 
 Comparison compare(const Table& document, const std::string& file, const std::string& folder, Executor& executor,
                    const std::function<void(std::int64_t, std::int64_t)>& progress) {
   const Spec spec = read_spec(document, file);
   const CompareSpec compare_spec = spec.compare.value_or(CompareSpec{});
-  const std::vector<Arm> arms = arms_of(document, file, spec);
+  const std::vector<Contender> arms = arms_of(document, file, spec);
   Comparison out;
   out.trials = trial_counts(spec);
   out.num_seeds = compare_spec.num_seeds;

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "io/npy.hpp"
+#include "loop/learner.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
 
@@ -233,6 +234,13 @@ Assignment Experiment::assign(std::int64_t trial) const {
   return {arm, Role::measure, -1};
 }
 
+double Experiment::stop_width(const Learner& learner) const {
+  if (!spec.stop.parameter.empty()) return learner.credible_width(stop_parameter);
+  double widest = 0;
+  for (std::size_t k = 0; k < model->num_parameters; ++k) widest = std::max(widest, learner.credible_width(k));
+  return widest;
+}
+
 std::span<const double> Experiment::values(const Stimulus& stimulus, std::int64_t trial) const {
   if (const auto* item = std::get_if<PoolItem>(&stimulus.what)) {
     const auto i = static_cast<std::size_t>(item->index);
@@ -249,6 +257,28 @@ std::span<const double> Experiment::values(const Stimulus& stimulus, std::int64_
   throw RunError({"stimulus", "a pool item or an array", "a pattern", "These models have no features of a pattern."}, trial);
 }
 
+namespace {
+
+/// A parameter by its name, or a weight by its index.
+std::size_t parameter_named(const models::Model& model, const std::string& name) {
+  std::string names;
+  for (std::size_t k = 0; k < model.parameter_names.size(); ++k) {
+    if (model.parameter_names[k] == name) return k;
+    names += (k ? ", " : "") + model.parameter_names[k];
+  }
+  std::size_t end = 0, index = model.num_parameters;
+  try {
+    index = static_cast<std::size_t>(std::stoul(name, &end));
+  } catch (const std::exception&) {
+    end = 0;
+  }
+  if (end == name.size() && index < model.num_parameters) return index;
+  throw SpecError({"stop.parameter", names.empty() ? fmt::format("an index in 0 … {}", model.num_parameters - 1) : "one of " + names,
+                   "\"" + name + "\"", ""});
+}
+
+}  // namespace
+
 std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, std::uint64_t seed, Executor& executor,
                                   std::shared_ptr<const Recording> recording) {
   auto e = std::make_unique<Experiment>();
@@ -263,6 +293,7 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
   build_stimuli(*e, folder);
   build_validation(*e);
   build_model(*e, executor);
+  if (!e->spec.stop.parameter.empty()) e->stop_parameter = parameter_named(*e->model, e->spec.stop.parameter);
   if (!e->recording) {
     e->truth = initial_truth(spec.subject, *e->model, e->shape, seed);
     e->make_subject();  // refuses what does not fit

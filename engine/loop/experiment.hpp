@@ -51,6 +51,7 @@ struct Experiment {
   std::vector<double> truth;       // initial parameters of a simulated subject; else empty
   std::shared_ptr<const Recording> recording;
   std::int64_t batch = 1;          // trials decided together
+  std::size_t stop_parameter = 0;  // where the stop rule names one
   std::int64_t refine_every = 0, refine_lag = 0;
   bool refine_at_end = false;
 

@@ -88,6 +88,7 @@ void Learner::decide(const Trial& trial) {
 void Learner::learn(Trial& trial) {
   const std::span<const double> x = experiment_.values(trial.delivered.stimulus, trial.index);
   const models::Model& model = *experiment_.model;
+  if (num_decided_ == num_trials_) decide(trial);
   for (std::size_t a = 0; a < arms_.size(); ++a) {
     ArmState& arm = arms_[a];
     const bool own = serves(a, trial);

@@ -78,10 +78,10 @@ TEST(SimulatedSubject, AnswersARepeatedTrialAsBefore) {
   const std::vector<double> x(16, 0.25);
   Trial trial;
   trial.index = 7;
-  subject->present(x, trial);
+  present_and_wait(*subject, x, trial);
   const double first = trial.response.values[0];
   trial.attempt = 2;
-  subject->present(x, trial);
+  present_and_wait(*subject, x, trial);
   EXPECT_EQ(trial.response.values[0], first);
 }
 
@@ -101,7 +101,7 @@ TEST(SimulatedSubject, LapsesAndGainsHaveTheirStatedSize) {
     for (int t = 0; t < n; ++t) {
       Trial trial;
       trial.index = t;
-      subject->present(x, trial);
+      present_and_wait(*subject, x, trial);
       const double r = trial.response.values[0];
       sum += r / n;
       squares += r * r / n;
@@ -129,7 +129,7 @@ TEST(SimulatedSubject, DriftIsARandomWalkOfTheStatedVariance) {
     const std::vector<double> x(16, 0);
     Trial trial;
     trial.index = 200;
-    subject->present(x, trial);
+    present_and_wait(*subject, x, trial);
     const auto now = subject->truth();
     for (std::size_t i = 0; i < 16; ++i) squares += std::pow(now[i] - e->truth[i], 2) / 1600;
   }

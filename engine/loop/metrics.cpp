@@ -48,25 +48,38 @@ double correlation(const std::vector<double>& a, const std::vector<double>& b) {
 
 /// Log predictive density of each held-out response, summed, nats.
 double log_predictive_sum(const Experiment& e, const Learner& learner, const HeldOut& held_out) {
-  const std::size_t num = held_out.responses.size();
   double total = 0;
   if (const auto* glm = e.glm()) {
+    const std::size_t num = held_out.rows.num;
     std::vector<double> m(num), v(num);
-    const models::History history{num, held_out.stimuli, held_out.responses, {}};
-    glm->project(dynamic_cast<const models::GaussianBelief&>(learner.belief()), glm->rows(history), m, v);
-    for (std::size_t i = 0; i < num; ++i) total += models::log_predictive(glm->law, held_out.responses[i], m[i], v[i]);
+    glm->project(dynamic_cast<const models::GaussianBelief&>(learner.belief()), held_out.rows, m, v);
+    for (std::size_t i = 0; i < num; ++i) total += models::log_predictive(glm->law, held_out.rows.data[i], m[i], v[i]);
   } else {
     const auto& belief = dynamic_cast<const models::GridBelief&>(learner.belief());
-    for (std::size_t i = 0; i < num; ++i)
-      total += e.grid()->log_predictive(belief, {&held_out.stimuli[i * e.stimuli.dim], e.stimuli.dim}, held_out.responses[i]);
+    const models::History& trials = held_out.trials;
+    for (std::size_t i = 0; i < trials.num_trials; ++i)
+      total += e.grid()->log_predictive(belief, {&trials.stimuli[i * e.stimuli.dim], e.stimuli.dim}, trials.values[i]);
   }
   return total;
+}
+
+/// Predicted mean of each held-out response.
+std::vector<double> predicted(const Experiment& e, const Learner& learner, const HeldOut& held_out) {
+  std::vector<double> mean(held_out.responses().size());
+  if (const auto* glm = e.glm()) {
+    std::vector<double> v(mean.size());
+    glm->project(dynamic_cast<const models::GaussianBelief&>(learner.belief()), held_out.rows, mean, v);
+    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = models::expected_response(glm->law, mean[i], v[i]);
+  } else {
+    e.model->predict(learner.belief(), held_out.trials.stimuli, mean);
+  }
+  return mean;
 }
 
 double bits_per_spike(double log_likelihood, const HeldOut& held_out) {
   if (!(held_out.constant_rate > 0)) return std::nan("");  // no spike was held out
   double constant = 0, spikes = 0;
-  for (double r : held_out.responses) {
+  for (double r : held_out.responses()) {
     constant += r * std::log(held_out.constant_rate) - held_out.constant_rate - numerics::log_factorial(r);
     spikes += r;
   }
@@ -75,33 +88,49 @@ double bits_per_spike(double log_likelihood, const HeldOut& held_out) {
 
 }  // namespace
 
+std::vector<double> HeldOut::responses() const {
+  std::vector<double> out;
+  for (std::size_t i = 0; i < trials.values.size(); ++i)
+    if (trials.marks.empty() || trials.marks[i] == Mark::observed) out.push_back(trials.values[i]);
+  return out;
+}
+
 HeldOut make_held_out(const Experiment& e, std::int64_t num) {
   HeldOut out;
+  models::History& trials = out.trials;
+  const std::size_t dim = e.stimuli.dim, num_values = e.model->num_cells * e.model->num_bins;
   if (e.recording) {
     const Recording& recording = *e.recording;
-    const auto dim = static_cast<std::int64_t>(recording.dim);
-    out.stimuli.assign(recording.stimuli.begin() + recording.held_out_first * dim,
-                       recording.stimuli.begin() + recording.held_out_last * dim);
-    out.responses.assign(recording.responses.begin() + recording.held_out_first,
-                         recording.responses.begin() + recording.held_out_last);
-    for (double r : out.responses) out.constant_rate += r / static_cast<double>(out.responses.size());
-    return out;
-  }
-  const std::size_t dim = e.stimuli.dim;
-  std::vector<double> x(dim);
-  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(num); ++i) {
-    Stream stream(e.seed, Purpose::held_out, i);
-    if (e.stimuli.pool.empty()) {
-      stream.fill_sphere(x, std::sqrt(e.stimuli.power));
-    } else {
-      const auto row = static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(e.stimuli.num())));
-      x.assign(e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>(row * dim),
-               e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>((row + 1) * dim));
+    const auto row = static_cast<std::int64_t>(dim), bins = static_cast<std::int64_t>(num_values);
+    trials.num_trials = static_cast<std::size_t>(recording.held_out_last - recording.held_out_first);
+    trials.stimuli.assign(recording.stimuli.begin() + recording.held_out_first * row,
+                          recording.stimuli.begin() + recording.held_out_last * row);
+    trials.values.assign(recording.responses.begin() + recording.held_out_first * bins,
+                         recording.responses.begin() + recording.held_out_last * bins);
+    trials.marks.assign(trials.values.size(), Mark::observed);
+    for (std::size_t t = 0; t < trials.num_trials; ++t)
+      std::fill_n(trials.marks.begin() + static_cast<std::ptrdiff_t>(t * num_values), recording.num_blank_bins, Mark::blanked);
+  } else {
+    std::vector<double> x(dim), response(num_values);
+    models::Context context = e.model->start();
+    for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(num); ++i) {
+      Stream stream(e.seed, Purpose::held_out, i);
+      if (e.stimuli.pool.empty()) {
+        stream.fill_sphere(x, std::sqrt(e.stimuli.power));
+      } else {
+        const auto member = static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(e.stimuli.num())));
+        x.assign(e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>(member * dim),
+                 e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>((member + 1) * dim));
+      }
+      e.model->sample(e.truth, x, context, stream, response);
+      trials.stimuli.insert(trials.stimuli.end(), x.begin(), x.end());
+      trials.values.insert(trials.values.end(), response.begin(), response.end());
+      ++trials.num_trials;
     }
-    out.stimuli.insert(out.stimuli.end(), x.begin(), x.end());
-    out.responses.push_back(e.model->sample(e.truth, x, stream));
-    out.constant_rate += out.responses.back() / static_cast<double>(num);
   }
+  if (e.glm()) out.rows = e.glm()->rows(trials);
+  const std::vector<double> responses = out.responses();
+  for (double r : responses) out.constant_rate += r / static_cast<double>(responses.size());
   return out;
 }
 
@@ -109,7 +138,7 @@ std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
   std::vector<Metric> out;
   if (!e.truth.empty()) out.push_back(Metric::relative_error);
   out.push_back(e.glm() ? Metric::half_logdet : Metric::entropy);
-  if (held_out.responses.empty()) return out;
+  if (held_out.trials.num_trials == 0) return out;
   out.push_back(Metric::heldout_correlation);
   if (e.model->response_kind == ResponseKind::counts) out.push_back(Metric::heldout_bits_per_spike);
   out.push_back(Metric::heldout_log_likelihood);
@@ -134,16 +163,14 @@ std::vector<double> measure(const Experiment& e, const Learner& learner, const s
         out.push_back(models::entropy(dynamic_cast<const models::GridBelief&>(learner.belief())));
         break;
       case Metric::heldout_correlation: {
-        std::vector<double> mean(held_out.responses.size());
-        e.model->predict(learner.belief(), held_out.stimuli, mean);
-        out.push_back(correlation(mean, held_out.responses));
+        out.push_back(correlation(predicted(e, learner, held_out), held_out.responses()));
         break;
       }
       case Metric::heldout_bits_per_spike:
         out.push_back(bits_per_spike(log_likelihood, held_out));
         break;
       case Metric::heldout_log_likelihood:
-        out.push_back(log_likelihood / static_cast<double>(held_out.responses.size()));
+        out.push_back(log_likelihood / static_cast<double>(held_out.responses().size()));
         break;
     }
   }

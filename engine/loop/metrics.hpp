@@ -33,9 +33,10 @@ constexpr MetricInfo metric_info[num_metrics] = {
 
 /// Trials that no design sees.
 struct HeldOut {
-  std::vector<double> stimuli;    // [num, dim]
-  std::vector<double> responses;  // [num]
-  double constant_rate = 0;       // mean held-out response
+  models::History trials;
+  models::Rows rows;         // their predictors, of a linear model
+  double constant_rate = 0;  // mean held-out response
+  std::vector<double> responses() const;  // those that count, in order
 };
 
 /// Held-out trials: of the recording, or `num` simulated ones with stimuli of the set (uniform on the sphere of a ball, uniform in

@@ -58,28 +58,20 @@ void Run::note(std::int64_t trial, Level level, const char* kind, std::string me
 
 void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
   std::int64_t last_wall_ns = 0;
-  Trial last;
-  std::vector<double> evidence(slots_.size());
-  // as the run went: what was decided is presented again, so that a simulated subject has lived through it and a recorded one knows
-  // what it has shown
   walk(
       reader,
       [&](const Trial& trial) {
         learner_.decide(trial);
-        Slot& s = slot(trial.index);
-        s.trial = trial;
-        s.answered = s.written = false;
         num_decided_ = trial.index + 1;
-        Trial again = trial;
-        subject_->present(experiment_.values(trial.requested.stimulus, trial.index), again);
-        Answer dropped;
-        while (subject_->next_answer(true, dropped)) continue;
-        last = trial;
         return true;
       },
       [&](Trial& trial) {
         const double recorded = trial.log_evidence;
         if (trial.index == 0) first_time_ns_ = trial.delivered.time_ns;
+        // a simulated subject has lived through it, a recorded one knows what it has shown
+        Trial again = trial;
+        subject_->present(experiment_.values(trial.requested.stimulus, trial.index), again);
+        while (subject_->next_answer(true, answer_)) continue;
         learner_.learn(trial);
         if (!same_bits(trial.log_evidence, recorded) && !(std::isnan(trial.log_evidence) && std::isnan(recorded)))
           throw RunError({fmt::format("trial {}, log_evidence", trial.index), number_text(recorded) + " as recorded",
@@ -94,20 +86,24 @@ void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
   for (const auto& [name, histogram] : reader.latency())
     for (std::size_t s = 0; s < num_stages; ++s)
       if (stage_names[s] == name) latency_[s] = histogram;
-  num_presented_ = num_decided_;
   // the newest attempt of every open trial, and what of it had arrived
+  Trial last;
   reader.for_each_trial(
       [&](const Trial& trial, const io::TrialTimes& times) {
         last_wall_ns = std::max({last_wall_ns, times.decided_at_ns, times.observed_at_ns});
+        last = trial;
         if (trial.index < learner_.num_trials()) return;
-        slot(trial.index).trial = trial;
-        slot(trial.index).answered = slot(trial.index).written = trial.answered;
+        Slot& s = slot(trial.index);
+        s.trial = trial;
+        s.answered = s.written = trial.answered;
+        s.again = false;
       },
       std::max<std::int64_t>(0, learner_.num_trials() - 1));
+  num_presented_ = learner_.num_trials();
   const bool living = experiment_.spec.subject.living;
   const std::int64_t gap_ns = living && num_decided_ > 0 ? std::max<std::int64_t>(0, now_ns - last_wall_ns) : 0;
   if (num_decided_ > 0) subject_->resume_after(last, gap_ns);
-  for (std::int64_t t = learner_.num_trials(); t < num_decided_ && !stopped_; ++t) {
+  for (std::int64_t t = num_presented_; t < num_decided_ && !stopped_; ++t) {
     Slot& s = slot(t);
     if (s.answered) continue;
     if (living) {
@@ -117,21 +113,22 @@ void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
       note(t, Level::warning, "aborted",
            fmt::format("trial {} was in flight when the run was interrupted; the subject lived on for {:.3f} s", t,
                        static_cast<double>(gap_ns) * 1e-9));
-      continue;
+    } else {
+      ++s.trial.attempt;
+      s.again = true;
+      note(t, Level::warning, "interrupted",
+           fmt::format("trial {} was decided and not observed; it is presented again as attempt {}", t, s.trial.attempt));
     }
-    ++s.trial.attempt;
-    note(t, Level::warning, "interrupted",
-         fmt::format("trial {} was decided and not observed; it is presented again as attempt {}", t, s.trial.attempt));
-    record_.decide(s.trial);
-    subject_->present(experiment_.values(s.trial.requested.stimulus, t), s.trial);
   }
+  if (!living) return;
+  num_presented_ = num_decided_;  // a living subject is not shown anything twice
   if (!stopped_) learn_what_came();
 }
 
 void Run::decide() {
   const std::int64_t begun = clock_.now_ns();
   Slot& s = slot(num_decided_);
-  s.answered = s.written = false;
+  s.answered = s.written = s.again = false;
   s.begun_ns = begun;
   Trial& trial = s.trial;
   const Assignment assignment = experiment_.assign(num_decided_);
@@ -172,8 +169,11 @@ void Run::decide_batch() {
 
 void Run::present() {
   const std::int64_t begun = clock_.now_ns();
-  Trial& trial = slot(num_presented_).trial;
+  Slot& s = slot(num_presented_);
+  Trial& trial = s.trial;
   ++num_presented_;
+  if (s.again) record_.decide(trial);
+  s.again = false;
   subject_->present(experiment_.values(trial.requested.stimulus, trial.index), trial);
   latency_[static_cast<std::size_t>(Stage::present)].add(clock_.now_ns() - begun);
 }

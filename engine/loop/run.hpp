@@ -53,6 +53,8 @@ class Run {
   bool done() const { return stopped_ || learner_.num_trials() >= experiment_.spec.num_trials; }
   Learner& learner() { return learner_; }
   const Histogram& latency(Stage stage) const { return latency_[static_cast<std::size_t>(stage)]; }
+  /// The last one presented.
+  const Trial& last_trial() const { return slots_[static_cast<std::size_t>(num_presented_ - 1) % slots_.size()].trial; }
   /// The parameters behind the responses as they are now, where they are known; else empty.
   std::vector<double> truth() const { return subject_->truth(); }
 
@@ -62,6 +64,7 @@ class Run {
     Trial trial;
     bool answered = false;  // the response is here
     bool written = false;   // and in the record
+    bool again = false;     // a further attempt, whose decision is not in the record yet
     std::int64_t begun_ns = 0;
   };
 

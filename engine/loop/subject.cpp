@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
+
 namespace hartline::loop {
 
 Answer& AnswerQueue::add(std::int64_t due) {
@@ -23,6 +25,14 @@ bool AnswerQueue::take(std::int64_t now, bool wait, Answer& out) {
   out = first->answer;
   first->full = false;
   return true;
+}
+
+void present_and_wait(Subject& subject, std::span<const double> values, Trial& trial) {
+  subject.present(values, trial);
+  Answer answer;
+  if (!subject.next_answer(true, answer)) throw InternalError("a subject has no answer.");
+  trial.response = answer.response;
+  trial.answered = true;
 }
 
 void show_as_requested(Trial& trial) {

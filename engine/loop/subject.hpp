@@ -60,6 +60,9 @@ class AnswerQueue {
   std::int64_t num_added_ = 0;
 };
 
+/// Presents a trial and waits for its response. Throws: InternalError where none comes.
+void present_and_wait(Subject& subject, std::span<const double> values, Trial& trial);
+
 /// Fills in the stations of a trial that is shown exactly as requested.
 void show_as_requested(Trial& trial);
 

@@ -111,13 +111,13 @@ void Watch::look_at_belief(const Trial& trial, const models::Belief& belief, std
   for (std::size_t k = 0; k < told_border_.size(); ++k) {
     const models::Parameter& parameter = grid->family().parameters[k];
     if (told_border_[k] || parameter.values.size() < 3) continue;
-    const auto marginal = grid->marginal(dynamic_cast<const models::GridBelief&>(belief), k);
-    const bool low = marginal.front() > e_.spec.watch.border_mass;
-    if (!low && !(marginal.back() > e_.spec.watch.border_mass)) continue;
+    grid->marginal(dynamic_cast<const models::GridBelief&>(belief), k, marginal_);
+    const bool low = marginal_.front() > e_.spec.watch.border_mass;
+    if (!low && !(marginal_.back() > e_.spec.watch.border_mass)) continue;
     told_border_[k] = 1;
     news.push_back(warning(trial, "border",
                            fmt::format("{:.0f} % of the belief about {} lies on its {} value, {}; the grid may be too narrow",
-                                       100 * (low ? marginal.front() : marginal.back()), parameter.name, low ? "lowest" : "highest",
+                                       100 * (low ? marginal_.front() : marginal_.back()), parameter.name, low ? "lowest" : "highest",
                                        low ? parameter.values.front() : parameter.values.back())));
   }
 }

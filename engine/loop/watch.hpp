@@ -38,6 +38,7 @@ class Watch {
   std::vector<double> utilities_;       // the same
   std::int64_t num_looked_ = 0;
   std::vector<double> low_, high_;      // of each coordinate of a pool on axes
+  std::vector<double> marginal_;        // scratch
   std::vector<std::uint8_t> told_border_;
   bool told_edge_ = false, told_repeats_ = false, told_stalled_ = false;
 };

@@ -74,7 +74,7 @@ double* GaussianBelief::add_step(bool is_pending) {
 }
 
 Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t frame_dim, const Sequence& sequence)
-    : law(make_response_law(spec.response, spec.link, spec.bin_ms / 1000, spec.noise_sd, "model")),
+    : law(make_response_law(spec.response, spec.link, spec.bin_ms / 1000, spec.noise_sd, "model", spec.overdispersion)),
       belief_(belief),
       sequence_(sequence),
       frame_dim_(frame_dim),
@@ -184,7 +184,7 @@ Prediction Glm::observe(GaussianBelief& belief, const double* s, Datum datum, Ma
   const std::size_t dim = num_parameters;
   Prediction out{0, std::nan(""), std::nan("")};
   if (mark == Mark::missing || mark == Mark::blanked) {
-    out.mean = mean_response(numerics::dot(s, belief.mean.data(), dim), 0);
+    out.mean = expected_response(law, numerics::dot(s, belief.mean.data(), dim), 0);
     return out;
   }
   double* g = belief.add_step(mark == Mark::pending);
@@ -195,12 +195,12 @@ Prediction Glm::observe(GaussianBelief& belief, const double* s, Datum datum, Ma
   double information = 0;
   if (mark == Mark::pending) {
     information = expected_information(law, m, v);
-    out.mean = mean_response(m, v);
+    out.mean = expected_response(law, m, v);
   } else {
-    out.mean = mean_response(m, v);
-    const Mode mode = find_mode(law, datum.value, m, v);
-    evidence += log_evidence(law, datum.value, m, v, mode);
-    information = law.curvature(datum.value, mode.rho);
+    out = predict_response(law, datum, m, v);
+    const Mode mode = find_mode(law, datum, m, v);
+    evidence += log_evidence(law, datum, m, v, mode);
+    information = law.curvature(datum, mode.rho);
     if (!(information > 0)) information = datum.censored ? 0 : law.fisher(mode.rho);
     change.mean_step = mode.step;
     numerics::add_scaled(belief.mean.data(), mode.step, g, dim);
@@ -326,15 +326,6 @@ void Glm::project(const GaussianBelief& belief, const Rows& rows, std::span<doub
   }
 }
 
-double Glm::mean_response(double m, double v) const {
-  if (law.link == Link::exp) return law.mean(m + 0.5 * v);
-  if (law.link == Link::identity || !(v > 0)) return law.mean(m);
-  static const numerics::NormalRule rule = numerics::gauss_hermite(32);
-  double total = 0;
-  for (std::size_t k = 0; k < rule.nodes.size(); ++k) total += rule.weights[k] * law.mean(m + std::sqrt(v) * rule.nodes[k]);
-  return total;
-}
-
 void Glm::predict(const Belief& any_belief, std::span<const double> stimuli, std::span<double> mean) const {
   const GaussianBelief& belief = gaussian(any_belief);
   Rows rows;
@@ -351,17 +342,17 @@ void Glm::predict(const Belief& any_belief, std::span<const double> stimuli, std
       advance(context, stimulus, b, seen);
     }
     project(belief, rows, m, v);
-    for (std::size_t b = 0; b < num_bins; ++b) mean[i * num_bins + b] = mean_response(m[b], v[b]);
+    for (std::size_t b = 0; b < num_bins; ++b) mean[i * num_bins + b] = expected_response(law, m[b], v[b]);
   }
 }
 
 void Glm::sample(std::span<const double> parameters, std::span<const double> stimulus, Context& context, Stream& stream,
                  std::span<double> response) const {
-  std::vector<double> s(num_parameters);
+  context.s.resize(num_parameters);
   if (sequence_.isolated) rest(context);
   for (std::size_t b = 0; b < num_bins; ++b) {
-    place(context, stimulus, b, 0, s.data());
-    response[b] = law.sample(numerics::dot(s.data(), parameters.data(), num_parameters), stream, context.gain);
+    place(context, stimulus, b, 0, context.s.data());
+    response[b] = law.sample(numerics::dot(context.s.data(), parameters.data(), num_parameters), stream, context.gain);
     advance(context, stimulus, b, {&response[b], 1});
   }
 }
@@ -388,7 +379,7 @@ void Glm::refine(Belief& any_belief, const History& history) const {
 
   const auto log_posterior = [&](const Eigen::VectorXd& rho, const Eigen::VectorXd& theta) {
     double total = -0.5 * (theta - prior_mean).dot(prior_precision * (theta - prior_mean));
-    for (Eigen::Index t = 0; t < num; ++t) total += law.log_likelihood(data.data[static_cast<std::size_t>(t)].value, rho[t]);
+    for (Eigen::Index t = 0; t < num; ++t) total += law.log_likelihood(data.data[static_cast<std::size_t>(t)], rho[t]);
     return total;
   };
 
@@ -401,8 +392,8 @@ void Glm::refine(Belief& any_belief, const History& history) const {
     Eigen::VectorXd slope(num), root(num);
     for (Eigen::Index t = 0; t < num; ++t) {
       const Datum r = data.data[static_cast<std::size_t>(t)];
-      slope[t] = law.slope(r.value, rho[t]);
-      double information = law.curvature(r.value, rho[t]);
+      slope[t] = law.slope(r, rho[t]);
+      double information = law.curvature(r, rho[t]);
       if (!(information > 0)) information = r.censored ? 0 : law.fisher(rho[t]);
       root[t] = std::sqrt(information);
     }

@@ -19,6 +19,7 @@ struct GlmSpec {
   std::string link = "exp";
   double bin_ms = 1000;
   double noise_sd = 1;
+  double overdispersion = 0;
   bool bias = false;
   std::int64_t num_lags = 1;
   std::int64_t num_history = 0;
@@ -27,10 +28,12 @@ struct GlmSpec {
   template <class Field>
   static void describe(Field&& field) {
     field("kind", &GlmSpec::kind, "", one_of({"glm"}), "generalised linear model: E[r] = f(x·k + bias)");
-    field("response", &GlmSpec::response, "", one_of({"poisson", "bernoulli", "gaussian"}), "law of the response");
+    field("response", &GlmSpec::response, "", one_of({"poisson", "negative_binomial", "bernoulli", "gaussian"}), "law of the response");
     field("link", &GlmSpec::link, "", one_of({"exp", "softplus", "logistic", "identity"}), "f; a rate in Hz for poisson responses");
     field("bin_ms", &GlmSpec::bin_ms, "ms", positive(), "bin in which spikes are counted");
     field("noise_sd", &GlmSpec::noise_sd, "", positive(), "standard deviation of a gaussian response");
+    field("overdispersion", &GlmSpec::overdispersion, "", non_negative(),
+          "α of negative_binomial counts: variance μ + α μ², as under a gamma gain of variance α");
     field("bias", &GlmSpec::bias, "", any(), "whether the linear predictor has a constant term");
     field("num_lags", &GlmSpec::num_lags, "bins", at_least(1), "frames that a response looks back to, its own included");
     field("num_history", &GlmSpec::num_history, "bins", non_negative(), "own responses that a response looks back to");
@@ -155,9 +158,6 @@ class Glm final : public Model {
   Rows rows(const History& history, std::size_t cell = 0) const;
   /// Mean m and variance v of ρ for each row.
   void project(const GaussianBelief& belief, const Rows& rows, std::span<double> m, std::span<double> v) const;
-  /// Expected response under ρ ~ N(m, v).
-  double mean_response(double m, double v) const;
-
   bool has_drift() const { return belief_.drift_per_s > 0 || (bias_ && belief_.bias_drift_per_s > 0); }
   bool looks_back() const { return num_lags_ > 1 || num_history_ > 0 || sequence_.num_frames > 1; }
   const Sequence& sequence() const { return sequence_; }
@@ -179,7 +179,7 @@ class Glm final : public Model {
 double half_logdet(const GaussianView& view);
 
 /// log of the predictive density of one response, nats.
-inline double log_predictive(const ResponseLaw& law, double response, double m, double v) {
+inline double log_predictive(const ResponseLaw& law, Datum response, double m, double v) {
   return log_evidence(law, response, m, v, find_mode(law, response, m, v));
 }
 

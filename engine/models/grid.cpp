@@ -370,11 +370,16 @@ double GridModel::log_likelihood(std::span<const double> parameters, std::span<c
 }
 
 std::vector<double> GridModel::marginal(const GridBelief& belief, std::size_t parameter_idx) const {
+  std::vector<double> out;
+  marginal(belief, parameter_idx, out);
+  return out;
+}
+
+void GridModel::marginal(const GridBelief& belief, std::size_t parameter_idx, std::vector<double>& out) const {
   std::size_t stride = 1;
   for (std::size_t k = parameter_idx + 1; k < num_parameters; ++k) stride *= family_->parameters[k].values.size();
-  std::vector<double> out(family_->parameters[parameter_idx].values.size(), 0.0);
+  out.assign(family_->parameters[parameter_idx].values.size(), 0.0);
   for (std::size_t n = 0; n < num_nodes_; ++n) out[(n / stride) % out.size()] += belief.weights[n];
-  return out;
 }
 
 void GridModel::summarise(const Belief& belief, std::span<double> mean, std::span<double> sd) const {

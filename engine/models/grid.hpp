@@ -70,6 +70,7 @@ class GridModel final : public Model, public OutcomeTables {
   double response_quantile(const GridBelief& belief, std::span<const double> stimulus, double p) const;
   /// Probability of each value of one parameter, [its number of values].
   std::vector<double> marginal(const GridBelief& belief, std::size_t parameter_idx) const;
+  void marginal(const GridBelief& belief, std::size_t parameter_idx, std::vector<double>& out) const;
   /// Parameters of one node, [num_parameters].
   void node(std::size_t node_idx, std::span<double> out) const;
 

@@ -137,6 +137,7 @@ struct Context {
   std::vector<double> frames;     // [num_lags - 1, frame_dim], newest first
   std::vector<double> responses;  // [num_history, num_cells], newest first
   double gain = 1;
+  std::vector<double> s;  // scratch
 };
 
 /// Trials so far, for a refit.

@@ -8,7 +8,7 @@
 #include "io/json.hpp"
 #include "io/record_reader.hpp"
 #include "io/toml.hpp"
-#include "loop/experiment.hpp"
+#include "loop/run.hpp"
 #include "serve/page_template.hpp"
 #include "serve/sections.hpp"
 
@@ -54,13 +54,18 @@ Value report_document(const std::string& path, Executor& executor) {
     }
   };
   snapshot();
-  reader.for_each_trial([&](const Trial& recorded, const io::TrialTimes&) {
-    if (!recorded.answered) return;
-    Trial trial = recorded;
-    learner.learn(trial);
-    sections.add_trial(trial, learner);
-    snapshot();
-  });
+  loop::walk(
+      reader,
+      [&](const Trial& trial) {
+        learner.decide(trial);
+        return true;
+      },
+      [&](Trial& trial) {
+        learner.learn(trial);
+        sections.add_trial(trial, learner);
+        snapshot();
+        return true;
+      });
   if (num_trials >= spec.num_trials) learner.finish();
   const auto truths = reader.arrays("truth");
   sections.end(learner, truths.empty() ? std::vector<double>{} : truths.back().second.values);

@@ -132,7 +132,7 @@ void Sections::add_snapshot(loop::Learner& learner) {
   }
   snapshots_.emplace_back(snapshot);
   if (e_.stimuli.dim != 1 || learner.num_trials() >= e_.spec.num_trials) return;
-  const std::vector<double> utilities = e_.design->utilities(learner.plan(), learner.capability());
+  const std::vector<double> utilities = e_.arms[0].design->utilities(learner.plan(), learner.capability());
   if (utilities.empty()) return;
   Table curve;
   curve.set("trial", learner.num_trials() + 1);

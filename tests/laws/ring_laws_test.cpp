@@ -89,8 +89,10 @@ TEST(RingLaws, AForkIsJudgedByAPlanLikeItsOriginal) {
     run.go();
     const auto fork = run.learner().belief().fork();
     design::Choice from_original, from_fork;
-    run.learner().choose(num_trials, {}, from_original);
-    experiment->design->choose(run.learner().plan(), experiment->model->capability(*fork), num_trials, {}, from_fork);
+    Trial next;
+    next.index = num_trials;
+    run.learner().choose(next, {}, from_original);
+    experiment->arms[0].design->choose(run.learner().plan(), experiment->model->capability(*fork), num_trials, {}, from_fork);
     EXPECT_EQ(from_fork.values, from_original.values);
     EXPECT_TRUE(same_bits(from_fork.utility, from_original.utility));
   }
@@ -124,13 +126,13 @@ TEST(RingLaws, ResponsesThatAreNotFiniteAreRefusedWithTheTrialNamed) {
     const auto present = [&](std::int64_t index) {
       trial = {};
       trial.index = index;
-      learner.choose(index, {}, choice);
+      learner.choose(trial, {}, choice);
       if (choice.pool_index >= 0)
         trial.requested.stimulus.what =
             PoolItem{choice.pool_index, experiment->pool_hash[static_cast<std::size_t>(choice.pool_index)]};
       else
         trial.requested.stimulus.what = Array{experiment->shape, choice.values};
-      subject->present(choice.values, trial);
+      present_and_wait(*subject, choice.values, trial);
     };
     for (std::int64_t t = 0; t < 3; ++t) {
       present(t);

@@ -1,5 +1,7 @@
 // Laws of the record: a replay and a resumed run are the run, and nothing that happened is lost.
 #include <gtest/gtest.h>
+
+#include <algorithm>
 #include <sqlite3.h>
 
 #include <limits>
@@ -141,8 +143,8 @@ TEST(RingLaws, ARunResumedAtAnyPointEndsLikeTheUninterruptedOne) {
           EXPECT_FALSE(first.answered);
           EXPECT_EQ(second.attempt, 2);
           EXPECT_TRUE(second.answered);
-          ASSERT_EQ(reader.events().size(), 1u);
-          EXPECT_EQ(reader.events()[0].kind, "interrupted");
+          const auto events = reader.events();
+          EXPECT_EQ(std::count_if(events.begin(), events.end(), [](const Event& e) { return e.kind == "interrupted"; }), 1);
         }
         EXPECT_EQ(loop::replay(*experiment, reader).first_difference, -1);
       }
@@ -269,7 +271,7 @@ TEST(RingLaws, ARecordedSubjectRefusesASecondPresentation) {
   const std::span<const double> x(&recording->stimuli[20], 4);
   subject->present(x, trial);
   trial.attempt = 2;
-  EXPECT_NO_THROW(subject->present(x, trial));  // the same trial after an interruption
+  EXPECT_NO_THROW(present_and_wait(*subject, x, trial));  // the same trial after an interruption
   EXPECT_EQ(trial.response.values, std::vector<double>{recording->responses[5]});
   trial.index = 4;
   trial.attempt = 1;
