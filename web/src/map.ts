@@ -59,7 +59,7 @@ export function map_painting(axes: Axes, pictures: (trial: number) => MapPicture
         draw_title(sheet, box, one.title);
         draw_cells(sheet, box, one, x_edges.map(across_of), y_edges.map(down_of));
         draw_points(sheet, box, one.points, across_of, down_of);
-        const x_ticks = round_ticks(x_low, x_high, Math.max(2, box.width / 50));
+        const x_ticks = round_ticks(x_low, x_high, Math.max(3, box.width / 50));
         const y_ticks = round_ticks(y_low, y_high, Math.max(2, box.height / 34));
         draw_axes(
           sheet,
@@ -116,7 +116,7 @@ function draw_points(
   across: (x: number) => number,
   down: (y: number) => number,
 ): void {
-  const radius = Math.max(1.5, Math.min(4, 40 / Math.sqrt(points.length || 1)));
+  const radius = Math.max(1.5, Math.min(4, box.width / 60, 40 / Math.sqrt(points.length || 1)));
   ctx.save();
   ctx.beginPath();
   ctx.rect(box.x, box.y, box.width, box.height);

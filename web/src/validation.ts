@@ -184,13 +184,25 @@ function draw_labels({ ctx, theme, pixel, x, y, left, right, top, bottom }: Plot
   for (const { stimulus: one, mean } of drawn) {
     const [across, up] = [x(one.predicted ?? 0), y(mean)];
     const width = ctx.measureText(one.label).width;
-    const after = across + 9 * pixel + width < right;
-    const start = after ? across + 8 * pixel : across - 8 * pixel - width;
-    const place = Math.min(bottom - 8 * pixel, Math.max(top + 8 * pixel, up - 10 * pixel));
-    // A label that would lie on another is left to the description and the CSV.
-    const covers = ([at, high, wide]: [number, number, number]): boolean =>
-      Math.abs(high - place) < (wide > 10 * pixel ? 13 : 9) * pixel && at < start + width && start < at + wide;
-    if (start < left || taken.some(covers)) continue;
+    const covered = (start: number, place: number): boolean =>
+      start < left ||
+      start + width > right ||
+      place < top + 6 * pixel ||
+      place > bottom - 6 * pixel ||
+      taken.some(
+        ([at, high, wide]) =>
+          Math.abs(high - place) < (wide > 10 * pixel ? 13 : 9) * pixel && at < start + width && start < at + wide,
+      );
+    const [after, before] = [across + 7 * pixel, across - 7 * pixel - width];
+    const free = [
+      [after, up - 10 * pixel],
+      [after, up + 11 * pixel],
+      [before, up - 10 * pixel],
+      [before, up + 11 * pixel],
+    ].find(([start = 0, place = 0]) => !covered(start, place));
+    // Without a free place the name is left to the description and the CSV.
+    if (!free) continue;
+    const [start = 0, place = 0] = free;
     taken.push([start, place, width]);
     ctx.textAlign = 'left';
     ctx.textBaseline = 'middle';
