@@ -268,6 +268,36 @@ async function points_are_the_documents(page, { stimuli }) {
   return first_difference(await csv(page, 'stimuli'), wanted);
 }
 
+/** The place (0 to 1) of the pixel of greatest `rank` in a part of a drawing. */
+const greatest = (page, figure, part, rank) =>
+  page.$eval(
+    `#${figure} canvas`,
+    (canvas, [[left, top, right, bottom], name]) => {
+      const [width, height] = [canvas.width * (right - left), canvas.height * (bottom - top)].map(Math.round);
+      const { data } = canvas.getContext('2d').getImageData(canvas.width * left, canvas.height * top, width, height);
+      let [best, place] = [-1, 0];
+      for (let idx = 0; idx < data.length; idx += 4) {
+        const rgb = [data[idx], data[idx + 1], data[idx + 2]];
+        const value = name === 'light' ? rgb[0] + rgb[1] + rgb[2] : Math.max(...rgb) - Math.min(...rgb);
+        if (value > best) [best, place] = [value, idx / 4];
+      }
+      return { x: (place % width) / width, y: Math.floor(place / width) / height };
+    },
+    [part, rank],
+  );
+
+/** In the map made for these tests the truth has its peak low on the vertical axis. In the dark, on a wide page. */
+export async function map_is_upright(page) {
+  const peak = await greatest(page, 'map', [0.4, 0.12, 0.62, 0.68], 'light');
+  return peak.y > 0.6 ? null : `the peak lies at ${peak.y} from the top`;
+}
+
+/** In the lags made for these tests lag 0 is the strongest. On a wide page. */
+export async function lag_0_is_first(page) {
+  const strongest = await greatest(page, 'receptive-field', [0, 0, 1, 0.17], 'colourful');
+  return strongest.x < 0.17 ? null : `the strongest colour lies at ${strongest.x} from the left`;
+}
+
 export const OF_PARTS = {
   arms: arms_are_the_documents,
   validation: validation_is_the_documents,
