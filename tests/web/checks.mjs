@@ -33,6 +33,7 @@ export const drawings_have_colours = (page) =>
     const background = named('--background');
     const wrong = [];
     for (const canvas of document.querySelectorAll('.drawing canvas')) {
+      if (canvas.closest('button')) continue; // a tile is checked with its population
       const id = canvas.closest('figure').id;
       const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
       const colours = new Set();
@@ -44,6 +45,7 @@ export const drawings_have_colours = (page) =>
       }
       const images =
         id === 'receptive-field' ||
+        id === 'map' ||
         (id === 'stimuli' &&
           canvas.closest('figure').querySelector('figcaption').textContent.includes('Black to white'));
       if (images && filled < 0.15 * (data.length / 4)) wrong.push(`${id} fills ${filled} of ${data.length / 4} pixels`);
@@ -56,6 +58,10 @@ export const drawings_have_colours = (page) =>
           curve: ['--adaptive'],
           parameters: ['--adaptive', '--ink'],
           utility: ['--adaptive', '--observation'],
+          'arms-relative-error': ['--adaptive'],
+          prediction: ['--adaptive'],
+          'mismatch-evidence': ['--adaptive'],
+          'mismatch-pit': ['--adaptive', '--baseline'],
         }[id] ?? (id.startsWith('marginal') ? ['--adaptive'] : []);
       if (id.startsWith('learning') && !colours.has(named('--adaptive')) && !colours.has(named('--baseline')))
         wrong.push(`${id} has no line`);
@@ -68,7 +74,7 @@ export const drawings_are_described = (page) =>
   page.evaluate(() => {
     const bare = [...document.querySelectorAll('.drawing')].filter(
       (one) =>
-        one.getAttribute('role') !== 'img' ||
+        one.getAttribute('role') !== (one.querySelector('button') ? 'group' : 'img') ||
         (one.getAttribute('aria-label') ?? '').length < 20 ||
         /undefined|NaN|null/.test(one.getAttribute('aria-label')),
     );
@@ -101,7 +107,7 @@ const plain = (text) => text.replace(/\u202f/g, '').replace(/\u2212/g, '-');
 
 /** The numbers as read by a person against those in the document. */
 export async function figures_are_the_documents(page, document) {
-  const shown = await page.$$eval('.merits > div', (parts) =>
+  const shown = await page.$$eval('main > .merits > div', (parts) =>
     parts.map((part) => ({
       label: part.querySelector('dt').textContent,
       value: part.querySelector('.value').firstChild?.textContent ?? '',
@@ -173,14 +179,14 @@ export function parse_csv(text) {
   return rows.slice(0, -1);
 }
 
-async function csv(page, figure) {
+export async function csv(page, figure) {
   const { name, bytes } = await downloaded(page, `#${figure} .buttons button:nth-child(2)`);
   if (!name.endsWith('.csv')) throw new Error(`the file is named ${name}`);
   return parse_csv(bytes.toString('utf8')).slice(1);
 }
 
-const cell = (value) => (typeof value === 'number' ? String(value) : '');
-const first_difference = (read, wanted) => {
+export const cell = (value) => (typeof value === 'number' ? String(value) : '');
+export const first_difference = (read, wanted) => {
   if (read.length !== wanted.length) return `${read.length} rows, ${wanted.length} in the document`;
   const idx = read.findIndex((row, place) => row.join('\u0000') !== wanted[place].join('\u0000'));
   return idx < 0 ? null : `row ${idx + 1} is "${read[idx].join(',')}", in the document "${wanted[idx].join(',')}"`;
@@ -191,17 +197,31 @@ export async function estimate_csv_is_the_documents(page, { estimate }) {
   const last = [...estimate.snapshots].sort((a, b) => a.trial - b.trial).at(-1);
   if (estimate.kind === 'image') {
     const [rows, columns] = estimate.shape;
+    const num_lags = estimate.num_lags ?? 1;
     return first_difference(
       await csv(page, 'receptive-field'),
-      Array.from({ length: rows * columns }, (_, idx) => [
+      Array.from({ length: num_lags * rows * columns }, (_, idx) => [
         cell(last.trial),
-        cell(Math.floor(idx / columns)),
+        ...(num_lags > 1 ? [cell(Math.floor(idx / (rows * columns)))] : []),
+        cell(Math.floor(idx / columns) % rows),
         cell(idx % columns),
         cell(last.mean[idx]),
         cell(last.sd[idx]),
         cell(estimate.truth?.[idx]),
       ]),
     );
+  }
+  if (estimate.kind === 'map') {
+    const { x, y, truth } = estimate;
+    return first_difference(await csv(page, 'map'), [
+      ...y.flatMap((up, row) =>
+        x.map((across, column) => {
+          const idx = row * x.length + column;
+          return ['map', ...[last.trial, across, up, last.mean[idx], last.sd[idx], truth?.[idx]].map(cell)];
+        }),
+      ),
+      ...estimate.observations.map((one) => ['observation', ...[one.trial, one.x, one.y, one.r].map(cell), '', '']),
+    ]);
   }
   if (estimate.kind === 'vector') {
     return first_difference(
@@ -260,7 +280,7 @@ export async function learning_csv_is_the_documents(page, { curves }) {
 
 export async function png_is_large(page) {
   const figure = await page.$eval('figure', (one) => one.id);
-  const shown = await page.$eval(`#${figure} canvas`, (canvas) => canvas.width);
+  const shown = await page.$eval(`#${figure} .drawing`, (drawing) => Math.floor(drawing.clientWidth));
   const { name, bytes } = await downloaded(page, `#${figure} .buttons button:nth-child(1)`);
   if (!name.endsWith('.png') || bytes.readUInt32BE(0) !== 0x89504e47) return `${name} is not a PNG`;
   const width = bytes.readUInt32BE(16);

@@ -1,6 +1,6 @@
 // Documents for the page, made by small simulations with fixed seeds.
 
-function stream(seed) {
+export function stream(seed) {
   let state = seed >>> 0;
   const uniform = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -10,8 +10,8 @@ function stream(seed) {
   return { uniform, normal };
 }
 
-const range = (count, value) => Array.from({ length: count }, (_, idx) => value(idx));
-const snapshot_trials = (last, count) => [
+export const range = (count, value) => Array.from({ length: count }, (_, idx) => value(idx));
+export const snapshot_trials = (last, count) => [
   ...new Set(range(count, (idx) => Math.round(last * (idx / (count - 1)) ** 2))),
 ];
 
@@ -55,7 +55,7 @@ name = "random"
 policy = "random"
 `;
 
-const VERSIONS = { hartline: '0.1.0', Eigen: '3.4.0', 'toml++': '3.3.0', SQLite: '3.40.1' };
+export const VERSIONS = { hartline: '0.1.0', Eigen: '3.4.0', 'toml++': '3.3.0', SQLite: '3.40.1' };
 
 function learning_curve(last, random) {
   const trials = range(51, (idx) => Math.round((idx * last) / 50));

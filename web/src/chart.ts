@@ -49,8 +49,8 @@ export interface ChartSpec {
   lines(trial: number): LineSpec[];
   /** Height for a width; a good proportion where absent. */
   height?: (width: number) => number;
-  /** The lines are the same at every trial; only a mark at the trial moves. */
-  over_trials?: boolean;
+  /** The lines are the same at every trial; only a mark at the trial moves. `own`: the overlay draws that mark. */
+  over_trials?: boolean | 'own';
   overlay?: (plot: Plot, trial: number) => void;
 }
 
@@ -219,7 +219,7 @@ export class Chart implements Drawing {
     const { ctx, pixel } = plot;
     ctx.save();
     ctx.setLineDash([]);
-    if (this.spec.over_trials && this.trial < this.last) mark_trial(plot, this.trial, this.spec.x_range);
+    if (this.spec.over_trials === true && this.trial < this.last) mark_trial(plot, this.trial, this.spec.x_range);
     this.spec.overlay?.(plot, this.trial);
     ctx.restore();
 

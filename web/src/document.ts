@@ -2,8 +2,23 @@
 // what is absent or of another type becomes null or empty, and the page leaves that part out.
 // What is there but cannot be drawn is named in `left_out`.
 
-export type Num = number | null;
-export type Column = Num[];
+import { read_arm, type Arm } from './data/arms';
+import { read_estimate, type Estimate } from './data/estimate';
+import { by_trial, column, coordinate, fitted, members, number, objects, text } from './data/fields';
+import type { Column, Members, Num } from './data/fields';
+import { read_mismatch, type Mismatch } from './data/mismatch';
+import { read_population, type Population } from './data/population';
+import { last_of_stimuli, read_stimuli, type Stimuli } from './data/stimuli';
+import { read_validation, type Validation } from './data/validation';
+
+export { at_trial } from './data/fields';
+export type { Column, Num } from './data/fields';
+export type * from './data/arms';
+export type * from './data/estimate';
+export type * from './data/mismatch';
+export type * from './data/population';
+export type * from './data/stimuli';
+export type * from './data/validation';
 
 export interface FigureOfMerit {
   label: string;
@@ -14,58 +29,6 @@ export interface FigureOfMerit {
   digits: Num;
   note: string;
 }
-export interface GaussianSnapshot {
-  trial: number;
-  mean: Column;
-  sd: Column;
-}
-export interface CurveSnapshot {
-  trial: number;
-  mean: Column;
-  low: Column;
-  high: Column;
-}
-export interface Observation {
-  trial: number;
-  x: number;
-  y: number;
-}
-export interface Marginal {
-  name: string;
-  unit: string;
-  grid: number[];
-  truth: Num;
-  snapshots: { trial: number; probability: Column }[];
-}
-export interface ImageEstimate {
-  kind: 'image';
-  shape: [number, number];
-  unit: string;
-  truth: Column;
-  snapshots: GaussianSnapshot[];
-  marginals: Marginal[];
-}
-export interface CurveEstimate {
-  kind: 'curve';
-  x: number[];
-  x_label: string;
-  x_unit: string;
-  y_label: string;
-  y_unit: string;
-  truth: Column;
-  snapshots: CurveSnapshot[];
-  observations: Observation[];
-  marginals: Marginal[];
-}
-export interface VectorEstimate {
-  kind: 'vector';
-  names: string[];
-  unit: string;
-  truth: Column;
-  snapshots: GaussianSnapshot[];
-}
-export type Estimate = ImageEstimate | CurveEstimate | VectorEstimate;
-
 export interface DesignCurve {
   name: string;
   role: 'adaptive' | 'baseline';
@@ -103,15 +66,6 @@ export interface Trials {
   entropy: Column;
   relative_error: Column;
 }
-export type Stimuli =
-  | {
-      kind: 'image';
-      shape: [number, number];
-      unit: string;
-      strip: { trial: number; values: Column }[];
-      caption: string;
-    }
-  | { kind: 'value'; label: string; unit: string; values: Column; caption: string };
 export interface UtilityCurve {
   label: string;
   unit: string;
@@ -145,10 +99,14 @@ export interface Report {
   sentence: string;
   figures: FigureOfMerit[];
   estimate: Estimate | null;
+  population: Population | null;
   curves: LearningCurve[];
+  arms: Arm[];
+  validation: Validation | null;
   trials: Trials;
   stimuli: Stimuli | null;
   utility_curve: UtilityCurve | null;
+  mismatch: Mismatch | null;
   events: Event[];
   deadline: Deadline | null;
   latency: Latency[];
@@ -160,118 +118,6 @@ export interface Report {
 
 /** A document that this page cannot read; the message is for the reader. */
 export class DocumentError extends Error {}
-
-type Members = Record<string, unknown>;
-
-const members = (from: unknown): Members | null =>
-  typeof from === 'object' && from !== null && !Array.isArray(from) ? (from as Members) : null;
-const text = (from: unknown): string =>
-  typeof from === 'string' ? from : typeof from === 'number' ? String(from) : '';
-const number = (from: unknown): Num => (typeof from === 'number' && Number.isFinite(from) ? from : null);
-const column = (from: unknown): Column => (Array.isArray(from) ? from.map(number) : []);
-const texts = (from: unknown): string[] => (Array.isArray(from) ? from.map(text) : []);
-const objects = (from: unknown): Members[] =>
-  Array.isArray(from) ? from.map(members).filter((one): one is Members => one !== null) : [];
-
-/** `from` as a column of exactly `length` values; null where there is none. */
-function fitted(from: unknown, length: number): Column {
-  const read = column(from);
-  return Array.from({ length }, (_, idx) => read[idx] ?? null);
-}
-
-/** A coordinate must be complete and ascending: another cannot be drawn and counts as absent. */
-function coordinate(from: unknown, path: string, left_out: string[]): number[] {
-  const read = column(from);
-  if (read.every((value, idx): value is number => value !== null && value >= (read[idx - 1] ?? -Infinity))) return read;
-  left_out.push(`${path} must be complete and ascending`);
-  return [];
-}
-
-/** Objects with a trial, in its order. */
-function by_trial<T>(from: unknown, read: (one: Members) => T): (T & { trial: number })[] {
-  return objects(from)
-    .filter((one) => number(one.trial) !== null)
-    .map((one) => ({ ...read(one), trial: number(one.trial) as number }))
-    .sort((a, b) => a.trial - b.trial);
-}
-
-function shape(from: unknown): [number, number] | null {
-  const read = column(from);
-  const [rows, columns] = [read[0] ?? 0, read[1] ?? 0];
-  return read.length === 2 && Number.isInteger(rows) && Number.isInteger(columns) && rows > 0 && columns > 0
-    ? [rows, columns]
-    : null;
-}
-
-function marginal(from: Members, path: string, left_out: string[]): Marginal {
-  const grid = coordinate(from.grid, `${path}.grid`, left_out);
-  return {
-    name: text(from.name),
-    unit: text(from.unit),
-    grid,
-    truth: number(from.truth),
-    snapshots: by_trial(from.snapshots, (one) => ({ probability: fitted(one.probability, grid.length) })),
-  };
-}
-
-function estimate(from: Members | null, left_out: string[]): Estimate | null {
-  if (!from) return null;
-  const marginals = objects(from.marginals)
-    .map((one, idx) => marginal(one, `estimate.marginals[${idx}]`, left_out))
-    .filter((one) => one.grid.length > 0 && one.snapshots.length > 0);
-  const gaussian = (size: number): GaussianSnapshot[] =>
-    by_trial(from.snapshots, (one) => ({ mean: fitted(one.mean, size), sd: fitted(one.sd, size) }));
-  const truth = (size: number): Column => (Array.isArray(from.truth) ? fitted(from.truth, size) : []);
-  if (from.kind === 'image') {
-    const size = shape(from.shape);
-    if (!size) {
-      left_out.push('estimate.shape must be two whole numbers > 0');
-      return null;
-    }
-    const length = size[0] * size[1];
-    return {
-      kind: 'image',
-      shape: size,
-      unit: text(from.unit),
-      truth: truth(length),
-      snapshots: gaussian(length),
-      marginals,
-    };
-  }
-  if (from.kind === 'curve') {
-    const x = coordinate(from.x, 'estimate.x', left_out);
-    return {
-      kind: 'curve',
-      x,
-      x_label: text(from.x_label),
-      x_unit: text(from.x_unit),
-      y_label: text(from.y_label),
-      y_unit: text(from.y_unit),
-      truth: truth(x.length),
-      marginals,
-      snapshots: by_trial(from.snapshots, (one) => ({
-        mean: fitted(one.mean, x.length),
-        low: fitted(one.low, x.length),
-        high: fitted(one.high, x.length),
-      })),
-      observations: by_trial(from.observations, (one) => ({ x: number(one.x), y: number(one.y) })).filter(
-        (one): one is Observation => one.x !== null && one.y !== null,
-      ),
-    };
-  }
-  if (from.kind === 'vector') {
-    const names = texts(from.names);
-    return {
-      kind: 'vector',
-      names,
-      unit: text(from.unit),
-      truth: truth(names.length),
-      snapshots: gaussian(names.length),
-    };
-  }
-  left_out.push('estimate.kind must be one of image, curve, vector');
-  return null;
-}
 
 function learning_curve(from: Members, path: string, left_out: string[]): LearningCurve {
   const saved = members(from.saved);
@@ -310,20 +156,6 @@ function learning_curve(from: Members, path: string, left_out: string[]): Learni
           }
         : null,
   };
-}
-
-function stimuli(from: Members | null, left_out: string[]): Stimuli | null {
-  if (!from) return null;
-  const size = shape(from.shape);
-  const caption = text(from.caption);
-  if (from.kind === 'image' && size) {
-    const strip = by_trial(from.strip, (one) => ({ values: fitted(one.values, size[0] * size[1]) }));
-    return { kind: 'image', shape: size, unit: text(from.unit), strip, caption };
-  }
-  if (from.kind === 'value')
-    return { kind: 'value', label: text(from.label), unit: text(from.unit), values: column(from.values), caption };
-  left_out.push('stimuli must be an image with its shape, or a value');
-  return null;
 }
 
 function utility_curve(from: Members | null, left_out: string[]): UtilityCurve | null {
@@ -370,10 +202,13 @@ export function read_report(json: string): Report {
       digits: number(one.digits),
       note: text(one.note),
     })),
-    estimate: estimate(members(from.estimate), left_out),
+    estimate: read_estimate(members(from.estimate), 'estimate', left_out),
+    population: read_population(members(from.population)),
     curves: objects(from.curves)
       .map((one, idx) => learning_curve(one, `curves[${idx}]`, left_out))
       .filter((one) => one.designs.length > 0),
+    arms: objects(from.arms).map((one, idx) => read_arm(one, `arms[${idx}]`, left_out)),
+    validation: read_validation(members(from.validation), left_out),
     trials: {
       utility: column(trials.utility),
       response: column(trials.response),
@@ -383,8 +218,9 @@ export function read_report(json: string): Report {
       entropy: column(trials.entropy),
       relative_error: column(trials.relative_error),
     },
-    stimuli: stimuli(members(from.stimuli), left_out),
+    stimuli: read_stimuli(members(from.stimuli), left_out),
     utility_curve: utility_curve(members(from.utility_curve), left_out),
+    mismatch: read_mismatch(members(from.mismatch), left_out),
     events: objects(from.events).map((one) => ({
       trial: number(one.trial),
       time_s: number(one.time_s),
@@ -419,26 +255,23 @@ export function read_report(json: string): Report {
 /** The last trial that anything in the report speaks of. */
 export function last_trial(report: Report): number {
   const last = (rows: { trial: number }[]): number => rows[rows.length - 1]?.trial ?? 0;
-  const { trials, estimate: belief, stimuli: shown, utility_curve: utility } = report;
+  const greatest = (trials: readonly Num[]): number =>
+    trials.reduce<number>((most, one) => Math.max(most, one ?? 0), 0);
+  const { trials, estimate, stimuli, utility_curve: utility } = report;
   return Math.max(
     trials.utility.length,
     trials.response.length,
     trials.half_logdet.length,
     trials.entropy.length,
     trials.relative_error.length,
-    belief ? last(belief.snapshots) : 0,
-    shown?.kind === 'image' ? last(shown.strip) : (shown?.values.length ?? 0),
+    estimate ? last(estimate.snapshots) : 0,
+    stimuli ? last_of_stimuli(stimuli) : 0,
     utility ? last(utility.snapshots) : 0,
+    greatest(
+      report.arms.flatMap((arm) => [arm.trials[arm.trials.length - 1] ?? 0, last(arm.estimate?.snapshots ?? [])]),
+    ),
+    greatest((report.validation?.stimuli ?? []).map((one) => one.trials[one.trials.length - 1] ?? 0)),
+    greatest(report.mismatch?.trials ?? []),
+    greatest((report.population?.cells ?? []).map((cell) => cell.last_trial)),
   );
-}
-
-/** The newest of `rows` at or before `trial`; the first where all are later; null where there is none. */
-export function at_trial<T extends { trial: number }>(rows: readonly T[], trial: number): T | null {
-  let [low, high] = [0, rows.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((rows[middle] as T).trial <= trial) low = middle + 1;
-    else high = middle;
-  }
-  return rows[Math.max(0, low - 1)] ?? null;
 }

@@ -23,6 +23,8 @@ export interface FigureSpec {
   /** The drawing changes with the trial. */
   moves: boolean;
   wide?: boolean;
+  /** The drawing holds buttons of its own; it is not one picture. */
+  interactive?: boolean;
 }
 
 const EXPORT_ZOOM = 3;
@@ -52,7 +54,7 @@ export class Figure {
     );
     numbers.addEventListener('click', () => save_text(table_text(spec.table(this.trial)), name('csv')));
 
-    this.host = element('div', { class: 'drawing', role: 'img' }, spec.drawing.element);
+    this.host = element('div', { class: 'drawing', role: spec.interactive ? 'group' : 'img' }, spec.drawing.element);
     this.element = element(
       'figure',
       { id: spec.id, ...(spec.wide ? { class: 'wide' } : {}), ...(spec.moves ? { 'data-moves': '' } : {}) },

@@ -7,7 +7,8 @@ import type { FigureSpec } from './figure';
 import { capital, extent, fixed, roomy, short, supported_digits, with_unit } from './numbers';
 import { font } from './theme';
 
-const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
+/** Within a role the dash tells designs apart. */
+export const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 
 /** `values` at `trials`, placed among all `xs`; elsewhere undefined, which a line passes over while it stops at null. */
 function placed(trials: number[], values: Column, place_of: Map<number, number>): Column {

@@ -1,21 +1,28 @@
 // The page: reads the embedded data and lays it out in the order of reading.
 
+import { arm_estimates_figure } from './arm_estimates';
+import { arm_figures, arms_sentence } from './arms';
 import { curve_figure } from './curve';
 import { DocumentError, last_trial, read_report, type Report } from './document';
 import { element } from './element';
 import { file_stem } from './export';
 import { Figure, type FigureSpec } from './figure';
 import { figures_of_merit } from './figures';
-import { deadline_text, event_list, timeline_figure } from './health';
+import { deadline_text } from './deadline';
+import { event_list, timeline_figure, warnings_text } from './events';
 import { image_figure } from './image';
 import { latency_figure } from './latency';
 import { learning_figure } from './learning';
+import { map_figure } from './map';
 import { marginal_figure } from './marginal';
+import { mismatch_figures, mismatch_sentence } from './mismatch';
+import { population_figure, population_sentence } from './population';
 import { reproduce } from './reproduce';
 import { trial_slider } from './slider';
 import { stimuli_figure } from './stimuli';
 import { trial_figures } from './trials';
 import { utility_figure } from './utility';
+import { validation_figures, validation_note, validation_numbers, validation_sentence } from './validation';
 import { vector_figure } from './vector';
 
 const main = document.getElementById('page') as HTMLElement;
@@ -24,6 +31,8 @@ function estimate_figures({ estimate }: Report, trial: number): (FigureSpec | nu
   switch (estimate?.kind) {
     case 'image':
       return [image_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
+    case 'map':
+      return [map_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
     case 'curve':
       return [curve_figure(estimate, trial), ...estimate.marginals.map((one, idx) => marginal_figure(one, idx, trial))];
     case 'vector':
@@ -38,32 +47,56 @@ function lay_out(report: Report): Figure[] {
   const stem = file_stem(report.title);
   const figures: Figure[] = [];
 
+  /** A list of figures becomes a grid; elements stand between. */
   const section = (
     id: string,
     title: string,
-    specs: (FigureSpec | null)[],
-    ...others: (HTMLElement | null)[]
+    ...parts: ((FigureSpec | null)[] | HTMLElement | null)[]
   ): HTMLElement | null => {
-    const made = specs.filter((one): one is FigureSpec => one !== null).map((spec) => new Figure(spec, last, stem));
-    const rest = others.filter((one): one is HTMLElement => one !== null);
-    if (made.length === 0 && rest.length === 0) return null;
-    figures.push(...made);
+    const shown = parts.flatMap((part): HTMLElement[] => {
+      if (!Array.isArray(part)) return part ? [part] : [];
+      const made = part.filter((one): one is FigureSpec => one !== null).map((spec) => new Figure(spec, last, stem));
+      figures.push(...made);
+      return made.length > 0 ? [element('div', { class: 'grid' }, ...made.map((figure) => figure.element))] : [];
+    });
+    if (shown.length === 0) return null;
     return element(
       'section',
       { id, 'aria-labelledby': `${id}-title` },
       element('h2', { id: `${id}-title` }, title),
-      made.length > 0 ? element('div', { class: 'grid' }, ...made.map((figure) => figure.element)) : null,
-      ...rest,
+      ...shown,
     );
   };
+  const said = (sentence: string | null): HTMLElement | null => (sentence ? element('p', {}, sentence) : null);
+  const { population, arms, validation, mismatch } = report;
 
   const sections = [
     section('estimate', 'Estimate', estimate_figures(report, last)),
+    population &&
+      section('population', 'Population', said(population_sentence(population)), [
+        population_figure(population, last, stem),
+      ]),
     section(
       'learning',
       'Learning curves',
       report.curves.map((curve, idx) => learning_figure(curve, idx, last, report.curves.length === 1)),
     ),
+    section(
+      'arms',
+      'Designs on the same cell',
+      said(arms_sentence(arms)),
+      arm_figures(arms, last),
+      [arm_estimates_figure(arms, report.estimate, last, report.left_out)],
+    ),
+    validation &&
+      section(
+        'validation',
+        'Validation on repeated stimuli',
+        said(validation_sentence(validation)),
+        validation_numbers(validation),
+        validation_figures(validation, last),
+        validation_note(validation),
+      ),
     section('chosen', 'Chosen stimuli', [
       report.stimuli && stimuli_figure(report.stimuli, last),
       report.utility_curve && utility_figure(report.utility_curve, last),
@@ -72,6 +105,9 @@ function lay_out(report: Report): Figure[] {
     section(
       'health',
       'Health',
+      mismatch && mismatch_sentence(mismatch),
+      mismatch ? mismatch_figures(mismatch, last) : null,
+      said(warnings_text(report.events)),
       [timeline_figure(report.events, last, last)],
       report.deadline && element('p', {}, deadline_text(report.deadline, last)),
       report.left_out.length > 0
@@ -80,7 +116,7 @@ function lay_out(report: Report): Figure[] {
       report.events.length > 0 ? event_list(report.events) : null,
     ),
     section('latencies', 'Latency', [latency_figure(report.latency, last)]),
-    section('reproduce', 'Reproduce', [], ...reproduce(report)),
+    section('reproduce', 'Reproduce', ...reproduce(report)),
   ].filter((one): one is HTMLElement => one !== null);
 
   document.title = report.title ? `${report.title} – Hartline` : 'Hartline report';

@@ -2,10 +2,11 @@
 
 import { GREY, linear_scale, picture } from './colour';
 import { Chart } from './chart';
-import { at_trial, type Stimuli } from './document';
+import { at_trial, type ImageStimuli, type Stimuli, type ValueStimuli } from './document';
 import { hatch, Painted } from './drawing';
 import type { FigureSpec } from './figure';
 import { capital, extent, padded, short, with_unit } from './numbers';
+import { point_figure } from './points';
 import { font } from './theme';
 
 const LEAST = 56;
@@ -14,10 +15,11 @@ const GAP = 8;
 const NUMBER_HEIGHT = 20;
 
 export function stimuli_figure(stimuli: Stimuli, trial: number): FigureSpec | null {
-  return stimuli.kind === 'image' ? strip_figure(stimuli, trial) : value_figure(stimuli, trial);
+  if (stimuli.kind === 'image') return strip_figure(stimuli, trial);
+  return stimuli.kind === 'point' ? point_figure(stimuli, trial) : value_figure(stimuli, trial);
 }
 
-function strip_figure(stimuli: Extract<Stimuli, { kind: 'image' }>, trial: number): FigureSpec | null {
+function strip_figure(stimuli: ImageStimuli, trial: number): FigureSpec | null {
   const {
     shape: [rows, columns],
     strip,
@@ -95,7 +97,7 @@ function strip_figure(stimuli: Extract<Stimuli, { kind: 'image' }>, trial: numbe
   };
 }
 
-function value_figure(stimuli: Extract<Stimuli, { kind: 'value' }>, trial: number): FigureSpec | null {
+function value_figure(stimuli: ValueStimuli, trial: number): FigureSpec | null {
   const { values, unit } = stimuli;
   if (values.every((value) => value === null)) return null;
   const name = stimuli.label || 'stimulus';
