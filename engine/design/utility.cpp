@@ -277,6 +277,22 @@ double LinearUtility::operator()(double m, double v) const {
   return out;
 }
 
+void LinearUtility::gradient(double m, double v, double& du_dm, double& du_dv) const {
+  const double step_m = 0.02, step_v = 0.02 * v;
+  double ms[12], vs[12], u[12];
+  for (int k = 0; k < 6; ++k) {
+    const double offset = k < 3 ? k - 3 : k - 2;
+    ms[k] = m + offset * step_m;
+    vs[k] = v;
+    ms[k + 6] = m;
+    vs[k + 6] = v + offset * step_v;
+  }
+  evaluate({ms, 12}, {vs, 12}, {u, 12});
+  const auto difference = [](const double* f) { return (45 * (f[3] - f[2]) - 9 * (f[4] - f[1]) + (f[5] - f[0])) / 60; };
+  du_dm = difference(u) / step_m;
+  du_dv = v > 0 ? difference(u + 6) / step_v : 0;
+}
+
 bool LinearUtility::increases_with_variance() const {
   if (utility_ == Utility::posterior_variance || law_.link == Link::identity) return true;
   return law_.law == Law::poisson && law_.link == Link::exp;

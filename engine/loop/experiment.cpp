@@ -85,7 +85,6 @@ void build_stimuli(Experiment& e, const std::string& folder) {
 
 void build_model(Experiment& e, Executor& executor) {
   const std::string kind = kind_of(e.spec.model);
-  const models::ResponseLaw* law = nullptr;
   if (kind == "glm") {
     models::GlmSpec model;
     models::GaussianBeliefSpec belief;
@@ -97,7 +96,6 @@ void build_model(Experiment& e, Executor& executor) {
     e.refine_every = belief.refine_every;
     e.refine_lag = belief.refine_lag;
     e.refine_at_end = belief.refine_at_end && !glm->has_drift();
-    law = &glm->law;
     e.model = std::move(glm);
   } else {
     if (!e.spec.belief.items.empty())
@@ -123,7 +121,8 @@ void build_model(Experiment& e, Executor& executor) {
   }
   if (e.recording && e.recording->kind != e.model->response_kind)
     throw SpecError({"model.response", "of the kind that was recorded", "another kind", "See response.kind in trials.toml."});
-  e.design = design::make_design(e.spec.design, e.stimuli, law, e.seed, executor);
+  const auto prior = e.model->prior();
+  e.design = design::make_design(e.spec.design, e.stimuli, e.model->capability(*prior), e.model->parameter_names, e.seed, executor);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace hartline::loop {
 Learner::Learner(const Experiment& experiment)
     : experiment_(experiment), belief_(experiment.model->prior()), plan_(experiment.design->make_plan()) {
   // the plan sees the prior here, not at the first choice: a run that is restored or replayed may make none before it learns
-  experiment.design->follow(*plan_, capability(), -1, {});
+  experiment.design->follow(*plan_, capability(), -1, {}, std::nan(""));
   keeps_history_ = experiment.glm() && (experiment.refine_every > 0 || experiment.refine_at_end);
   if (keeps_history_) {
     const auto num = static_cast<std::size_t>(experiment.spec.num_trials);
@@ -45,7 +45,7 @@ void Learner::learn(Trial& trial) {
     if (!refit_.valid() && num_trials_ % experiment_.refine_every == 0) begin_refit();
   }
   const auto* item = std::get_if<PoolItem>(&trial.requested.stimulus.what);
-  experiment_.design->follow(*plan_, capability(), item ? item->index : -1, x);
+  experiment_.design->follow(*plan_, capability(), item ? item->index : -1, x, std::nan(""));
 }
 
 void Learner::begin_refit() {
