@@ -35,7 +35,7 @@ class Ring {
         belief_(glm_.prior()),
         truth_(num_weights) {
     set_.dim = num_weights;
-    design_ = design::make_design({}, set_, &glm_.law, seed, *executor_);
+    design_ = design::make_design({}, set_, glm_.capability(*belief_), glm_.parameter_names, seed, *executor_);
     plan_ = design_->make_plan();
     Stream(seed, Purpose::truth).fill_sphere(truth_, gain);
     choose();
@@ -46,7 +46,7 @@ class Ring {
   double turn() {
     const double begin = thread_ms();
     glm_.update(*belief_, choice_.values, response_, 0);
-    design_->follow(*plan_, glm_.capability(*belief_), -1, choice_.values);
+    design_->follow(*plan_, glm_.capability(*belief_), -1, choice_.values, 0);
     ++trial_;
     choose();
     return thread_ms() - begin;

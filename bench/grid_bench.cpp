@@ -31,9 +31,9 @@ struct Grid {
     model = std::make_unique<models::GridModel>(models::make_family(spec), set.pool, *executor);
     design::DesignSpec infomax;
     infomax.utility = "mutual_information";
-    design = design::make_design(infomax, set, nullptr, 1, *executor);
-    plan = design->make_plan();
     belief = model->prior();
+    design = design::make_design(infomax, set, model->capability(*belief), model->parameter_names, 1, *executor);
+    plan = design->make_plan();
     response.kind = ResponseKind::choice;
   }
 
@@ -42,7 +42,7 @@ struct Grid {
   void update(std::size_t shown, double correct) {
     response.values.assign(1, correct);
     model->update(*belief, {&set.pool[shown], 1}, response, 0);
-    design->follow(*plan, model->capability(*belief), static_cast<std::int64_t>(shown), {&set.pool[shown], 1});
+    design->follow(*plan, model->capability(*belief), static_cast<std::int64_t>(shown), {&set.pool[shown], 1}, 0);
     ++trial;
   }
 

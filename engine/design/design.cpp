@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <limits>
+#include <type_traits>
 
-#include "design/ball_search.hpp"
-#include "design/pool.hpp"
+#include "base/error.hpp"
+#include "design/continuous_design.hpp"
+#include "design/discrete_scorer.hpp"
+#include "design/feasible_set.hpp"
+#include "design/linear_scorer.hpp"
 #include "design/pool_design.hpp"
+#include "design/reach_scorer.hpp"
 
 namespace hartline::design {
 
@@ -15,135 +18,110 @@ namespace {
 
 using models::Capability;
 
-class BallPlan final : public Plan {
- public:
-  explicit BallPlan(BallScratchPtr s) : scratch(std::move(s)) {}
-  BallScratchPtr scratch;
-  std::vector<double> last;  // the stimulus before, [dim] or empty: a direction worth searching
-};
-
-class BallDesign final : public Design {
- public:
-  BallDesign(LinearUtility utility, const StimulusSet& set, std::int64_t max_products, std::uint64_t seed)
-      : search_(utility, set.power, max_products), dim_(set.dim), seed_(seed) {}
-
-  std::unique_ptr<Plan> make_plan() const override {
-    auto plan = std::make_unique<BallPlan>(search_.make_scratch(dim_));
-    plan->last.reserve(dim_);
-    return plan;
-  }
-
-  void follow(Plan& plan, const Capability&, std::int64_t, std::span<const double> stimulus) const override {
-    if (!stimulus.empty()) static_cast<BallPlan&>(plan).last.assign(stimulus.begin(), stimulus.end());
-  }
-
-  void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
-    auto& plan = static_cast<BallPlan&>(any_plan);
-    out.pool_index = -1;
-    out.values.resize(dim_);
-    const BallOptimum best =
-        search_(std::get<models::GaussianView>(belief), plan.last, seed_, trial, budget, *plan.scratch, out.values);
-    if (!std::isfinite(best.utility))
-      throw RunError(
-          {"belief", "one whose utilities are finite", number_text(best.utility), "Its variances or the stimulus' power overflow."},
-          static_cast<std::int64_t>(trial));
-    out.utility = best.utility;
-    out.units = best.units;
-  }
-
-  std::vector<double> utilities(Plan&, const Capability&) const override { return {}; }
-
- private:
-  BallSearch search_;
-  std::size_t dim_;
-  std::uint64_t seed_;
-};
-
-class PoolPlan final : public Plan {
- public:
-  explicit PoolPlan(const StimulusSet& set) : available(set) {}
-  Available available;
-};
-
-/// Designs that do not look at the belief: random by a law, or the pool in its order.
-class BlindDesign final : public Design {
- public:
-  BlindDesign(const DesignSpec& spec, const StimulusSet& set, std::uint64_t seed) : spec_(spec), set_(set), seed_(seed) {}
-
-  std::unique_ptr<Plan> make_plan() const override { return std::make_unique<PoolPlan>(set_); }
-
-  void follow(Plan& plan, const Capability&, std::int64_t pool_index, std::span<const double>) const override {
-    static_cast<PoolPlan&>(plan).available.present(pool_index);
-  }
-
-  void choose(Plan& plan, const Capability&, std::uint64_t trial, const Budget&, Choice& out) const override {
-    out.units = 0;
-    out.utility = std::numeric_limits<double>::quiet_NaN();
-    const Available& available = static_cast<PoolPlan&>(plan).available;
-    Stream stream(seed_, Purpose::design, trial);
-    if (!set_.pool.empty()) {
-      available.require_some(trial);
-      std::int64_t wanted = spec_.kind == "random" ? stream.integer(available.count)
-                            : set_.once            ? 0
-                                                   : static_cast<std::int64_t>(trial % set_.num());
-      std::int64_t index = 0;
-      while (!available.mask[static_cast<std::size_t>(index)] || wanted-- > 0) ++index;
-      take(set_, index, out);
-      return;
-    }
-    out.pool_index = -1;
-    out.values.resize(set_.dim);
-    if (spec_.law == "sphere" || spec_.law == "auto") {
-      stream.fill_sphere(out.values, std::sqrt(set_.power));
-    } else if (spec_.law == "gaussian") {
-      stream.fill_normal(out.values);
-      for (double& x : out.values) x *= spec_.law_sd;
-    } else {
-      for (double& x : out.values) x = spec_.low + (spec_.high - spec_.low) * stream.uniform();
-    }
-  }
-
-  std::vector<double> utilities(Plan&, const Capability&) const override { return {}; }
-
- private:
-  DesignSpec spec_;
-  const StimulusSet& set_;
-  std::uint64_t seed_;
-};
-
 [[noreturn]] void refuse(const char* key, const std::string& wanted, const std::string& got, const char* hint) {
-  throw SpecError({fmt::format("design.{}", key), wanted, "\"" + got + "\"", hint});
+  throw SpecError({fmt::format("design.{}", key), wanted, got, hint});
 }
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+/// Refuses settings that this kind of design would not use.
+void refuse_unused(const DesignSpec& spec, const StimulusSet& set) {
+  const DesignSpec none;
+  const bool pool = set.kind() == SetKind::pool, searches = spec.kind == "infomax" || spec.kind == "uncertainty";
+  const bool draws = spec.kind == "random" || spec.explore > 0;
+  const auto unused = [&](const char* key, bool given, bool used, const std::string& by) {
+    if (given && !used) refuse(key, "left out", "a value", ("It is used by " + by + " only.").c_str());
+  };
+  unused("utility", spec.utility != none.utility, spec.kind == "infomax", "kind infomax");
+  unused("target", !spec.target.empty(), spec.utility == "target", "utility target");
+  unused("target_weights", !spec.target_weights.empty(), spec.utility == "target", "utility target");
+  unused("average_over", spec.average_over != none.average_over, spec.utility == "prediction_error", "utility prediction_error");
+  unused("second_moment", !spec.second_moment.empty(), spec.utility == "prediction_error", "utility prediction_error");
+  unused("kappa", spec.kappa != none.kappa, spec.utility == "upper_confidence", "utility upper_confidence");
+  unused("scoring", spec.scoring != none.scoring, searches, "kinds infomax and uncertainty");
+  unused("search", spec.search != none.search, searches, "kinds infomax and uncertainty");
+  unused("deadline_ms", spec.deadline_ms.has_value(), searches, "kinds infomax and uncertainty");
+  unused("per_second", spec.per_second, searches && pool, "infomax and uncertainty over a pool");
+  unused("cost", !spec.cost.empty(), searches && pool, "infomax and uncertainty over a pool");
+  unused("max_expected_count", spec.max_expected_count.has_value(), searches, "kinds infomax and uncertainty");
+  unused("explore", spec.explore != 0, searches, "kinds infomax and uncertainty");
+  unused("no_repeat", spec.no_repeat, pool && spec.kind != "sequence", "random, infomax and uncertainty over a pool");
+  const bool by_law = draws || (spec.utility == "prediction_error" && (spec.average_over == "law" || !pool));
+  unused("law", spec.law != none.law, by_law, "random stimuli");
+  unused("law_sd", spec.law_sd != none.law_sd, spec.law == "gaussian", "law gaussian");
+  const bool box = spec.law == "box" && set.kind() == SetKind::ball;
+  unused("low", spec.low != none.low, box, "law box of a ball");
+  unused("high", spec.high != none.high, box, "law box of a ball");
+  unused("max_products", spec.max_products != none.max_products, searches && !pool && spec.search != "gradient",
+         "the search of a ball");
+  unused("max_evaluations", spec.max_evaluations != none.max_evaluations, searches && !pool && spec.search != "ball",
+         "a gradient search");
+  if (!spec.cost.empty() && spec.cost.size() != set.num())
+    refuse("cost", fmt::format("{} numbers, one a stimulus", set.num()), fmt::format("{} numbers", spec.cost.size()), "");
+  if (spec.no_repeat && set.num() < 2) refuse("no_repeat", "false for a pool of one stimulus", "true", "");
+}
+
+/// Designs for one kind of belief. A kind of belief is added here: one function, or one scorer of pools.
+struct Builder {
+  const DesignSpec& spec;
+  const StimulusSet& set;
+  std::span<const std::string> names;
+  std::uint64_t seed;
+  Executor& executor;
+  using Result = std::unique_ptr<Design>;
+
+  bool pool() const { return set.kind() == SetKind::pool; }
+  Result over_pool(std::unique_ptr<PoolScorer> scorer) const {
+    return make_pool_design(spec, std::move(scorer), set, seed, executor);
+  }
+  void require_pool(const char* belief) const {
+    if (!pool()) throw SpecError({"stimulus.kind", fmt::format("a pool for {}", belief), "a ball or a box", ""});
+  }
+
+  Result operator()(const models::GaussianView& prior) const {
+    if (spec.utility == "model_information")
+      refuse("utility",
+             "one of laplace_information, first_order_information, mutual_information, posterior_variance, parameter_variance, "
+             "prediction_error, target, expected_response, upper_confidence for a linear model",
+             quoted(spec.utility), "There is one model only.");
+    if (spec.scoring == "current_bin" && !prior.reach)
+      refuse("scoring", "joint where a stimulus reaches one response", quoted(spec.scoring), "The model does not look back.");
+    if (spec.max_expected_count && prior.law->law == models::Law::gaussian)
+      refuse("max_expected_count", "left out for traces", number_text(*spec.max_expected_count), "A trace has no count.");
+    const GaussianUtility utility(spec, *prior.law);
+    const SecondForm second(spec, set, prior, names, seed);
+    if (!pool()) return make_continuous_design(spec, utility, second, set, prior, seed);
+    if (!prior.reach) return over_pool(make_linear_scorer(utility, second, set, executor));
+    return over_pool(make_reach_scorer(JointUtility(utility), second, spec.scoring == "current_bin", set, *prior.reach, executor));
+  }
+
+  Result operator()(const models::DiscreteView& prior) const {
+    require_pool("a belief on a grid");
+    return over_pool(make_discrete_scorer(spec, set, prior, names));
+  }
+
+  template <class View>
+  Result operator()(const View&) const {
+    refuse("kind", "random or sequence for this model", quoted(spec.kind), "Its belief has no utilities.");
+  }
+};
 
 }  // namespace
 
-std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& set, const models::ResponseLaw* law,
-                                    std::uint64_t seed, Executor& executor) {
-  const bool pool = !set.pool.empty();
-  if (spec.kind == "sequence") {
-    if (!pool) refuse("kind", "infomax, uncertainty or random for a ball", spec.kind, "A ball has no order.");
-    return std::make_unique<BlindDesign>(spec, set, seed);
-  }
-  if (spec.kind == "random") {
-    if (spec.law != "auto" && pool != (spec.law == "pool"))
-      refuse("law", pool ? "pool" : "sphere, gaussian or box", spec.law,
-             pool ? "The stimuli are a pool." : "The stimuli are a ball.");
-    if (spec.law == "box" && !(spec.high > spec.low))
-      throw SpecError({"design.high", fmt::format("> low = {}", spec.low), number_text(spec.high), ""});
-    return std::make_unique<BlindDesign>(spec, set, seed);
-  }
-  if (spec.search == "pool" && !pool) refuse("search", "ball", spec.search, "The stimuli are a ball.");
-  if (spec.search == "ball" && pool) refuse("search", "pool", spec.search, "The stimuli are a pool.");
-  const std::string wanted = spec.utility != "auto" ? spec.utility : law ? "laplace_information" : "mutual_information";
-  const Utility utility = spec.kind == "uncertainty" ? Utility::posterior_variance : utility_named(wanted);
-  if (law) {
-    const LinearUtility linear(utility, *law);
-    if (pool) return make_linear_pool_design(linear, set, seed, executor);
-    return std::make_unique<BallDesign>(linear, set, spec.max_products, seed);
-  }
-  if (utility != Utility::mutual_information && utility != Utility::posterior_variance)
-    refuse("utility", "mutual_information or posterior_variance for a belief on a grid", spec.utility, "");
-  return make_discrete_pool_design(utility, set, seed, executor);
+std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& set, const Capability& prior,
+                                    std::span<const std::string> parameter_names, std::uint64_t seed, Executor& executor) {
+  check_set(set);
+  const bool pool = set.kind() == SetKind::pool;
+  if (spec.kind == "sequence" && !pool)
+    refuse("kind", "infomax, uncertainty or random for stimuli that are not a pool", quoted(spec.kind), "They have no order.");
+  refuse_unused(spec, set);
+  if (spec.kind == "sequence" || spec.kind == "random") return make_blind_design(spec, set, seed);
+  if (spec.explore > 0 || spec.law != "auto") RandomLaw(spec, set);  // refuses what does not fit
+  if (spec.search == "pool" && !pool)
+    refuse("search", "auto, ball or gradient", quoted(spec.search), "The stimuli are not a pool.");
+  if (spec.search != "auto" && spec.search != "pool" && pool)
+    refuse("search", "auto or pool", quoted(spec.search), "The stimuli are a pool.");
+  return std::visit(Builder{spec, set, parameter_names, seed, executor}, prior);
 }
 
 }  // namespace hartline::design

@@ -35,7 +35,8 @@ TEST(PoolDesign, FollowedProjectionsEqualFreshOnes) {
     spec.bias = true;
     const Glm glm(spec, {.prior_sd = 0.5, .drift_per_s = drift, .bias_drift_per_s = drift}, 12);
     const StimulusSet set = random_pool(700, 12);
-    const auto design = make_linear_pool_design({Utility::laplace_information, glm.law}, set, 1, *executor);
+    const auto prior = glm.prior();
+    const auto design = make_design({}, set, glm.capability(*prior), {}, 1, *executor);
     const auto plan = design->make_plan();
     auto belief = glm.prior();
     Choice choice;
@@ -44,7 +45,7 @@ TEST(PoolDesign, FollowedProjectionsEqualFreshOnes) {
       design->choose(*plan, glm.capability(*belief), t, {}, choice);
       Stream stream(1, Purpose::test, t);
       glm.update(*belief, choice.values, counts(glm.sample(truth, choice.values, stream)), 1);
-      design->follow(*plan, glm.capability(*belief), choice.pool_index, choice.values);
+      design->follow(*plan, glm.capability(*belief), choice.pool_index, choice.values, 1);
     }
     const auto followed = design->utilities(*plan, glm.capability(*belief));
     const auto fresh = design->utilities(*design->make_plan(), glm.capability(*belief));
@@ -56,7 +57,8 @@ TEST(PoolDesign, TakesTheMemberWithTheLargestUtility) {
   const auto executor = make_serial_executor();
   const Glm glm({}, {.prior_sd = 0.5}, 5);
   const StimulusSet set = random_pool(999, 5);
-  const auto design = make_linear_pool_design({Utility::laplace_information, glm.law}, set, 1, *executor);
+  const auto prior = glm.prior();
+  const auto design = make_design({}, set, glm.capability(*prior), {}, 1, *executor);
   const auto plan = design->make_plan();
   auto belief = glm.prior();
   glm.update(*belief, {&set.pool[0], 5}, counts(3), 0);
@@ -78,9 +80,9 @@ TEST(PoolDesign, TiesAreBrokenAlikeAtAnyNumberOfThreads) {
     std::set<std::int64_t> by_threads;
     for (int threads : {1, 2, 8}) {
       const auto executor = make_executor(threads);
-      const auto design = make_linear_pool_design({Utility::laplace_information, glm.law}, set, 9, *executor);
-      Choice choice;
       const auto prior = glm.prior();
+      const auto design = make_design({}, set, glm.capability(*prior), {}, 9, *executor);
+      Choice choice;
       design->choose(*design->make_plan(), glm.capability(*prior), trial, {}, choice);
       by_threads.insert(choice.pool_index);
     }
@@ -97,7 +99,7 @@ TEST(PoolDesign, ShowsEachMemberOnceAndThenSaysSo) {
   for (const char* kind : {"infomax", "random", "sequence"}) {
     DesignSpec spec;
     spec.kind = kind;
-    const auto design = make_design(spec, set, &glm.law, 1, *executor);
+    const auto design = make_design(spec, set, glm.capability(*glm.prior()), {}, 1, *executor);
     const auto plan = design->make_plan();
     auto belief = glm.prior();
     std::set<std::int64_t> shown;
@@ -105,7 +107,7 @@ TEST(PoolDesign, ShowsEachMemberOnceAndThenSaysSo) {
     for (std::uint64_t t = 0; t < 20; ++t) {
       design->choose(*plan, glm.capability(*belief), t, {}, choice);
       shown.insert(choice.pool_index);
-      design->follow(*plan, glm.capability(*belief), choice.pool_index, choice.values);
+      design->follow(*plan, glm.capability(*belief), choice.pool_index, choice.values, 1);
     }
     EXPECT_EQ(shown.size(), 20u) << kind;
     EXPECT_THROW(design->choose(*plan, glm.capability(*belief), 20, {}, choice), RunError);
@@ -116,7 +118,8 @@ TEST(PoolDesign, RepeatsAChoiceCutShortByItsUnits) {
   const auto executor = make_serial_executor();
   const Glm glm({}, {.prior_sd = 0.5}, 4);
   const StimulusSet set = random_pool(20000, 4);
-  const auto design = make_linear_pool_design({Utility::laplace_information, glm.law}, set, 1, *executor);
+  const auto prior = glm.prior();
+  const auto design = make_design({}, set, glm.capability(*prior), {}, 1, *executor);
   auto belief = glm.prior();
   glm.update(*belief, {&set.pool[0], 4}, counts(1), 0);
   ManualClock clock;
@@ -148,7 +151,7 @@ TEST(RandomDesign, FollowsItsStatedLaw) {
   spec.kind = "random";
   Choice choice;
   const auto draw = [&](auto check) {
-    const auto design = make_design(spec, ball, &glm.law, 1, *executor);
+    const auto design = make_design(spec, ball, glm.capability(*glm.prior()), {}, 1, *executor);
     const auto plan = design->make_plan();
     for (std::uint64_t t = 0; t < 200; ++t) {
       design->choose(*plan, glm.capability(*prior), t, {}, choice);
@@ -169,6 +172,8 @@ TEST(RandomDesign, FollowsItsStatedLaw) {
     for (double x : choice.values) squares += x * x / 6000;
   });
   EXPECT_NEAR(squares, 0.01, 0.01 * 5 * std::sqrt(2. / 6000));
+  spec = {};
+  spec.kind = "random";
   spec.law = "box";
   spec.low = -0.5;
   spec.high = 2;
@@ -188,19 +193,17 @@ TEST(Design, RefusesChoicesThatDoNotFit) {
   const StimulusSet pool = random_pool(5, 3);
   DesignSpec spec;
   spec.search = "pool";
-  EXPECT_THROW(make_design(spec, ball, &glm.law, 1, *executor), SpecError);
+  EXPECT_THROW(make_design(spec, ball, glm.capability(*glm.prior()), {}, 1, *executor), SpecError);
   spec.search = "ball";
-  EXPECT_THROW(make_design(spec, pool, &glm.law, 1, *executor), SpecError);
+  EXPECT_THROW(make_design(spec, pool, glm.capability(*glm.prior()), {}, 1, *executor), SpecError);
   spec = {};
   spec.kind = "random";
   spec.law = "sphere";
-  EXPECT_THROW(make_design(spec, pool, &glm.law, 1, *executor), SpecError);
+  EXPECT_THROW(make_design(spec, pool, glm.capability(*glm.prior()), {}, 1, *executor), SpecError);
   spec = {};
   spec.kind = "sequence";
-  EXPECT_THROW(make_design(spec, ball, &glm.law, 1, *executor), SpecError);
+  EXPECT_THROW(make_design(spec, ball, glm.capability(*glm.prior()), {}, 1, *executor), SpecError);
   spec = {};
-  spec.utility = "laplace_information";
-  EXPECT_THROW(make_design(spec, pool, nullptr, 1, *executor), SpecError);
 }
 
 TEST(DiscreteDesign, UncertaintySamplingTakesTheMostVariableResponse) {
@@ -214,9 +217,11 @@ TEST(DiscreteDesign, UncertaintySamplingTakesTheMostVariableResponse) {
   set.dim = 1;
   set.pool = models::Axis{.from = -40, .to = 0, .num = 41}.points("x");
   const models::GridModel model(models::make_family(spec), set.pool, *executor);
-  const auto design = make_discrete_pool_design(Utility::posterior_variance, set, 1, *executor);
-  const auto plan = design->make_plan();
   const auto belief = model.prior();
+  DesignSpec uncertainty;
+  uncertainty.kind = "uncertainty";
+  const auto design = make_design(uncertainty, set, model.capability(*belief), model.parameter_names, 1, *executor);
+  const auto plan = design->make_plan();
   Choice choice;
   design->choose(*plan, model.capability(*belief), 0, {}, choice);
   double best = 0;

@@ -1,22 +1,20 @@
 #include "design/pool_design.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "base/threads.hpp"
 #include "design/pool.hpp"
-#include "numerics/dense.hpp"
 
 namespace hartline::design {
 
 namespace {
 
 using models::Capability;
-using models::DiscreteView;
-using models::GaussianView;
 
-constexpr std::size_t block_size = 256;     // members of a unit
 constexpr std::int64_t units_at_once = 16;  // between two looks at the clock
 
 /// Scans units in an order that begins at another place every trial, so that a deadline does not always cut the same members.
@@ -33,243 +31,210 @@ std::int64_t scan(std::int64_t num_units, std::uint64_t trial, const Budget& bud
   return done;
 }
 
-class LinearPoolPlan final : public Plan {
- public:
-  explicit LinearPoolPlan(const StimulusSet& set)
-      : available(set),
-        m(set.num()),
-        v(set.num()),
-        projection(set.num()),
-        utility(set.num()),
-        low(set.num()),
-        high(set.num()),
-        norm(set.num()),
-        best((set.num() + block_size - 1) / block_size) {
-    for (std::size_t i = 0; i < set.num(); ++i) norm[i] = numerics::dot(&set.pool[i * set.dim], &set.pool[i * set.dim], set.dim);
-  }
-  Available available;
-  std::vector<double> m, v;        // [num] mean and variance of ρ
-  std::vector<double> projection;  // [num] scratch
-  std::vector<double> utility;     // [num] scratch
-  std::vector<double> low, high;   // [num] scratch: bounds of the utility
-  std::vector<double> norm;        // [num] |x|²
-  std::vector<Best> best;          // [num_blocks]
-  std::uint64_t version = 0;       // of the belief that m and v belong to
-  bool fresh = false;              // m and v are valid
+/// What the scan of one block found.
+struct Found {
+  Best best;
+  double least_count = std::numeric_limits<double>::infinity();  // smallest expected count of a member
 };
 
-class LinearPoolDesign final : public Design {
+class PoolPlan final : public Plan {
  public:
-  LinearPoolDesign(LinearUtility utility, const StimulusSet& set, std::uint64_t seed, Executor& executor)
-      : utility_(utility),
+  PoolPlan(const StimulusSet& set, std::size_t num_blocks, std::unique_ptr<PoolScorer::State> s)
+      : state(std::move(s)), available(set), durations(set.num()), found(num_blocks), allowed(set.num()) {}
+  std::unique_ptr<PoolScorer::State> state;
+  Available available;
+  Durations durations;
+  std::int64_t last = -1;             // member of the trial before
+  std::vector<Found> found;           // [num_blocks]
+  std::vector<std::uint8_t> allowed;  // [num] scratch of a draw
+};
+
+class PoolDesign final : public Design {
+ public:
+  PoolDesign(const DesignSpec& spec, std::unique_ptr<PoolScorer> scorer, const StimulusSet& set, std::uint64_t seed,
+             Executor& executor)
+      : per_second_(spec.per_second),
+        no_repeat_(spec.no_repeat),
+        cost_(spec.cost),
+        cap_(spec.max_expected_count.value_or(std::numeric_limits<double>::infinity())),
+        explore_(spec.explore),
+        scorer_(std::move(scorer)),
         set_(set),
         seed_(seed),
         executor_(executor),
-        num_blocks_(static_cast<std::int64_t>((set.num() + block_size - 1) / block_size)) {}
+        block_size_(scorer_->block_size()),
+        num_blocks_((set.num() + block_size_ - 1) / block_size_) {}
 
-  std::unique_ptr<Plan> make_plan() const override { return std::make_unique<LinearPoolPlan>(set_); }
+  std::unique_ptr<Plan> make_plan() const override { return std::make_unique<PoolPlan>(set_, num_blocks_, scorer_->make_state()); }
 
-  void follow(Plan& any_plan, const Capability& belief, std::int64_t pool_index, std::span<const double>) const override {
-    auto& plan = static_cast<LinearPoolPlan&>(any_plan);
-    plan.available.present(pool_index);
-    project(plan, std::get<GaussianView>(belief));
+  void follow(Plan& any_plan, const Capability& belief, std::int64_t pool_index, std::span<const double> stimulus,
+              double duration_s) const override {
+    auto& plan = static_cast<PoolPlan&>(any_plan);
+    plan.durations.note(pool_index, duration_s);
+    if (pool_index >= 0 && !stimulus.empty()) {
+      plan.available.present(pool_index);
+      plan.last = pool_index;
+    }
+    scorer_->follow(*plan.state, belief, plan.available.mask);
   }
 
   void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
-    auto& plan = static_cast<LinearPoolPlan&>(any_plan);
+    auto& plan = static_cast<PoolPlan&>(any_plan);
     plan.available.require_some(trial);
-    project(plan, std::get<GaussianView>(belief));
-    for (Best& best : plan.best) best = {};
-    const auto scan_unit = [&](std::size_t block) { find_best(plan, block, trial); };
+    if (no_repeat_ && plan.available.count == 1 && plan.last >= 0 && plan.available.mask[static_cast<std::size_t>(plan.last)])
+      throw RunError({"stimulus.pool", "of two stimuli or more where none may follow itself", "1 stimulus left",
+                      "Set design.no_repeat = false or lower num_trials."},
+                     static_cast<std::int64_t>(trial));
+    scorer_->follow(*plan.state, belief, plan.available.mask);
+    out.explored = false;
+    if (explore_ > 0) {
+      Stream stream = RandomLaw::exploration(seed_, trial);
+      if (stream.uniform() < explore_) return draw(plan, belief, trial, stream, out);
+    }
+    scorer_->prepare(*plan.state, belief, plan.available.mask);
+    for (Found& found : plan.found) found = {};
+    const auto scan_unit = [&](std::size_t block) { find_best(plan, belief, block, trial); };
     Best best;
-    Budget left = budget;
-    out.units = 0;
-    // a deadline that leaves only members already shown is met by going on to the first that is left
-    do {
-      out.units = scan(num_blocks_, trial, left, executor_, scan_unit);
-      for (const Best& b : plan.best)
-        if (b.index >= 0) best.offer(b.utility, b.index, seed_, trial);
-      left = {};
-    } while (best.index < 0);
+    double least_count = std::numeric_limits<double>::infinity();
+    // a deadline that leaves only members that may not be shown is met by going on to the first that may
+    for (Budget left = budget;; left = {}) {
+      out.units = scan(static_cast<std::int64_t>(num_blocks_), trial, left, executor_, scan_unit);
+      for (const Found& found : plan.found) {
+        least_count = std::min(least_count, found.least_count);
+        if (found.best.index >= 0) best.offer(found.best.utility, found.best.index, seed_, trial);
+      }
+      if (best.index >= 0) break;
+      if (out.units == static_cast<std::int64_t>(num_blocks_)) refuse(trial, least_count);
+    }
     out.utility = best.utility;
     take(set_, best.index, out);
   }
 
   std::vector<double> utilities(Plan& any_plan, const Capability& belief) const override {
-    auto& plan = static_cast<LinearPoolPlan&>(any_plan);
-    project(plan, std::get<GaussianView>(belief));
-    executor_.for_each_block(static_cast<int>(num_blocks_), [&](int block) { score(plan, static_cast<std::size_t>(block)); });
-    return plan.utility;
-  }
-
- private:
-  static std::size_t first(std::size_t block) { return block * block_size; }
-  std::size_t last(std::size_t block) const { return std::min((block + 1) * block_size, set_.num()); }
-
-  void score(LinearPoolPlan& plan, std::size_t block) const {
-    const std::size_t begin = first(block), count = last(block) - begin;
-    utility_.evaluate({&plan.m[begin], count}, {&plan.v[begin], count}, {&plan.utility[begin], count});
-  }
-
-  /// The best of a block. Members whose upper bound lies below another's lower bound are not worked out.
-  void find_best(LinearPoolPlan& plan, std::size_t block, std::uint64_t trial) const {
-    const std::size_t begin = first(block), count = last(block) - begin;
-    Best& best = plan.best[block];
-    std::array<std::size_t, block_size> members;
-    std::size_t num_members = 0;
-    double floor = -std::numeric_limits<double>::infinity();
-    const bool bounded =
-        utility_.bounds({&plan.m[begin], count}, {&plan.v[begin], count}, {&plan.low[begin], count}, {&plan.high[begin], count});
-    for (std::size_t i = begin; i < begin + count; ++i)
-      if (bounded && plan.available.mask[i]) floor = std::max(floor, plan.low[i]);
-    for (std::size_t i = begin; i < begin + count; ++i)
-      if (plan.available.mask[i] && (!bounded || plan.high[i] >= floor * (1 - 1e-12))) members[num_members++] = i;
-    std::array<double, block_size> m, v, u;
-    for (std::size_t k = 0; k < num_members; ++k) {
-      m[k] = plan.m[members[k]];
-      v[k] = plan.v[members[k]];
-    }
-    utility_.evaluate({m.data(), num_members}, {v.data(), num_members}, {u.data(), num_members});
-    for (std::size_t k = 0; k < num_members; ++k) best.offer(u[k], static_cast<std::int64_t>(members[k]), seed_, trial);
-  }
-
-  /// Brings mean and variance of every member up to the belief.
-  void project(LinearPoolPlan& plan, const GaussianView& view) const {
-    const models::BeliefChange& change = view.change;
-    if (plan.fresh && plan.version == change.version) return;
-    const bool follow = plan.fresh && change.exact && plan.version + 1 == change.version && change.version % refresh_every != 0;
+    auto& plan = static_cast<PoolPlan&>(any_plan);
+    scorer_->follow(*plan.state, belief, plan.available.mask);
+    scorer_->prepare(*plan.state, belief, plan.available.mask);
+    std::vector<double> out(set_.num());
     executor_.for_each_block(static_cast<int>(num_blocks_), [&](int k) {
+      std::array<std::size_t, PoolScorer::max_block> members;
       const auto block = static_cast<std::size_t>(k);
-      if (!follow) return project_anew(plan, view, block);
-      for (const models::RankOneChange& step : change.steps) project_change(plan, view, step, block);
+      const std::size_t first = block * block_size_, count = last_of(block) - first;
+      for (std::size_t i = 0; i < count; ++i) members[i] = first + i;
+      scorer_->score(*plan.state, belief, {members.data(), count}, {&out[first], count}, {});
+      for (std::size_t i = first; i < first + count; ++i) out[i] = value(plan, i, out[i]);
     });
-    plan.version = change.version;
-    plan.fresh = true;
-  }
-
-  void project_change(LinearPoolPlan& plan, const GaussianView& view, const models::RankOneChange& change, std::size_t block) const {
-    const double bias_g = view.dim > set_.dim ? change.g[set_.dim] : 0;
-    const bool moved = change.shrink != 0 || change.mean_step != 0;
-    if (moved) {
-      // whole runs of members that are left: most of a long run has been shown, and need not be read again
-      for (std::size_t i = first(block); i < last(block);) {
-        std::size_t end = i;
-        while (end < last(block) && plan.available.mask[end]) ++end;
-        if (end > i) numerics::multiply_rows(set_.pool.data(), set_.dim, i, end, set_.dim, change.g, &plan.projection[i]);
-        i = end + 1;
-      }
-    }
-    for (std::size_t i = first(block); i < last(block); ++i) {
-      plan.v[i] += change.inflation * plan.norm[i] + (view.dim > set_.dim ? change.bias_inflation : 0);
-      if (!moved) continue;
-      const double p = plan.projection[i] + bias_g;
-      plan.m[i] += change.mean_step * p;
-      plan.v[i] -= change.shrink * p * p;
-    }
-  }
-
-  void project_anew(LinearPoolPlan& plan, const GaussianView& view, std::size_t block) const {
-    const std::size_t n = set_.dim;
-    const bool bias = view.dim > n;
-    thread_local std::vector<double> image;
-    image.resize(n);
-    for (std::size_t i = first(block); i < last(block); ++i) {
-      const double* x = &set_.pool[i * n];
-      numerics::multiply_rows(view.covariance, view.dim, 0, n, n, x, image.data());
-      plan.m[i] = numerics::dot(x, view.mean, n) + (bias ? view.mean[n] : 0);
-      plan.v[i] = numerics::dot(x, image.data(), n);
-      if (bias) plan.v[i] += 2 * numerics::dot(x, view.covariance + n * view.dim, n) + view.covariance[n * view.dim + n];
-    }
-  }
-
-  LinearUtility utility_;
-  const StimulusSet& set_;
-  std::uint64_t seed_;
-  Executor& executor_;
-  std::int64_t num_blocks_;
-};
-
-constexpr std::size_t stimuli_per_unit = 8;
-
-class DiscretePoolPlan final : public Plan {
- public:
-  explicit DiscretePoolPlan(const StimulusSet& set) : available(set), utility(set.num()) {}
-  Available available;
-  std::vector<double> utility;   // [num]; NaN where it was not worked out
-  std::vector<double> outcomes;  // [num, num_outcomes] scratch
-};
-
-class DiscretePoolDesign final : public Design {
- public:
-  DiscretePoolDesign(Utility utility, const StimulusSet& set, std::uint64_t seed, Executor& executor)
-      : utility_(utility),
-        set_(set),
-        seed_(seed),
-        executor_(executor),
-        num_units_(static_cast<std::int64_t>((set.num() + stimuli_per_unit - 1) / stimuli_per_unit)) {}
-
-  std::unique_ptr<Plan> make_plan() const override { return std::make_unique<DiscretePoolPlan>(set_); }
-
-  void follow(Plan& plan, const Capability&, std::int64_t pool_index, std::span<const double>) const override {
-    static_cast<DiscretePoolPlan&>(plan).available.present(pool_index);
-  }
-
-  void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
-    auto& plan = static_cast<DiscretePoolPlan&>(any_plan);
-    plan.available.require_some(trial);
-    Best best;
-    Budget left = budget;
-    do {
-      out.units = score(plan, std::get<DiscreteView>(belief), trial, left);
-      for (std::size_t i = 0; i < set_.num(); ++i)
-        if (plan.available.mask[i] && !std::isnan(plan.utility[i]))
-          best.offer(plan.utility[i], static_cast<std::int64_t>(i), seed_, trial);
-      left = {};
-    } while (best.index < 0);
-    out.utility = best.utility;
-    take(set_, best.index, out);
-  }
-
-  std::vector<double> utilities(Plan& any_plan, const Capability& belief) const override {
-    auto& plan = static_cast<DiscretePoolPlan&>(any_plan);
-    score(plan, std::get<DiscreteView>(belief), 0, {});
-    return plan.utility;
+    return out;
   }
 
  private:
-  std::int64_t score(DiscretePoolPlan& plan, const DiscreteView& view, std::uint64_t trial, const Budget& budget) const {
-    const std::size_t num_outcomes = view.tables->num_outcomes();
-    plan.outcomes.resize(set_.num() * num_outcomes);
-    std::fill(plan.utility.begin(), plan.utility.end(), std::numeric_limits<double>::quiet_NaN());
-    return scan(num_units_, trial, budget, executor_, [&](std::size_t unit) {
-      for (std::size_t i = unit * stimuli_per_unit; i < std::min((unit + 1) * stimuli_per_unit, set_.num()); ++i) {
-        if (utility_ == Utility::posterior_variance) {
-          plan.utility[i] = view.tables->mean_response(*view.belief, i).second;
-          continue;
-        }
-        const std::span<double> p(&plan.outcomes[i * num_outcomes], num_outcomes);
-        const double mean_entropy = view.tables->predictive(*view.belief, i, p);
-        plan.utility[i] = outcome_entropy(p) - mean_entropy;
-      }
-    });
+  using Members = std::array<std::size_t, PoolScorer::max_block>;
+  using Values = std::array<double, PoolScorer::max_block>;
+
+  std::size_t last_of(std::size_t block) const { return std::min((block + 1) * block_size_, set_.num()); }
+
+  /// What members are compared by.
+  double value(const PoolPlan& plan, std::size_t i, double utility) const {
+    if (!cost_.empty()) utility -= cost_[i];
+    return per_second_ ? utility / plan.durations.expected_s(i) : utility;
   }
 
-  Utility utility_;
+  bool may_follow(const PoolPlan& plan, std::size_t i) const {
+    return plan.available.mask[i] && !(no_repeat_ && static_cast<std::int64_t>(i) == plan.last);
+  }
+
+  /// Members of a block that may be shown, whatever they are expected to answer with; returns how many.
+  std::size_t members_of(const PoolPlan& plan, std::size_t block, Members& members) const {
+    std::size_t num = 0;
+    for (std::size_t i = block * block_size_; i < last_of(block); ++i)
+      if (may_follow(plan, i)) members[num++] = i;
+    return num;
+  }
+
+  /// Drops members whose upper bound lies below another's lower bound.
+  std::size_t drop_hopeless(PoolPlan& plan, const Capability& belief, Members& members, std::size_t num) const {
+    Values low, high;
+    if (num == 0 || !scorer_->bounds(*plan.state, belief, {members.data(), num}, {low.data(), num}, {high.data(), num})) return num;
+    double floor = -std::numeric_limits<double>::infinity();
+    for (std::size_t k = 0; k < num; ++k) floor = std::max(floor, value(plan, members[k], low[k]));
+    floor -= 1e-12 * std::abs(floor);
+    std::size_t kept = 0;
+    for (std::size_t k = 0; k < num; ++k)
+      if (value(plan, members[k], high[k]) >= floor) members[kept++] = members[k];
+    return kept;
+  }
+
+  void find_best(PoolPlan& plan, const Capability& belief, std::size_t block, std::uint64_t trial) const {
+    Members members;
+    Values utility, count;
+    Found& found = plan.found[block];
+    const bool capped = std::isfinite(cap_);
+    std::size_t num = members_of(plan, block, members);
+    if (!capped) num = drop_hopeless(plan, belief, members, num);
+    if (num == 0) return;
+    scorer_->score(*plan.state, belief, {members.data(), num}, {utility.data(), num}, {count.data(), capped ? num : 0});
+    for (std::size_t k = 0; k < num; ++k) {
+      if (capped) found.least_count = std::min(found.least_count, count[k]);
+      if (!capped || count[k] <= cap_)
+        found.best.offer(value(plan, members[k], utility[k]), static_cast<std::int64_t>(members[k]), seed_, trial);
+    }
+  }
+
+  /// A member drawn uniformly from those allowed.
+  void draw(PoolPlan& plan, const Capability& belief, std::uint64_t trial, Stream& stream, Choice& out) const {
+    for (std::size_t i = 0; i < set_.num(); ++i) plan.allowed[i] = may_follow(plan, i);
+    double least_count = std::numeric_limits<double>::infinity();
+    if (std::isfinite(cap_)) {
+      scorer_->prepare(*plan.state, belief, plan.available.mask);
+      executor_.for_each_block(static_cast<int>(num_blocks_), [&](int k) {
+        const auto block = static_cast<std::size_t>(k);
+        Members members;
+        Values utility, count;
+        const std::size_t num = members_of(plan, block, members);
+        if (num > 0) scorer_->score(*plan.state, belief, {members.data(), num}, {utility.data(), num}, {count.data(), num});
+        plan.found[block].least_count = std::numeric_limits<double>::infinity();
+        for (std::size_t m = 0; m < num; ++m) {
+          plan.allowed[members[m]] = count[m] <= cap_;
+          plan.found[block].least_count = std::min(plan.found[block].least_count, count[m]);
+        }
+      });
+      for (const Found& found : plan.found) least_count = std::min(least_count, found.least_count);
+    }
+    std::int64_t num_allowed = 0;
+    for (const std::uint8_t may : plan.allowed) num_allowed += may;
+    if (num_allowed == 0) refuse(trial, least_count);
+    std::int64_t wanted = stream.integer(num_allowed), index = 0;
+    while (!plan.allowed[static_cast<std::size_t>(index)] || wanted-- > 0) ++index;
+    out.explored = true;
+    out.units = 0;
+    out.utility = std::numeric_limits<double>::quiet_NaN();
+    take(set_, index, out);
+  }
+
+  [[noreturn]] void refuse(std::uint64_t trial, double least_count) const {
+    if (std::isfinite(cap_) && !(least_count <= cap_))
+      throw RunError({"design.max_expected_count", "at least the smallest expected count of a stimulus",
+                      fmt::format("{}, where the smallest is {}", number_text(cap_), number_text(least_count)),
+                      "Raise it, or add stimuli that drive the cell less."},
+                     static_cast<std::int64_t>(trial));
+    throw RunError({"belief", "one whose utilities are finite", "none", "Its variances or the stimuli overflow."},
+                   static_cast<std::int64_t>(trial));
+  }
+
+  bool per_second_, no_repeat_;
+  std::vector<double> cost_;
+  double cap_, explore_;
+  std::unique_ptr<PoolScorer> scorer_;
   const StimulusSet& set_;
   std::uint64_t seed_;
   Executor& executor_;
-  std::int64_t num_units_;
+  std::size_t block_size_, num_blocks_;
 };
 
 }  // namespace
 
-std::unique_ptr<Design> make_linear_pool_design(LinearUtility utility, const StimulusSet& set, std::uint64_t seed,
-                                                Executor& executor) {
-  return std::make_unique<LinearPoolDesign>(utility, set, seed, executor);
-}
-
-std::unique_ptr<Design> make_discrete_pool_design(Utility utility, const StimulusSet& set, std::uint64_t seed, Executor& executor) {
-  return std::make_unique<DiscretePoolDesign>(utility, set, seed, executor);
+std::unique_ptr<Design> make_pool_design(const DesignSpec& spec, std::unique_ptr<PoolScorer> scorer, const StimulusSet& set,
+                                         std::uint64_t seed, Executor& executor) {
+  return std::make_unique<PoolDesign>(spec, std::move(scorer), set, seed, executor);
 }
 
 }  // namespace hartline::design

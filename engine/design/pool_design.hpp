@@ -4,25 +4,25 @@
 #include <memory>
 
 #include "design/design.hpp"
-#include "design/utility.hpp"
+#include "design/pool_scorer.hpp"
+#include "design/random_law.hpp"
 
 namespace hartline::design {
 
-/// For Gaussian beliefs. Keeps mean and variance of ρ for every member and lets them follow the rank-one changes of the belief:
-/// one product with the pool a trial instead of a quadratic form each. They are formed anew every `refresh_every` updates, so
-/// that rounding cannot build up    (design_test.cpp: PoolDesign.FollowedProjectionsEqualFreshOnes)
-/// Unit of work: a block of 256 members. Ties of equal utility go to the member that the seed prefers.
-std::unique_ptr<Design> make_linear_pool_design(LinearUtility utility, const StimulusSet& set, std::uint64_t seed,
-                                                Executor& executor);
-
-constexpr std::uint64_t refresh_every = 2048;
-
-/// For beliefs on a grid: the mutual information between outcome and parameters,
+/// A design over a pool, for any kind of belief that has a scorer. Compares
 ///
-///   I(x) = h(Σ_θ b_θ p(· | x, θ)) - Σ_θ b_θ h(p(· | x, θ)),
+///   (U(x) - cost(x)) / duration(x)
 ///
-/// or the variance over the belief of the expected response. Unit of work: 8 stimuli.
-/// Reference: Watson 2017, Journal of Vision 17(3):10
-std::unique_ptr<Design> make_discrete_pool_design(Utility utility, const StimulusSet& set, std::uint64_t seed, Executor& executor);
+/// over the members that are left, were not shown in the last trial (no_repeat) and are not expected to answer with more than
+/// max_expected_count; cost and duration where the spec asks for them. duration: mean of the member's trials so far, of all trials
+/// where it has none, 1 s before the first. Where the scorer knows bounds, only members whose upper bound reaches the best lower
+/// one are worked out, unless expected counts are needed    (design_test.cpp: PoolDesign.TakesTheMemberWithTheLargestUtility).
+/// Ties of equal utility go to the member that the seed prefers. Under a deadline blocks are scanned from another place every
+/// trial, so that it does not always cut the same members. With probability `explore` a member is drawn uniformly from those
+/// allowed.
+/// Throws while choosing: RunError when the pool is exhausted, when no member is allowed (naming the smallest expected count), and
+/// when no utility is finite.
+std::unique_ptr<Design> make_pool_design(const DesignSpec& spec, std::unique_ptr<PoolScorer> scorer, const StimulusSet& set,
+                                         std::uint64_t seed, Executor& executor);
 
 }  // namespace hartline::design

@@ -244,6 +244,20 @@ TEST(Utility, BatchEqualsSingleAtEverySize) {
   }
 }
 
+TEST(Utility, GradientIsADifference) {
+  for (const Pair& pair : pairs) {
+    const LinearUtility utility(Utility::laplace_information, law_of(pair));
+    for (const double m : {-1.0, 0.8})
+      for (const double v : {0.1, 2.0}) {
+        double by_m = 0, by_v = 0;
+        utility.gradient(m, v, by_m, by_v);
+        const double h = 1e-4;
+        EXPECT_NEAR(by_m, (utility(m + h, v) - utility(m - h, v)) / (2 * h), 1e-6) << pair.law << ' ' << pair.link;
+        EXPECT_NEAR(by_v, (utility(m, v + h) - utility(m, v - h)) / (2 * h), 1e-6) << pair.law << ' ' << pair.link;
+      }
+  }
+}
+
 TEST(Utility, MutualInformationReproducesItsGoldenValue) {
   // tests/reference/laplace_glm.py: at the best stimulus of the two-dimensional case
   const LinearUtility exact(Utility::mutual_information, models::make_response_law("poisson", "exp", 1, 1, "model"));

@@ -95,6 +95,14 @@ void build_stimuli(Experiment& e, const std::string& folder) {
     }
     set.dim *= static_cast<std::size_t>(s.num_frames);
     set.power = s.power;
+    if (s.low.has_value() != s.high.has_value() || (s.low && !(*s.high > *s.low)))
+      throw SpecError({"stimulus.high", "given with low, and above it", s.high ? number_text(*s.high) : "nothing", ""});
+    if (s.low) {
+      set.low = {*s.low};
+      set.high = {*s.high};
+    }
+    set.shape = s.kind == "box" ? design::SetKind::box : s.low ? design::SetKind::ball_in_box : design::SetKind::ball;
+    if (s.kind == "box" && !s.low) throw SpecError({"stimulus.low", "given for a box, with high", "nothing", ""});
     if (s.kind == "random_pool") {
       set.pool.resize(static_cast<std::size_t>(s.num) * set.dim);
       for (std::size_t i = 0; i < static_cast<std::size_t>(s.num); ++i)
@@ -108,7 +116,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
                      fmt::format("<= {}, the number of recorded trials, each of which can be presented once", set.num()),
                      fmt::format("{}", e.spec.num_trials), ""});
   for (std::size_t i = 0; i < set.num(); ++i) e.pool_hash.push_back(content_hash(&set.pool[i * set.dim], set.dim));
-  if (s.num_frames > 1 && s.kind != "ball" && s.kind != "box" && s.kind != "random_pool" && s.kind != "recorded" && s.kind != "file")
+  if (s.num_frames > 1 && s.kind != "ball" && s.kind != "box" && s.kind != "random_pool" && s.kind != "recorded" &&
+      s.kind != "file")
     throw SpecError({"stimulus.num_frames", "1 for stimuli of this kind", fmt::format("{}", s.num_frames), ""});
   if (!s.duration_ms.empty() && s.duration_ms.size() != set.num())
     throw SpecError({"stimulus.duration_ms", fmt::format("{} values, one a member of the pool", set.num()),
@@ -140,11 +149,15 @@ void build_validation(Experiment& e) {
   }
 }
 
-void build_arms(Experiment& e, const models::ResponseLaw* law, Executor& executor) {
+void build_arms(Experiment& e, Executor& executor) {
+  const auto prior = e.model->prior();
+  const models::Capability capability = e.model->capability(*prior);
   const auto add = [&](const std::string& name, double share, const std::string& role, const design::DesignSpec& spec) {
     const bool baseline = role == "auto" ? spec.kind != "infomax" : role == "baseline";
-    e.arms.push_back({name, share, baseline, spec, design::make_design(spec, e.stimuli, law, e.seed, executor)});
+    e.arms.push_back({name, share, baseline, spec,
+                      design::make_design(spec, e.stimuli, capability, e.model->parameter_names, e.seed, executor)});
   };
+  e.batch = e.spec.design.batch;
   if (e.spec.arms.empty()) return add(e.spec.design.kind, 1, "auto", e.spec.design);
   double total = 0;
   for (const ArmSpec& arm : e.spec.arms) total += arm.share;
@@ -153,7 +166,7 @@ void build_arms(Experiment& e, const models::ResponseLaw* law, Executor& executo
     for (const Arm& other : e.arms)
       if (other.name == arm.name)
         throw SpecError({fmt::format("arms[{}].name", a), "different from the others", "\"" + arm.name + "\"", ""});
-    Table merged = *to_value(e.spec.design).table();
+    Table merged = arm.design.find("kind") ? Table{} : *to_value(e.spec.design).table();
     for (const auto& [key, value] : arm.design.items) merged.set(key, value);
     design::DesignSpec spec;
     read_table(merged, {fmt::format("arms[{}].design", a), ""}, spec);
@@ -163,7 +176,6 @@ void build_arms(Experiment& e, const models::ResponseLaw* law, Executor& executo
 
 void build_model(Experiment& e, Executor& executor) {
   const std::string kind = kind_of(e.spec.model);
-  const models::ResponseLaw* law = nullptr;
   if (kind == "glm") {
     models::GlmSpec model;
     models::GaussianBeliefSpec belief;
@@ -173,11 +185,10 @@ void build_model(Experiment& e, Executor& executor) {
     e.spec.belief = *to_value(belief).table();
     const models::Sequence sequence = {static_cast<std::size_t>(e.spec.stimulus.num_frames), e.spec.stimulus.isolated,
                                        e.recording ? e.recording->num_blank_bins : 0, 1};
-    auto glm = std::make_unique<models::Glm>(model, belief, e.stimuli.dim / sequence.num_frames, sequence);
+    auto glm = std::make_unique<models::Glm>(model, belief, e.stimuli.dim / sequence.num_frames, sequence, e.shape);
     e.refine_every = belief.refine_every;
     e.refine_lag = belief.refine_lag;
     e.refine_at_end = belief.refine_at_end && !glm->has_drift();
-    law = &glm->law;
     e.model = std::move(glm);
   } else {
     if (!e.spec.belief.items.empty())
@@ -203,7 +214,7 @@ void build_model(Experiment& e, Executor& executor) {
   }
   if (e.recording && e.recording->kind != e.model->response_kind)
     throw SpecError({"model.response", "of the kind that was recorded", "another kind", "See response.kind in trials.toml."});
-  build_arms(e, law, executor);
+  build_arms(e, executor);
 }
 
 }  // namespace
@@ -273,7 +284,8 @@ std::size_t parameter_named(const models::Model& model, const std::string& name)
     end = 0;
   }
   if (end == name.size() && index < model.num_parameters) return index;
-  throw SpecError({"stop.parameter", names.empty() ? fmt::format("an index in 0 … {}", model.num_parameters - 1) : "one of " + names,
+  throw SpecError({"stop.parameter",
+                   names.empty() ? fmt::format("an index in 0 … {}", model.num_parameters - 1) : "one of " + names,
                    "\"" + name + "\"", ""});
 }
 

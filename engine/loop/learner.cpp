@@ -16,9 +16,10 @@ Learner::Learner(const Experiment& experiment) : experiment_(experiment), arms_(
     arm.belief = experiment.model->prior();
     arm.plan = experiment.arms[a].design->make_plan();
     // the plan sees the prior here, not at the first choice: a run that is restored or replayed may make none before it learns
-    experiment.arms[a].design->follow(*arm.plan, capability(a), -1, {});
+    experiment.arms[a].design->follow(*arm.plan, capability(a), -1, {}, std::nan(""));
     if (!keeps_history_) continue;
-    const auto num = static_cast<std::size_t>(experiment.spec.num_trials), num_values = experiment.model->num_cells * experiment.model->num_bins;
+    const auto num = static_cast<std::size_t>(experiment.spec.num_trials),
+               num_values = experiment.model->num_cells * experiment.model->num_bins;
     arm.history.stimuli.reserve(num * experiment.stimuli.dim);
     arm.history.values.reserve(num * num_values);
     arm.history.marks.reserve(num * num_values);
@@ -44,6 +45,7 @@ void Learner::choose(const Trial& trial, const design::Budget& budget, design::C
     out.pool_index = members.empty() ? -1 : members[static_cast<std::size_t>(assignment.validation_idx)];
     out.utility = std::nan("");
     out.units = 0;
+    out.explored = false;
     return;
   }
   const auto a = static_cast<std::size_t>(trial.arm);
@@ -82,7 +84,7 @@ void Learner::decide(const Trial& trial) {
   const std::span<const double> x = experiment_.values(trial.requested.stimulus, trial.index);
   for (std::size_t a = 0; a < arms_.size(); ++a)
     if (serves(a, trial) || experiment_.stimuli.once)
-      experiment_.arms[a].design->follow(*arms_[a].plan, capability(a), item ? item->index : -1, x);
+      experiment_.arms[a].design->follow(*arms_[a].plan, capability(a), item ? item->index : -1, x, std::nan(""));
 }
 
 void Learner::learn(Trial& trial) {
@@ -118,10 +120,21 @@ void Learner::learn(Trial& trial) {
       if (arm.refit.valid() && arm.num_trials == arm.refit_trial + experiment_.refine_lag) take_refit(arm);
       if (!arm.refit.valid() && arm.num_trials % experiment_.refine_every == 0) begin_refit(arm);
     }
-    experiment_.arms[a].design->follow(*arm.plan, capability(a), -1, {});
+    experiment_.arms[a].design->follow(*arm.plan, capability(a), -1, {}, std::nan(""));
   }
+  note_duration(trial);
   if (trial.role == Role::validate) trial.log_evidence = std::nan("");
   ++num_trials_;
+}
+
+void Learner::note_duration(const Trial& trial) {
+  const auto* item = std::get_if<PoolItem>(&trial.delivered.stimulus.what);
+  const double duration_s = static_cast<double>(trial.delivered.time_ns - last_delivered_ns_) * 1e-9;
+  if (last_member_ >= 0 && duration_s > 0)
+    for (std::size_t a = 0; a < arms_.size(); ++a)
+      experiment_.arms[a].design->follow(*arms_[a].plan, capability(a), last_member_, {}, duration_s);
+  last_member_ = item ? item->index : -1;
+  last_delivered_ns_ = trial.delivered.time_ns;
 }
 
 void Learner::remember(ArmState& arm, std::span<const double> x, const Response& response) {
@@ -135,10 +148,11 @@ void Learner::remember(ArmState& arm, std::span<const double> x, const Response&
 void Learner::begin_refit(ArmState& arm) {
   arm.refit_trial = arm.num_trials;
   arm.refit_history = arm.history.num_trials;
-  arm.refit = std::async(std::launch::async, [model = experiment_.model.get(), history = arm.history, fork = arm.belief->fork()]() mutable {
-    model->refine(*fork, history);
-    return std::move(fork);
-  });
+  arm.refit =
+      std::async(std::launch::async, [model = experiment_.model.get(), history = arm.history, fork = arm.belief->fork()]() mutable {
+        model->refine(*fork, history);
+        return std::move(fork);
+      });
 }
 
 void Learner::take_refit(ArmState& arm) {

@@ -68,6 +68,8 @@ class Learner {
   /// Seconds since the arm's belief last moved in time.
   static double elapse(ArmState& arm, std::int64_t time_ns);
   bool serves(std::size_t arm, const Trial& trial) const;
+  /// A trial lasts until the next stimulus is delivered.
+  void note_duration(const Trial& trial);
   void remember(ArmState& arm, std::span<const double> x, const Response& response);
   void begin_refit(ArmState& arm);
   void take_refit(ArmState& arm);
@@ -77,6 +79,7 @@ class Learner {
   std::vector<Trial> pending_;  // ring of decided trials, by index
   std::int64_t num_decided_ = 0, num_trials_ = 0;
   bool keeps_history_ = false;
+  std::int64_t last_member_ = -1, last_delivered_ns_ = 0;
   Response blank_;  // scratch
   Watch watch_;
   std::vector<Event> news_;

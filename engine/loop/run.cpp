@@ -148,6 +148,7 @@ void Run::decide() {
   }
   learner_.choose(trial, budget, choice_);
   set_stimulus(experiment_, choice_, trial.requested.stimulus);
+  if (choice_.explored) trial.role = Role::explore;
   trial.utility = choice_.utility;
   trial.units = choice_.units;
   const std::int64_t ended = clock_.now_ns();
@@ -193,7 +194,8 @@ void Run::take(const Answer& answer) {
     }
     return;
   }
-  note(num_presented_ - 1, Level::warning, "stranger", fmt::format("a response has token {:016x}, which no open trial has", answer.token));
+  note(num_presented_ - 1, Level::warning, "stranger",
+       fmt::format("a response has token {:016x}, which no open trial has", answer.token));
 }
 
 void Run::give_up(std::int64_t t, const std::string& reason) {

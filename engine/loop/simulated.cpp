@@ -7,6 +7,7 @@
 #include "loop/subject.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
+#include "numerics/normal.hpp"
 
 namespace hartline::loop {
 
@@ -95,7 +96,7 @@ class SimulatedSubject final : public Subject {
     const bool lapses = spec_.lapse > 0 && stream.uniform() < spec_.lapse;
     const bool choice = model_.response_kind == ResponseKind::choice;
     const double guess = lapses && choice ? static_cast<double>(stream.integer(2)) : 0;
-    context_.gain = lapses && !choice            ? 0
+    context_.gain = lapses && !choice          ? 0
                     : spec_.overdispersion > 0 ? stream.gamma(1 / spec_.overdispersion, spec_.overdispersion)
                                                : 1;
     model_.sample(theta_, x, context_, stream, values_);
@@ -172,8 +173,8 @@ std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& 
     Stream stream(seed, Purpose::truth);
     const auto prior = model.prior();
     if (const auto* gaussian = dynamic_cast<const models::GaussianBelief*>(prior.get())) {
-      for (std::size_t i = 0; i < model.num_parameters; ++i)
-        out.push_back(gaussian->mean[i] + std::sqrt(gaussian->covariance[i * model.num_parameters + i]) * stream.normal());
+      out.resize(model.num_parameters);
+      numerics::draw_normal(gaussian->mean, gaussian->covariance, stream, out);
     } else {
       const auto& grid = dynamic_cast<const models::GridModel&>(model);
       out.resize(model.num_parameters);

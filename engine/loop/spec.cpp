@@ -73,6 +73,11 @@ Table resolved(const Spec& spec) { return *to_value(spec).table(); }
 Table with_overrides(const Table& document, const Table& design) {
   Table out = document, over = design;
   std::erase_if(over.items, [](const auto& item) { return item.first == "name" || item.first == "role"; });
+  // a design of another kind has no use for the settings of the first
+  const Value *first = out.find("design"), *second = over.find("design");
+  if (second && second->table() && second->table()->find("kind") && first && first->table())
+    if (const Value* kind = first->table()->find("kind"); display(kind ? *kind : Value("infomax")) != display(*second->table()->find("kind")))
+      out.set("design", Table{});
   overlay(out, over);
   return out;
 }

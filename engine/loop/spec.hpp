@@ -84,7 +84,8 @@ struct SubjectSpec {
     field("lost", &SubjectSpec::lost, "", one_of({"censored", "missing"}),
           "what is told of a lost count: that it was larger (censored), or nothing (missing), which biases every belief");
     field("missing_share", &SubjectSpec::missing_share, "", between(0, 1), "probability that a response is missing at random");
-    field("blanked_share", &SubjectSpec::blanked_share, "", between(0, 1), "share of the stimuli whose artefact hides the response");
+    field("blanked_share", &SubjectSpec::blanked_share, "", between(0, 1),
+          "share of the stimuli whose artefact hides the response");
     field("delay_trials", &SubjectSpec::delay_trials, "trials", non_negative(), "a response comes this many trials late");
     field("swapped_share", &SubjectSpec::swapped_share, "", between(0, 1), "probability that a response comes after the next one");
     field("doubled_share", &SubjectSpec::doubled_share, "", between(0, 1), "probability that a response comes twice");
@@ -114,9 +115,10 @@ struct StimulusSpec {
 
   template <class Field>
   static void describe(Field&& field) {
-    field("kind", &StimulusSpec::kind, "", required(one_of({"ball", "box", "random_pool", "file", "axis", "grid", "recorded"})),
-          "ball: |x|² <= power; box: low <= x_i <= high; random_pool: num draws from the ball's sphere; file: rows of a .npy; axis: "
-          "one value; grid: every point of several axes; recorded: the subject's");
+    field(
+        "kind", &StimulusSpec::kind, "", required(one_of({"ball", "box", "random_pool", "file", "axis", "grid", "recorded"})),
+        "ball: |x|² <= power; box: low <= x_i <= high; random_pool: num draws from the ball's sphere; file: rows of a .npy; axis: "
+        "one value; grid: every point of several axes; recorded: the subject's");
     field("shape", &StimulusSpec::shape, "", at_least(1), "rows and columns of a frame, or its length");
     field("num_frames", &StimulusSpec::num_frames, "", at_least(1), "frames of a stimulus, each with its own bin of the response");
     field("isolated", &StimulusSpec::isolated, "", any(), "whether nothing shown before a trial reaches into it");
@@ -215,7 +217,8 @@ Spec recorded_spec(const std::string& configuration, const std::string& record);
 /// The document with every default written out.
 Table resolved(const Spec& spec);
 
-/// The document of one design of a comparison: its tables laid over the experiment's.
+/// The document of one design of a comparison: its tables laid over the experiment's, but that a design with a kind takes the place
+/// of the experiment's design.
 Table with_overrides(const Table& document, const Table& design);
 
 }  // namespace hartline::loop

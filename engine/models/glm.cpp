@@ -33,6 +33,7 @@ GaussianBelief& GaussianBelief::operator=(const GaussianBelief& other) {
   mean = other.mean;
   covariance = other.covariance;
   half_logdet = other.half_logdet;
+  hyper = other.hyper;
   context = other.context;
   mean_response = other.mean_response;
   num_responses = other.num_responses;
@@ -73,7 +74,8 @@ double* GaussianBelief::add_step(bool is_pending) {
   return &store[(list.size() - 1) * dim];
 }
 
-Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t frame_dim, const Sequence& sequence)
+Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t frame_dim, const Sequence& sequence,
+         std::span<const std::int64_t> shape)
     : law(make_response_law(spec.response, spec.link, spec.bin_ms / 1000, spec.noise_sd, "model", spec.overdispersion)),
       belief_(belief),
       sequence_(sequence),
@@ -90,7 +92,21 @@ Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t fram
   num_bins = sequence_.num_frames;
   has_context = !sequence_.isolated && (num_lags_ > 1 || num_history_ > 0);
   num_parameters = num_lags_ * frame_dim + num_history_ * (coupling_ ? sequence_.num_cells : 1) + (bias_ ? 1 : 0);
-  response_kind = law.law == Law::bernoulli ? ResponseKind::choice : law.law == Law::gaussian ? ResponseKind::trace : ResponseKind::counts;
+  response_kind = law.law == Law::bernoulli  ? ResponseKind::choice
+                  : law.law == Law::gaussian ? ResponseKind::trace
+                                             : ResponseKind::counts;
+  std::vector<std::int64_t> lattice(shape.begin(), shape.end());
+  if (lattice.empty()) lattice = {1, static_cast<std::int64_t>(frame_dim)};
+  if (lattice.size() == 1) lattice.insert(lattice.begin(), 1);
+  if (belief_.prior && lattice.size() > 2)
+    throw SpecError(
+        {"stimulus.shape", "[rows, columns] or [num] for a prior over space", fmt::format("{} numbers", lattice.size()), ""});
+  if (belief_.prior) {
+    lattice.insert(lattice.begin(), spec.num_lags);
+    prior_ = make_prior(*belief_.prior, lattice, "belief.prior");
+    if (belief_.prior->fit && num_history_ > 0)
+      throw SpecError({"belief.prior.fit", "false for a model that looks back at responses", "true", ""});
+  }
   if (has_drift() && belief_.refine_every > 0)
     throw SpecError({"belief.refine_every", "0 when weights drift", fmt::format("{} trials", belief_.refine_every),
                      "A refit on the whole history assumes weights that stay."});
@@ -98,15 +114,33 @@ Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t fram
 
 std::unique_ptr<Belief> Glm::prior() const {
   auto belief = std::make_unique<GaussianBelief>(num_parameters, num_bins + 2);
-  for (std::size_t i = 0; i < num_parameters; ++i) {
-    const bool is_bias = bias_ && i + 1 == num_parameters;
-    const double sd = is_bias ? belief_.bias_sd : belief_.prior_sd;
-    belief->mean[i] = is_bias ? belief_.bias_mean : 0;
-    belief->covariance[i * num_parameters + i] = sd * sd;
-    belief->half_logdet += std::log(sd);
-  }
+  if (belief_.prior) belief->hyper = prior_.start();
+  set_prior(*belief);
   belief->context = start();
   return belief;
+}
+
+void Glm::set_prior(GaussianBelief& belief) const {
+  const std::size_t dim = num_parameters, num_weights = num_lags_ * frame_dim_;
+  std::fill(belief.mean.begin(), belief.mean.end(), 0.0);
+  std::fill(belief.covariance.begin(), belief.covariance.end(), 0.0);
+  belief.half_logdet = 0;
+  for (std::size_t i = 0; i < dim; ++i) {
+    const double sd = bias_ && i + 1 == dim ? belief_.bias_sd : i < num_weights ? belief_.prior_sd : belief_.history_sd;
+    belief.covariance[i * dim + i] = sd * sd;
+    belief.half_logdet += std::log(sd);
+  }
+  if (bias_) belief.mean[dim - 1] = belief_.bias_mean;
+  if (!belief_.prior) return;
+  const std::vector<double> weights = covariance(prior_, belief.hyper);
+  for (std::size_t i = 0; i < num_weights; ++i) std::copy_n(&weights[i * num_weights], num_weights, &belief.covariance[i * dim]);
+  const auto n = static_cast<Eigen::Index>(dim);
+  belief.half_logdet = Eigen::LLT<Eigen::MatrixXd>(Eigen::Map<const RowMatrix>(belief.covariance.data(), n, n))
+                           .matrixLLT()
+                           .diagonal()
+                           .array()
+                           .log()
+                           .sum();
 }
 
 void Glm::summarise(const Belief& any_belief, std::span<double> mean, std::span<double> sd) const {
@@ -143,7 +177,8 @@ void Glm::place(const Context& context, std::span<const double> stimulus, std::s
 
 void Glm::advance(Context& context, std::span<const double> stimulus, std::size_t bin, std::span<const double> responses) const {
   if (num_lags_ > 1) {
-    std::copy_backward(context.frames.begin(), context.frames.end() - static_cast<std::ptrdiff_t>(frame_dim_), context.frames.end());
+    std::copy_backward(context.frames.begin(), context.frames.end() - static_cast<std::ptrdiff_t>(frame_dim_),
+                       context.frames.end());
     std::copy_n(stimulus.begin() + static_cast<std::ptrdiff_t>(bin * frame_dim_), frame_dim_, context.frames.begin());
   }
   if (num_history_ > 0) {
@@ -242,7 +277,8 @@ Update Glm::update(Belief& any_belief, std::span<const double> stimulus, const R
     Prediction& prediction = belief.predictions[b];
     prediction = observe(belief, belief.s.data(), {response.values[b], mark == Mark::censored}, mark, out.log_evidence);
     out.used = out.used || mark == Mark::observed || mark == Mark::censored;
-    const bool known = mark == Mark::observed || mark == Mark::censored || (mark == Mark::blanked && std::isfinite(response.values[b]));
+    const bool known =
+        mark == Mark::observed || mark == Mark::censored || (mark == Mark::blanked && std::isfinite(response.values[b]));
     const double seen = known ? response.values[b] : prediction.mean;
     advance(belief.context, stimulus, b, {&seen, 1});
   }
@@ -261,7 +297,8 @@ const Reach* Glm::reach(const GaussianBelief& belief, const Context& context, st
     double* s = &belief.fixed[row * dim];
     if (!sequence_.isolated)
       for (std::size_t lag = bin + 1; lag < num_lags_; ++lag)
-        std::copy_n(context.frames.begin() + static_cast<std::ptrdiff_t>((lag - bin - 1) * frame_dim_), frame_dim_, s + lag * frame_dim_);
+        std::copy_n(context.frames.begin() + static_cast<std::ptrdiff_t>((lag - bin - 1) * frame_dim_), frame_dim_,
+                    s + lag * frame_dim_);
     s += num_lags_ * frame_dim_;
     // responses that are not there yet are taken at the mean so far
     const auto earlier = [&](std::size_t j, std::size_t of) {
@@ -279,8 +316,15 @@ const Reach* Glm::reach(const GaussianBelief& belief, const Context& context, st
 
 Capability Glm::capability(const Belief& any_belief) const {
   const GaussianBelief& belief = gaussian(any_belief);
-  return GaussianView{num_parameters, stimulus_dim, belief.mean.data(), belief.covariance.data(), belief.half_logdet, &law,
-                      {belief.version, belief.exact, belief.steps}, belief.pending, reach(belief, belief.context, 0)};
+  return GaussianView{num_parameters,
+                      stimulus_dim,
+                      belief.mean.data(),
+                      belief.covariance.data(),
+                      belief.half_logdet,
+                      &law,
+                      {belief.version, belief.exact, belief.steps},
+                      belief.pending,
+                      reach(belief, belief.context, 0)};
 }
 
 Rows Glm::rows(const History& history, std::size_t cell) const {
@@ -368,9 +412,27 @@ void Glm::refine(Belief& any_belief, const History& history) const {
   if (has_drift())
     throw SpecError({"belief.refine_at_end", "false when weights drift", "true", "A refit assumes weights that stay."});
   const Rows data = rows(history);
+  GaussianBelief fitted = belief;
+  constexpr int max_rounds = 6;
+  for (int round = 0; belief_.prior && belief_.prior->fit && round < max_rounds; ++round) {
+    GaussianLikelihood likelihood;
+    find_mode_of_all(fitted, data, &likelihood);
+    const double before = log_evidence(prior_, fitted.hyper, likelihood);
+    const HyperFit fit = fit_hyper(prior_, likelihood);
+    fitted.hyper = fit.theta;
+    if (fit.log_evidence - before < 0.01) break;  // nats
+  }
+  find_mode_of_all(fitted, data, nullptr);
+  fitted.version = belief.version + 1;
+  fitted.exact = false;
+  fitted.steps.clear();
+  belief = fitted;
+}
+
+void Glm::find_mode_of_all(GaussianBelief& belief, const Rows& data, GaussianLikelihood* likelihood) const {
   const auto dim = static_cast<Eigen::Index>(num_parameters), num = static_cast<Eigen::Index>(data.num);
-  const auto start_belief = prior();
-  const GaussianBelief& prior_belief = gaussian(*start_belief);
+  GaussianBelief prior_belief = belief;
+  set_prior(prior_belief);
   const Eigen::Map<const Eigen::VectorXd> prior_mean(prior_belief.mean.data(), dim);
   const Eigen::MatrixXd prior_precision =
       Eigen::LLT<Eigen::MatrixXd>(Eigen::Map<const RowMatrix>(prior_belief.covariance.data(), dim, dim))
@@ -387,9 +449,9 @@ void Glm::refine(Belief& any_belief, const History& history) const {
   Eigen::VectorXd rho = s * theta;
   double value = log_posterior(rho, theta);
   Eigen::LLT<Eigen::MatrixXd> cholesky;
+  Eigen::VectorXd slope(num), root(num);
   for (int iteration = 0;; ++iteration) {
     if (iteration == 100) throw RunError({"belief.refine", "", "", "No mode was found in 100 Newton steps."}, num);
-    Eigen::VectorXd slope(num), root(num);
     for (Eigen::Index t = 0; t < num; ++t) {
       const Datum r = data.data[static_cast<std::size_t>(t)];
       slope[t] = law.slope(r, rho[t]);
@@ -428,9 +490,15 @@ void Glm::refine(Belief& any_belief, const History& history) const {
           0.5 * (covariance(i, j) + covariance(j, i));
   Eigen::Map<Eigen::VectorXd>(belief.mean.data(), dim) = theta;
   belief.half_logdet = -cholesky.matrixLLT().diagonal().array().log().sum();
-  ++belief.version;
-  belief.exact = false;
-  belief.steps.clear();
+  if (!likelihood) return;
+  likelihood->information.assign(num_parameters * num_parameters, 0.0);
+  likelihood->shift.assign(num_parameters, 0.0);
+  likelihood->bias_mean = belief_.bias_mean;
+  likelihood->bias_sd = belief_.bias_sd;
+  const Eigen::MatrixXd scaled = root.asDiagonal() * s;
+  Eigen::Map<RowMatrix> information(likelihood->information.data(), dim, dim);
+  information = scaled.transpose() * scaled;
+  Eigen::Map<Eigen::VectorXd>(likelihood->shift.data(), dim) = information * theta + s.transpose() * slope;
 }
 
 double half_logdet(const GaussianView& view) {

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/describe.hpp"
 #include "models/model.hpp"
+#include "models/prior.hpp"
 
 namespace hartline::models {
 
@@ -28,7 +30,8 @@ struct GlmSpec {
   template <class Field>
   static void describe(Field&& field) {
     field("kind", &GlmSpec::kind, "", one_of({"glm"}), "generalised linear model: E[r] = f(x·k + bias)");
-    field("response", &GlmSpec::response, "", one_of({"poisson", "negative_binomial", "bernoulli", "gaussian"}), "law of the response");
+    field("response", &GlmSpec::response, "", one_of({"poisson", "negative_binomial", "bernoulli", "gaussian"}),
+          "law of the response");
     field("link", &GlmSpec::link, "", one_of({"exp", "softplus", "logistic", "identity"}), "f; a rate in Hz for poisson responses");
     field("bin_ms", &GlmSpec::bin_ms, "ms", positive(), "bin in which spikes are counted");
     field("noise_sd", &GlmSpec::noise_sd, "", positive(), "standard deviation of a gaussian response");
@@ -44,6 +47,8 @@ struct GlmSpec {
 /// The `belief` table of a glm: prior N(mean, sd² I) and drift.
 struct GaussianBeliefSpec {
   double prior_sd = 1;
+  std::optional<PriorSpec> prior;
+  double history_sd = 1;
   double bias_mean = 0;
   double bias_sd = 1;
   double drift_per_s = 0;
@@ -55,6 +60,8 @@ struct GaussianBeliefSpec {
   template <class Field>
   static void describe(Field&& field) {
     field("prior_sd", &GaussianBeliefSpec::prior_sd, "", positive(), "prior standard deviation of each weight");
+    field("prior", &GaussianBeliefSpec::prior, "", any(), "covariance of the weights over space and lags; absent: prior_sd² I");
+    field("history_sd", &GaussianBeliefSpec::history_sd, "", positive(), "prior standard deviation of each weight of a response");
     field("bias_mean", &GaussianBeliefSpec::bias_mean, "", any(), "prior mean of the bias");
     field("bias_sd", &GaussianBeliefSpec::bias_sd, "", positive(), "prior standard deviation of the bias");
     field("drift_per_s", &GaussianBeliefSpec::drift_per_s, "1/s", non_negative(),
@@ -91,6 +98,7 @@ struct GaussianBelief final : Belief {
   std::vector<double> mean;        // [dim]
   std::vector<double> covariance;  // [dim, dim], exactly symmetric
   double half_logdet = 0;          // ½ log det covariance, nats; NaN after drift, when it is not followed
+  std::vector<double> hyper;       // hyper-parameters of the prior as they are now
   Context context;
   double mean_response = 0, num_responses = 0;  // so far
 
@@ -100,16 +108,16 @@ struct GaussianBelief final : Belief {
   std::vector<double> steps_g, pending_g;     // [max_steps, dim], [num_pending, dim]
   std::vector<Prediction> predictions;        // [num_bins] of the last update
 
-  std::vector<double> s, h;      // [dim] scratch of the update
-  mutable Reach reach;           // of the next stimulus
+  std::vector<double> s, h;           // [dim] scratch of the update
+  mutable Reach reach;                // of the next stimulus
   mutable std::vector<double> fixed;  // [num_rows, dim]
 };
 
 /// Linear predictors of many responses: row i is s_i.
 struct Rows {
   std::size_t num = 0;
-  std::vector<double> s;       // [num, dim]
-  std::vector<Datum> data;     // [num]
+  std::vector<double> s;    // [num, dim]
+  std::vector<Datum> data;  // [num]
 };
 
 /// r_t ~ law(ρ_t), ρ_t = Σ_l k_l·x_{t-l} + Σ_j a_j r_{t-j} + Σ_c Σ_j b_cj r^c_{t-j} + bias; belief N(mean, covariance). Weights in
@@ -128,10 +136,13 @@ struct Rows {
 class Glm final : public Model {
  public:
   /// Throws: SpecError for an impossible pair of response and link.
-  Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t frame_dim, const Sequence& sequence = {});
+  /// `shape`: of a frame, for a prior over space; empty: a line of frame_dim values.
+  Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t frame_dim, const Sequence& sequence = {},
+      std::span<const std::int64_t> shape = {});
 
   std::unique_ptr<Belief> prior() const override;
   Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
+  /// With prior.fit, alternates between the mode and hyper-parameters that maximise the Laplace evidence around it.
   /// O(num_responses dim²) an iteration. Throws: SpecError with drift, for which the history has no single parameter.
   void refine(Belief& belief, const History& history) const override;
   bool can_refine() const override { return !has_drift(); }
@@ -169,7 +180,12 @@ class Glm final : public Model {
   ResponseLaw law;
 
  private:
+  void set_prior(GaussianBelief& belief) const;
+  /// Mode and covariance under the belief's prior; the likelihood around it, where `likelihood` is not null.
+  void find_mode_of_all(GaussianBelief& belief, const Rows& rows, GaussianLikelihood* likelihood) const;
+
   GaussianBeliefSpec belief_;
+  Prior prior_;
   Sequence sequence_;
   std::size_t frame_dim_, num_lags_, num_history_;
   bool coupling_, bias_;

@@ -72,13 +72,18 @@ class GridModel final : public Model, public OutcomeTables {
   std::vector<double> marginal(const GridBelief& belief, std::size_t parameter_idx) const;
   void marginal(const GridBelief& belief, std::size_t parameter_idx, std::vector<double>& out) const;
   /// Parameters of one node, [num_parameters].
-  void node(std::size_t node_idx, std::span<double> out) const;
+  void node(std::size_t node_idx, std::span<double> parameters) const override;
 
-  std::size_t num_nodes() const { return num_nodes_; }
+  std::size_t num_nodes() const override { return num_nodes_; }
   std::size_t num_stimuli() const override { return stimuli_.size() / stimulus_dim; }
   std::size_t num_outcomes() const override { return num_outcomes_; }
   double predictive(const Belief& belief, std::size_t stimulus_idx, std::span<double> outcome_probabilities) const override;
   std::pair<double, double> mean_response(const Belief& belief, std::size_t stimulus_idx) const override;
+  double node_response(std::size_t node_idx, std::size_t stimulus_idx) const override;
+  void outcome_sums(const Belief& belief, std::size_t stimulus_idx, std::span<const double> features,
+                    std::span<double> out) const override;
+  void outcome_groups(const Belief& belief, std::size_t stimulus_idx, std::span<const std::uint32_t> group,
+                      std::span<double> out) const override;
   std::span<const double> stimuli() const { return stimuli_; }
   const Family& family() const { return *family_; }
   /// Bytes that one choice over all stimuli reads when every block is active.
@@ -86,6 +91,9 @@ class GridModel final : public Model, public OutcomeTables {
 
  private:
   double expected_response(const double* outcome) const;
+  /// Calls take(node, outcome, b_node p(outcome | x, node)) over the active nodes and the outcomes that matter.
+  template <class Take>
+  void for_each_outcome(const GridBelief& belief, std::size_t stimulus_idx, Take&& take) const;
   /// Index of a stimulus in the set, or num_stimuli().
   std::size_t find(std::span<const double> stimulus) const;
   void fill_tables(Executor& executor);

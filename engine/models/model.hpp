@@ -87,6 +87,18 @@ class OutcomeTables {
   virtual double predictive(const Belief& belief, std::size_t stimulus_idx, std::span<double> outcome_probabilities) const = 0;
   /// Mean and variance over the nodes of the expected response to one stimulus.
   virtual std::pair<double, double> mean_response(const Belief& belief, std::size_t stimulus_idx) const = 0;
+
+  virtual std::size_t num_nodes() const = 0;
+  /// Parameters of one node, [num_parameters].
+  virtual void node(std::size_t node_idx, std::span<double> parameters) const = 0;
+  /// Expected response to one stimulus at one node.
+  virtual double node_response(std::size_t node_idx, std::size_t stimulus_idx) const = 0;
+  /// Σ_n b_n p(outcome | x, n) φ_nk for features φ [num_nodes, num_features]: out [num_outcomes, num_features].
+  virtual void outcome_sums(const Belief& belief, std::size_t stimulus_idx, std::span<const double> features,
+                            std::span<double> out) const = 0;
+  /// The same summed over the nodes of each group, group [num_nodes]: out [num_outcomes, num_groups].
+  virtual void outcome_groups(const Belief& belief, std::size_t stimulus_idx, std::span<const std::uint32_t> group,
+                              std::span<double> out) const = 0;
 };
 
 /// Capability of a belief on a finite set of nodes.

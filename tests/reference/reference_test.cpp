@@ -6,7 +6,7 @@
 
 #include "base/threads.hpp"
 #include "design/ball_search.hpp"
-#include "design/pool_design.hpp"
+#include "design/design.hpp"
 #include "design/utility.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
@@ -51,9 +51,9 @@ TEST(QuestPlus, EveryChoiceOfTheWorkedExamplesIsWithinANanonatOfTheBest) {
     set.dim = 1;
     set.pool = list(at(example, "stimuli_db"));
     const models::GridModel model(models::make_family(spec), set.pool, *executor);
-    const auto design = design::make_discrete_pool_design(design::Utility::mutual_information, set, 1, *executor);
-    const auto plan = design->make_plan();
     const auto belief = model.prior();
+    const auto design = design::make_design({}, set, model.capability(*belief), model.parameter_names, 1, *executor);
+    const auto plan = design->make_plan();
     const auto shown = list(at(example, "shown_db")), correct = list(at(example, "correct"));
     for (std::size_t t = 0; t < shown.size(); ++t) {
       const auto utilities = design->utilities(*plan, model.capability(*belief));

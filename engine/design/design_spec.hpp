@@ -1,0 +1,82 @@
+// The `design` table of an experiment: how the next stimulus is to be chosen.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/describe.hpp"
+
+namespace hartline::design {
+
+/// The `design` table.
+struct DesignSpec {
+  std::string kind = "infomax";
+  std::string utility = "auto";
+  std::vector<std::int64_t> target;
+  std::vector<double> target_weights;
+  std::string average_over = "auto";
+  std::vector<double> second_moment;
+  double kappa = 1;
+  std::string scoring = "joint";
+  std::string search = "auto";
+  std::int64_t max_products = 48;
+  std::int64_t max_evaluations = 2000;
+  std::optional<double> deadline_ms;
+  bool per_second = false;
+  std::vector<double> cost;
+  std::optional<double> max_expected_count;
+  bool no_repeat = false;
+  double explore = 0;
+  std::int64_t batch = 1;
+  std::string law = "auto";
+  double law_sd = 1;
+  double low = -1, high = 1;
+
+  template <class Field>
+  static void describe(Field&& field) {
+    field("kind", &DesignSpec::kind, "", one_of({"infomax", "uncertainty", "random", "sequence"}),
+          "infomax: largest utility; uncertainty: largest posterior variance; random: by law; sequence: the pool in its order");
+    field(
+        "utility", &DesignSpec::utility, "",
+        one_of({"auto", "laplace_information", "first_order_information", "mutual_information", "posterior_variance",
+                "parameter_variance", "prediction_error", "target", "expected_response", "upper_confidence", "model_information"}),
+        "what infomax maximises; auto: laplace_information for a linear model, mutual_information for a belief on a grid, "
+        "model_information for competing models. parameter_variance and prediction_error: how far the posterior variances of "
+        "the parameters, or of the predictor over stimuli, are expected to fall; target: information about some parameters; "
+        "expected_response and upper_confidence: stimuli that drive the cell");
+    field("target", &DesignSpec::target, "", non_negative(), "numbers of the parameters that utility target is about, from 0");
+    field("target_weights", &DesignSpec::target_weights, "", any(), "or the weights of one linear function of all parameters");
+    field("average_over", &DesignSpec::average_over, "", one_of({"auto", "pool", "law", "matrix"}),
+          "stimuli that prediction_error averages over; auto: pool or law, as the stimuli are; law: of random stimuli; matrix: "
+          "those with the second moment given");
+    field("second_moment", &DesignSpec::second_moment, "", any(), "E[s sᵀ] of the predictor's inputs, row by row, for matrix");
+    field("kappa", &DesignSpec::kappa, "", non_negative(), "standard deviations above the mean that upper_confidence looks");
+    field("scoring", &DesignSpec::scoring, "", one_of({"joint", "current_bin"}),
+          "where a stimulus reaches several responses; joint: what they tell together; current_bin: the first alone, a control "
+          "that is worse than random when a filter has lags");
+    field("search", &DesignSpec::search, "", one_of({"auto", "pool", "ball", "gradient"}),
+          "where and how to search; pool: every member; ball: the curve of optima of a ball; gradient: ascent from several starts; "
+          "auto: the first of these that fits");
+    field("max_products", &DesignSpec::max_products, "", between(4, 96), "dimension of the Krylov space of a ball search");
+    field("max_evaluations", &DesignSpec::max_evaluations, "", at_least(1), "evaluations that a gradient search may take");
+    field("deadline_ms", &DesignSpec::deadline_ms, "ms", positive(), "time for a choice; when it is over the best so far is taken");
+    field("per_second", &DesignSpec::per_second, "", any(),
+          "divide the utility by how long trials of the stimulus have taken so far; of one not shown yet, by the mean of all");
+    field("cost", &DesignSpec::cost, "", any(), "of each member of the pool, in the unit of the utility; subtracted");
+    field("max_expected_count", &DesignSpec::max_expected_count, "", positive(), "stimuli expected to give more are not shown");
+    field("no_repeat", &DesignSpec::no_repeat, "", any(), "never the same member of the pool twice in a row");
+    field("explore", &DesignSpec::explore, "", between(0, 1), "share of trials whose stimulus is drawn at random");
+    field("batch", &DesignSpec::batch, "trials", at_least(1),
+          "trials decided together, one after the other, each with those before it as pending");
+    field("law", &DesignSpec::law, "", one_of({"auto", "sphere", "gaussian", "box", "pool"}),
+          "law of random stimuli; auto: pool, box or sphere, as the stimuli are; uniform on the sphere of the set's power (the "
+          "nearest stimulus within the range, where there is one), independent normal, uniform in a box, uniform in the pool");
+    field("law_sd", &DesignSpec::law_sd, "", positive(), "standard deviation of each value under law gaussian");
+    field("low", &DesignSpec::low, "", any(), "lower end of each value under law box of a ball");
+    field("high", &DesignSpec::high, "", any(), "upper end of each value under law box of a ball");
+  }
+};
+
+}  // namespace hartline::design

@@ -1,0 +1,190 @@
+#include "design/discrete_scorer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <vector>
+
+#include "base/error.hpp"
+#include "design/utility.hpp"
+
+namespace hartline::design {
+
+namespace {
+
+using models::Belief;
+using models::Capability;
+using models::DiscreteView;
+using models::OutcomeTables;
+
+enum class Kind {
+  mutual_information,
+  posterior_variance,
+  parameter_variance,
+  prediction_error,
+  target,
+  expected_response,
+  upper_confidence
+};
+
+Kind kind_of(const DesignSpec& spec) {
+  if (spec.kind == "uncertainty") return Kind::posterior_variance;
+  constexpr std::pair<const char*, Kind> kinds[] = {{"auto", Kind::mutual_information},
+                                                    {"mutual_information", Kind::mutual_information},
+                                                    {"posterior_variance", Kind::posterior_variance},
+                                                    {"parameter_variance", Kind::parameter_variance},
+                                                    {"prediction_error", Kind::prediction_error},
+                                                    {"target", Kind::target},
+                                                    {"expected_response", Kind::expected_response},
+                                                    {"upper_confidence", Kind::upper_confidence}};
+  for (const auto& [name, kind] : kinds)
+    if (spec.utility == name) return kind;
+  throw SpecError({"design.utility",
+                   "one of mutual_information, posterior_variance, parameter_variance, prediction_error, target, "
+                   "expected_response, upper_confidence for a belief on a grid",
+                   "\"" + spec.utility + "\"", ""});
+}
+
+struct DiscreteState final : PoolScorer::State {};
+
+class DiscreteScorer final : public PoolScorer {
+ public:
+  DiscreteScorer(const DesignSpec& spec, const StimulusSet& set, const DiscreteView& prior,
+                 std::span<const std::string> parameter_names)
+      : kind_(kind_of(spec)), kappa_(spec.kappa) {
+    const OutcomeTables& tables = *prior.tables;
+    if (tables.num_stimuli() != set.num())
+      throw SpecError({"stimulus", fmt::format("the {} stimuli of the model's tables", tables.num_stimuli()),
+                       fmt::format("{}", set.num()), ""});
+    if (kind_ == Kind::parameter_variance) {
+      num_features_ = parameter_names.size();
+      features_.resize(tables.num_nodes() * num_features_);
+      for (std::size_t n = 0; n < tables.num_nodes(); ++n) tables.node(n, {&features_[n * num_features_], num_features_});
+      scale_ = 1;
+    } else if (kind_ == Kind::prediction_error) {
+      if (spec.average_over != "auto" && spec.average_over != "pool")
+        throw SpecError({"design.average_over", "pool for a belief on a grid", "\"" + spec.average_over + "\"", ""});
+      num_features_ = set.num();
+      features_.resize(tables.num_nodes() * num_features_);
+      for (std::size_t n = 0; n < tables.num_nodes(); ++n)
+        for (std::size_t x = 0; x < num_features_; ++x) features_[n * num_features_ + x] = tables.node_response(n, x);
+      scale_ = 1 / static_cast<double>(num_features_);
+    } else if (kind_ == Kind::target) {
+      group_nodes(spec, tables, parameter_names);
+    }
+  }
+
+  std::unique_ptr<State> make_state() const override { return std::make_unique<DiscreteState>(); }
+  std::size_t block_size() const override { return 8; }
+  void follow(State&, const Capability&, std::span<const std::uint8_t>) const override {}
+  void prepare(State&, const Capability&, std::span<const std::uint8_t>) const override {}
+
+  void score(State&, const Capability& belief, std::span<const std::size_t> members, std::span<double> utility,
+             std::span<double> expected_count) const override {
+    const auto& view = std::get<DiscreteView>(belief);
+    const std::span<const Belief* const> beliefs = view.outlook.empty() ? std::span(&view.belief, 1) : view.outlook;
+    for (std::size_t k = 0; k < members.size(); ++k) {
+      utility[k] = 0;
+      for (const Belief* b : beliefs) utility[k] += utility_of(*view.tables, *b, members[k]) / static_cast<double>(beliefs.size());
+      if (expected_count.empty()) continue;
+      expected_count[k] = 0;
+      for (const Belief* b : beliefs)
+        expected_count[k] += view.tables->mean_response(*b, members[k]).first / static_cast<double>(beliefs.size());
+    }
+  }
+
+ private:
+  /// Nodes with the same values of the target's parameters form a group.
+  void group_nodes(const DesignSpec& spec, const OutcomeTables& tables, std::span<const std::string> names) {
+    if (!spec.target_weights.empty())
+      throw SpecError({"design.target_weights", "absent for a belief on a grid",
+                       fmt::format("{} numbers", spec.target_weights.size()), "Name parameters in design.target."});
+    if (spec.target.empty())
+      throw SpecError({"design.target", "given", "nothing", "Name the parameters that the experiment is about."});
+    for (std::size_t k = 0; k < spec.target.size(); ++k)
+      if (static_cast<std::size_t>(spec.target[k]) >= names.size())
+        throw SpecError({fmt::format("design.target[{}]", k),
+                         fmt::format("one of 0 … {} ({})", names.size() - 1, fmt::join(names, ", ")),
+                         fmt::format("{}", spec.target[k]), ""});
+    std::map<std::vector<double>, std::uint32_t> found;
+    std::vector<double> parameters(names.size()), key(spec.target.size());
+    for (std::size_t n = 0; n < tables.num_nodes(); ++n) {
+      tables.node(n, parameters);
+      for (std::size_t k = 0; k < key.size(); ++k) key[k] = parameters[static_cast<std::size_t>(spec.target[k])];
+      group_.push_back(found.emplace(key, static_cast<std::uint32_t>(found.size())).first->second);
+    }
+    num_features_ = found.size();
+  }
+
+  double utility_of(const OutcomeTables& tables, const Belief& belief, std::size_t x) const {
+    if (kind_ == Kind::posterior_variance) return tables.mean_response(belief, x).second;
+    if (kind_ == Kind::expected_response) return tables.mean_response(belief, x).first;
+    if (kind_ == Kind::upper_confidence) {
+      const auto [mean, variance] = tables.mean_response(belief, x);
+      return mean + kappa_ * std::sqrt(std::max(variance, 0.0));
+    }
+    const std::size_t num_outcomes = tables.num_outcomes();
+    thread_local std::vector<double> probabilities, sums;
+    probabilities.resize(num_outcomes);
+    const double mean_entropy = tables.predictive(belief, x, probabilities);
+    if (kind_ == Kind::mutual_information) return outcome_entropy(probabilities) - mean_entropy;
+    sums.resize(num_outcomes * num_features_);
+    if (kind_ == Kind::target) {
+      tables.outcome_groups(belief, x, group_, sums);
+      return information_of_groups(sums, num_outcomes);
+    }
+    tables.outcome_sums(belief, x, features_, sums);
+    return scale_ * fall_of_variance(sums, probabilities);
+  }
+
+  /// Σ_yk p(y, k) log(p(y, k) / (p(y) p(k)))
+  double information_of_groups(std::span<const double> joint, std::size_t num_outcomes) const {
+    thread_local std::vector<double> of_group;
+    of_group.assign(num_features_, 0.0);
+    for (std::size_t y = 0; y < num_outcomes; ++y)
+      for (std::size_t k = 0; k < num_features_; ++k) of_group[k] += joint[y * num_features_ + k];
+    double total = 0;
+    for (std::size_t y = 0; y < num_outcomes; ++y) {
+      double p = 0;
+      for (std::size_t k = 0; k < num_features_; ++k) p += joint[y * num_features_ + k];
+      for (std::size_t k = 0; k < num_features_; ++k)
+        if (const double q = joint[y * num_features_ + k]; q > 0) total += q * std::log(q / (p * of_group[k]));
+    }
+    return total;
+  }
+
+  /// Σ_k (Σ_y (Σ_θ b p(y) φ_k)² / p(y) - (Σ_θ b φ_k)²): the variance over y of the posterior means
+  double fall_of_variance(std::span<const double> sums, std::span<const double> probabilities) const {
+    thread_local std::vector<double> mean;
+    mean.assign(num_features_, 0.0);
+    for (std::size_t y = 0; y < probabilities.size(); ++y)
+      for (std::size_t k = 0; k < num_features_; ++k) mean[k] += sums[y * num_features_ + k];
+    double total = 0;
+    for (std::size_t y = 0; y < probabilities.size(); ++y) {
+      const double p = probabilities[y];
+      if (!(p > 1e-300)) continue;
+      for (std::size_t k = 0; k < num_features_; ++k) {
+        const double shift = sums[y * num_features_ + k] / p - mean[k];
+        total += p * shift * shift;
+      }
+    }
+    return total;
+  }
+
+  Kind kind_;
+  double kappa_, scale_ = 1;
+  std::size_t num_features_ = 0;
+  std::vector<double> features_;      // [num_nodes, num_features]
+  std::vector<std::uint32_t> group_;  // [num_nodes]
+};
+
+}  // namespace
+
+std::unique_ptr<PoolScorer> make_discrete_scorer(const DesignSpec& spec, const StimulusSet& set, const DiscreteView& prior,
+                                                 std::span<const std::string> parameter_names) {
+  return std::make_unique<DiscreteScorer>(spec, set, prior, parameter_names);
+}
+
+}  // namespace hartline::design
