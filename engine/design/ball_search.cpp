@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "base/random.hpp"
 #include "design/ball_curve.hpp"
@@ -162,9 +163,11 @@ void reduce(const models::GaussianView& view, const Krylov& space, double power,
   if (std::abs(p.t[0]) < least) p.t[0] = p.t[0] < 0 ? -least : least;
 }
 
+constexpr double nowhere = -std::numeric_limits<double>::infinity();  // less than any utility
+
 /// A point of the curve with its utility.
 struct Start {
-  double utility = -1;
+  double utility = nowhere;
   Point point;
   double m = 0, v = 0;
 };
@@ -176,7 +179,7 @@ Start best_of_curve(const LinearUtility& utility, const Curve& curve, BallScratc
     curve.trace(s.points.data(), count, s.m.data(), s.v.data());
     utility.evaluate({s.m.data(), count}, {s.v.data(), count}, {s.utility.data(), count});
     for (std::size_t k = 0; k < count; ++k)
-      if (std::isnan(s.m[k])) s.utility[k] = -1;
+      if (std::isnan(s.m[k])) s.utility[k] = nowhere;
   };
   const bool edge_only = utility.increases_with_variance();
   // without a bias the branches mirror each other, equal v and opposite m: of a pair of points the one with m > 0 may be enough
@@ -211,7 +214,7 @@ Start best_of_curve(const LinearUtility& utility, const Curve& curve, BallScratc
   Start top;
   for (int branch = 0; branch < 2; ++branch) {
     Start start = starts[static_cast<std::size_t>(branch)];
-    if (start.utility < 0) continue;
+    if (start.utility == nowhere) continue;
     double ratio = std::log(start.point.offset > 9 * p.c[0] ? 10 : fine_ratio), scale_ratio = 1.5;
     if (edge_only) {
       for (int round = 0; round < 3; ++round) {
@@ -288,9 +291,9 @@ BallOptimum BallSearch::operator()(const models::GaussianView& view, std::span<c
     }
     if (space.num_products() == before) break;
     reduce(view, space, power_, s);
-    const double gain_needed = least_gain * top.utility, utility_before = top.utility;
+    const double gain_needed = least_gain * std::abs(top.utility), utility_before = top.utility;
     top = best_of_curve(utility_, Curve(s.problem), s);
-    if (space.num_products() >= limit || (utility_before >= 0 && top.utility - utility_before <= gain_needed)) break;
+    if (space.num_products() >= limit || (utility_before != nowhere && top.utility - utility_before <= gain_needed)) break;
     goal = std::min(goal + look_every, limit);
   }
   best.units = static_cast<std::int64_t>(space.num_products());
