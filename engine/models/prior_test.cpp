@@ -252,7 +252,7 @@ GaussianLikelihood poisson_likelihood(const MatrixXd& x, const VectorXd& counts,
 }
 
 TEST(Prior, StructureHelpsWithFewTrials) {
-  // A Gabor field of 12 x 12, |k| = 2, stimuli on a sphere of radius 5, 200 Poisson counts, two data sets; hyper-parameters of
+  // A Gabor field of 12 x 12, |k| = 2, stimuli on a sphere of radius 5, 200 Poisson counts, two data sets; the hyper-parameters of
   // every kind are fitted by the same number of rounds
   constexpr Index side = 12, dim = side * side, num_trials = 200;
   VectorXd field(dim);

@@ -85,8 +85,15 @@ TEST(Minimize, RepeatsItselfExactly) {
 }
 
 TEST(Minimize, GoesRoundValuesThatAreNotFinite) {
-  const double start[] = {0.5};
-  const Minimum minimum = nelder_mead([](Point x) { return x[0] - std::log(x[0]); }, start);  // NaN below 0
+  const double start[] = {0};
+  int num_bad = 0;
+  const Minimum minimum = nelder_mead(
+      [&](Point x) {
+        num_bad += x[0] > 1.2;
+        return x[0] > 1.2 ? NAN : (x[0] - 1) * (x[0] - 1);
+      },
+      start, {.first_step = {2}});
+  EXPECT_GT(num_bad, 0);
   EXPECT_NEAR(minimum.x[0], 1, 1e-4);
 }
 
