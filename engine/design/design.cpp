@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/error.hpp"
+#include "design/candidates_scorer.hpp"
 #include "design/continuous_design.hpp"
 #include "design/discrete_scorer.hpp"
 #include "design/feasible_set.hpp"
@@ -98,6 +99,14 @@ struct Builder {
   Result operator()(const models::DiscreteView& prior) const {
     require_pool("a belief on a grid");
     return over_pool(make_discrete_scorer(spec, set, prior, names));
+  }
+
+  Result operator()(const models::CandidatesView& prior) const {
+    require_pool("competing models");
+    if (spec.kind != "infomax" || (spec.utility != "auto" && spec.utility != "model_information"))
+      refuse("utility", "model_information, with kind infomax, for competing models",
+             quoted(spec.kind == "infomax" ? spec.utility : spec.kind), "");
+    return over_pool(make_candidates_scorer(set, prior, executor));
   }
 
   template <class View>

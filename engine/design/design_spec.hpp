@@ -22,7 +22,7 @@ struct DesignSpec {
   std::string scoring = "joint";
   std::string search = "auto";
   std::int64_t max_products = 48;
-  std::int64_t max_evaluations = 2000;
+  std::int64_t max_evaluations = 4000;
   std::optional<double> deadline_ms;
   bool per_second = false;
   std::vector<double> cost;

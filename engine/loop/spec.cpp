@@ -76,7 +76,8 @@ Table with_overrides(const Table& document, const Table& design) {
   // a design of another kind has no use for the settings of the first
   const Value *first = out.find("design"), *second = over.find("design");
   if (second && second->table() && second->table()->find("kind") && first && first->table())
-    if (const Value* kind = first->table()->find("kind"); display(kind ? *kind : Value("infomax")) != display(*second->table()->find("kind")))
+    if (const Value* kind = first->table()->find("kind");
+        display(kind ? *kind : Value("infomax")) != display(*second->table()->find("kind")))
       out.set("design", Table{});
   overlay(out, over);
   return out;
