@@ -79,6 +79,9 @@ Rows glm_rows(std::size_t num_weights, std::size_t num_run_in, std::size_t num_t
 /// A whole run of 5,000 trials with 25 x 33 weights.
 Rows loop_rows();
 
+/// Update and choice of a population of cells that see one stimulus, on two threads, beside sgemm and a plain loop.
+Rows population_rows();
+
 /// Update and choice on a grid, on the history in a document of bench/peers/grid_peers.py and beside the peers in it.
 Rows grid_rows(const nlohmann::json& document);
 
