@@ -219,6 +219,8 @@ double poisson_mutual_information(const ResponseLaw& law, double m, double v) {
 }  // namespace
 
 LinearUtility::LinearUtility(Utility utility, const ResponseLaw& law) : utility_(utility), law_(law) {
+  if (law.law == Law::negative_binomial)
+    throw SpecError({"design.utility", "of poisson, bernoulli or gaussian responses", "negative_binomial", ""});
   if (utility == Utility::mutual_information && law.law == Law::gaussian && law.link != Link::identity)
     throw SpecError({"design.utility", "laplace_information, first_order_information or posterior_variance here",
                      "\"mutual_information\"", "It is worked out for poisson and bernoulli responses and for the identity link."});
@@ -255,6 +257,8 @@ void LinearUtility::evaluate(std::span<const double> m, std::span<const double> 
       if (law_.link == Link::exp) return poisson_exp(mp, vp, n, law_.bin_s, law_.bin_s, first_order, out.data());
       if (law_.link == Link::softplus) return poisson_softplus(mp, vp, n, law_.bin_s, law_.bin_s, first_order, out.data());
       return poisson_logistic(mp, vp, n, law_.bin_s, law_.bin_s, first_order, out.data());
+    case Law::negative_binomial:
+      return;
     case Law::gaussian:
       if (law_.link == Link::exp) return gaussian_exp(mp, vp, n, precision, 1, first_order, out.data());
       if (law_.link == Link::softplus) return gaussian_softplus(mp, vp, n, precision, 1, first_order, out.data());

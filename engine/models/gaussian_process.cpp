@@ -11,7 +11,6 @@
 #include "base/error.hpp"
 #include "numerics/dense.hpp"
 #include "numerics/panels.hpp"
-#include "numerics/quadrature.hpp"
 
 namespace hartline::models {
 
@@ -19,18 +18,6 @@ namespace {
 
 constexpr double smallest_share = 1e-14;  // of the prior variance: what rounding leaves of a difference
 constexpr double jitter = 1e-8;           // of the prior variance, on the diagonal of what is factored for a draw
-
-double log_likelihood_of(const ResponseLaw& law, Datum r, double rho) { return law.log_likelihood(r.value, rho); }
-double slope_of(const ResponseLaw& law, Datum r, double rho) { return law.slope(r.value, rho); }
-double curvature_of(const ResponseLaw& law, Datum r, double rho) { return law.curvature(r.value, rho); }
-
-double expected_response(const ResponseLaw& law, double m, double v) {
-  if (law.link == Link::exp) return law.mean(m + 0.5 * v);
-  static const numerics::NormalRule rule = numerics::gauss_hermite(64);
-  double total = 0;
-  for (std::size_t k = 0; k < rule.nodes.size(); ++k) total += rule.weights[k] * law.mean(m + std::sqrt(v) * rule.nodes[k]);
-  return total;
-}
 
 /// y = A x for a symmetric A of which the lower half is stored row by row.
 void multiply_packed(const double* a, std::size_t n, const double* x, double* y) {
@@ -83,7 +70,7 @@ void GaussianProcessBelief::reserve(std::size_t room) {
 
 GaussianProcess::GaussianProcess(const GaussianProcessSpec& spec, const GaussianProcessBeliefSpec& belief, std::vector<double> pool,
                                  std::size_t dim, std::size_t max_visited)
-    : law(make_response_law(spec.response, spec.link, spec.bin_ms / 1000, 1, "model")),
+    : law(make_response_law(spec.response, spec.link, spec.bin_ms / 1000, 1, "model", spec.overdispersion)),
       belief_(belief),
       prior_{spec.mean, spec.variance, spec.length},
       pool_(std::move(pool)),
@@ -188,9 +175,9 @@ double GaussianProcess::evaluate(GaussianProcessBelief& b, std::span<const doubl
   for (std::size_t k = 0; k < b.censored.size(); ++k) {
     const std::size_t i = b.censored_at[k];
     const Datum r(b.censored[k], true);
-    value += log_likelihood_of(law, r, phi[i]);
-    b.slope[i] += slope_of(law, r, phi[i]);
-    b.info[i] += curvature_of(law, r, phi[i]);
+    value += law.log_likelihood(r, phi[i]);
+    b.slope[i] += law.slope(r, phi[i]);
+    b.info[i] += law.curvature(r, phi[i]);
   }
   for (std::size_t i = 0; i < b.num_visited; ++i)
     if (!(b.info[i] > 0)) b.info[i] = b.count[i] > 0 ? b.count[i] * law.fisher(phi[i]) : 0;
@@ -330,8 +317,9 @@ Update GaussianProcess::update(Belief& any_belief, std::span<const double> stimu
     hinted = b.num_visited;  // the mode stays
   } else {
     const Datum r(response.values[0], mark == Mark::censored);
-    const Mode mode = find_mode(law, r.value, m, v);
-    out.log_evidence = log_evidence(law, r.value, m, v, mode);
+    b.prediction = predict_response(law, r, m, v);
+    const Mode mode = find_mode(law, r, m, v);
+    out.log_evidence = log_evidence(law, r, m, v, mode);
     out.used = true;
     hint = mode.rho;
     fold(b, at, r);

@@ -19,6 +19,7 @@ struct GaussianProcessSpec {
   std::string response = "poisson";
   std::string link = "exp";
   double bin_ms = 1000;
+  double overdispersion = 0;
   double mean = 0;
   double variance = 1;
   std::vector<double> length = {1};
@@ -27,9 +28,11 @@ struct GaussianProcessSpec {
   static void describe(Field&& field) {
     field("kind", &GaussianProcessSpec::kind, "", one_of({"gaussian_process"}),
           "E[r] = f(φ(x)), φ a Gaussian process over the stimuli");
-    field("response", &GaussianProcessSpec::response, "", one_of({"poisson"}), "law of the response");
+    field("response", &GaussianProcessSpec::response, "", one_of({"poisson", "negative_binomial"}), "law of the response");
     field("link", &GaussianProcessSpec::link, "", one_of({"exp", "softplus"}), "f; a rate in Hz");
     field("bin_ms", &GaussianProcessSpec::bin_ms, "ms", positive(), "bin in which spikes are counted");
+    field("overdispersion", &GaussianProcessSpec::overdispersion, "", non_negative(),
+          "α of a negative_binomial count: variance μ + α μ² around the mean μ");
     field("mean", &GaussianProcessSpec::mean, "", any(), "prior mean of φ");
     field("variance", &GaussianProcessSpec::variance, "", positive(), "prior variance of φ");
     field("length", &GaussianProcessSpec::length, "", positive(),
@@ -100,8 +103,8 @@ struct GaussianProcessBelief final : Belief {
   std::vector<double> panel, squares;                                          // scratch of V
 };
 
-/// φ ~ GP(mean, K), r ~ Poisson(f(φ(x)) Δ); belief about φ at the members of a pool by Laplace's approximation at the places
-/// visited v, which need not be members: a stimulus is taken at its own place, nothing is moved to the nearest one.
+/// φ ~ GP(mean, K), r ~ Poisson(f(φ(x)) Δ) or over-dispersed; belief about φ at the members of a pool by Laplace's approximation at
+/// the places visited v, which need not be members: a stimulus is taken at its own place, nothing is moved to the nearest one.
 ///
 ///   φ̂ = argmax Σ_i log p(r_i | φ_i) - ½ (φ - mean)ᵀ K⁻¹ (φ - mean)      W_i = -∂² log p / ∂φ_i²
 ///   I + W^½ K W^½ = L Lᵀ,   V = L⁻¹ W^½ K_v*,   mean_* = mean + K_*v a,   covariance_** = K_** - Vᵀ V

@@ -72,7 +72,7 @@ TEST(GaussianProcess, TrialByTrialEqualsFromScratch) {
   for (const char* link : {"exp", "softplus"}) {
     const bool is_exp = std::string(link) == "exp";
     const GaussianProcess model(spec_of(link, 1, is_exp ? 1.5 : 30, 4), {}, square(18), 2, 150);
-    const Trials trials = run(model, 150, 1, {Mark::observed, Mark::observed, Mark::missing, Mark::observed, Mark::blanked});
+    const Trials trials = run(model, 150, 1, {Mark::observed, Mark::observed, Mark::missing, Mark::censored, Mark::blanked});
     const auto anew = model.prior();
     model.refine(*anew, trials.history);
     const auto &kept = process(*trials.belief), &fresh = process(*anew);
@@ -87,11 +87,16 @@ TEST(GaussianProcess, TrialByTrialEqualsFromScratch) {
   }
 }
 
-/// Against a dense computation that knows nothing of V, of folded repeats or of Newton's way: K here is invertible.
+/// Against a dense computation that knows nothing of V, of folded repeats or of Newton's way: K here is invertible. Every fifth
+/// response is a lower bound.
 TEST(GaussianProcess, ModeAndVarianceSolveTheirEquations) {
-  for (const char* link : {"exp", "softplus"}) {
-    const GaussianProcess model(spec_of(link, 0.5, 2, 1), {}, line(40), 1, 60);
-    const Trials trials = run(model, 60, 2, {});
+  for (const auto& [response, link] : {std::pair{"poisson", "exp"}, {"poisson", "softplus"}, {"negative_binomial", "exp"}}) {
+    GaussianProcessSpec spec = spec_of(link, 0.5, 2, 1);
+    spec.response = response;
+    spec.overdispersion = spec.response == "poisson" ? 0 : 0.4;
+    const GaussianProcess model(spec, {}, line(40), 1, 60);
+    const Mark seen = Mark::observed;
+    const Trials trials = run(model, 60, 2, {seen, seen, seen, seen, Mark::censored});
     const auto& belief = process(*trials.belief);
     const auto num = static_cast<Eigen::Index>(belief.num_visited), all = static_cast<Eigen::Index>(belief.num);
     Eigen::MatrixXd k(num, num), cross(num, all);
@@ -105,9 +110,10 @@ TEST(GaussianProcess, ModeAndVarianceSolveTheirEquations) {
       phi[i] = model.moments(belief, &x).first;
       for (std::size_t t = 0; t < trials.history.num_trials; ++t) {
         if (trials.history.stimuli[t] != x) continue;
-        slope[i] += model.law.slope(trials.history.values[t], phi[i]);
-        info[i] += model.law.curvature(trials.history.values[t], phi[i]);
-        likelihood += model.law.log_likelihood(trials.history.values[t], phi[i]);
+        const Datum r(trials.history.values[t], trials.history.marks[t] == Mark::censored);
+        slope[i] += model.law.slope(r, phi[i]);
+        info[i] += model.law.curvature(r, phi[i]);
+        likelihood += model.law.log_likelihood(r, phi[i]);
       }
     }
     const Eigen::VectorXd distance = phi.array() - 0.5;
@@ -160,6 +166,26 @@ TEST(GaussianProcess, APendingResponseKeepsTheMeanAndLowersTheVariance) {
     }
     EXPECT_LT(process(*fork).variance[4], 0.8 * process(*before).variance[4]);
   }
+}
+
+/// Exact under a Gaussian φ: the mean and both ends of the step of the distribution function, summed from the evidence.
+TEST(GaussianProcess, ForetellsTheNextResponse) {
+  const GaussianProcess model(spec_of("exp", 1, 1, 3), {}, line(10), 1, 10);
+  const auto belief = model.prior();
+  const double x = 3, y = 4;
+  model.update(*belief, {&x, 1}, counts(4), 0);
+  const auto [m, v] = model.moments(process(*belief), &y);
+  double below = 0, mean = 0;
+  model.predict(*belief, {&y, 1}, {&mean, 1});
+  for (int r = 0; r < 6; ++r) below += std::exp(log_evidence(model.law, r, m, v, find_mode(model.law, r, m, v)));
+  const double at = std::exp(log_evidence(model.law, 6, m, v, find_mode(model.law, 6, m, v)));
+  const Update update = model.update(*belief, {&y, 1}, counts(6), 0);
+  ASSERT_EQ(update.predictions.size(), 1u);
+  EXPECT_NEAR(update.predictions[0].mean, std::exp(m + 0.5 * v), 1e-9);
+  EXPECT_NEAR(update.predictions[0].mean, mean, 1e-12);
+  EXPECT_NEAR(update.predictions[0].below, below, 1e-7);
+  EXPECT_NEAR(update.predictions[0].up_to, below + at, 1e-7);
+  EXPECT_NEAR(update.log_evidence, std::log(at), 1e-12);
 }
 
 TEST(GaussianProcess, WhatIsMissingOrBlankedChangesNothing) {

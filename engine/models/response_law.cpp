@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "base/error.hpp"
@@ -19,104 +16,133 @@ using numerics::softplus;
 
 namespace {
 
-/// f, f', f'' of a link.
-struct Rate {
-  double f, df, ddf;
-};
-
-Rate rate(Link link, double rho) {
-  switch (link) {
-    case Link::exp: {
-      const double e = std::exp(rho);
-      return {e, e, e};
-    }
-    case Link::softplus: {
-      const double s = logistic(rho);
-      return {softplus(rho), s, s * (1 - s)};
-    }
-    case Link::logistic: {
-      const double s = logistic(rho), slope = s * logistic(-rho);
-      return {s, slope, slope * (1 - 2 * s)};
-    }
-    case Link::identity:
-      return {rho, 1, 0};
-  }
-  return {};
+/// What is left of log Γ(x) after Stirling's formula, x >= 10.
+double stirling_rest(double x) {
+  const double u = 1 / (x * x);
+  return (1.0 / 12 - u * (1.0 / 360 - u * (1.0 / 1260 - u * (1.0 / 1680 - u / 1188)))) / x;
 }
 
-/// log f, (log f)', (log f)'', stable where f vanishes.
-Rate log_rate(Link link, double rho) {
-  switch (link) {
-    case Link::exp:
-      return {rho, 1, 0};
-    case Link::softplus: {
-      if (rho < -30) return {rho, 1, -0.5 * std::exp(rho)};
-      const double f = softplus(rho), s = logistic(rho), ratio = s / f;
-      return {std::log(f), ratio, ratio * ((1 - s) - ratio)};
-    }
-    case Link::logistic: {
-      const double s = logistic(rho), other = logistic(-rho);
-      return {-softplus(-rho), other, -s * other};
-    }
-    case Link::identity:
-      return {std::log(rho), 1 / rho, -1 / (rho * rho)};
-  }
-  return {};
+/// log Γ(n + r) - log Γ(n) - r log n, without the cancellation of large n.
+double log_rising(double n, double r) {
+  if (n < 10) return log_factorial(n + r - 1) - log_factorial(n - 1) - r * std::log(n);
+  return (n + r - 0.5) * std::log1p(r / n) - r + stirling_rest(n + r) - stirling_rest(n);
 }
 
 }  // namespace
 
 double ResponseLaw::mean(double rho) const {
-  const double f = rate(link, rho).f;
-  return law == Law::poisson ? f * bin_s : f;
+  const double f = link_value(link, rho).f;
+  return counts() ? f * bin_s : f;
 }
 
 double ResponseLaw::variance(double rho) const {
   const double m = mean(rho);
-  if (law == Law::poisson) return m;
-  if (law == Law::bernoulli) return m * logistic(-rho);
+  switch (law) {
+    case Law::poisson:
+      return m;
+    case Law::negative_binomial:
+      return m + overdispersion * m * m;
+    case Law::bernoulli:
+      return m * logistic(-rho);
+    case Law::gaussian:
+      break;
+  }
   return noise_sd * noise_sd;
 }
 
 double ResponseLaw::log_likelihood(double r, double rho) const {
-  if (law == Law::poisson) {
-    const double log_part = r > 0 ? r * (log_rate(link, rho).f + std::log(bin_s)) : 0;
-    return log_part - mean(rho) - log_factorial(r);
+  switch (law) {
+    case Law::poisson: {
+      const double log_part = r > 0 ? r * (log_link_value(link, rho).f + std::log(bin_s)) : 0;
+      return log_part - mean(rho) - log_factorial(r);
+    }
+    case Law::negative_binomial: {
+      const double n = 1 / overdispersion, log_mean = log_link_value(link, rho).f + std::log(bin_s);
+      const double log_part = r > 0 ? log_rising(n, r) - log_factorial(r) + r * log_mean : 0;
+      return log_part - (r + n) * softplus(log_mean + std::log(overdispersion));
+    }
+    case Law::bernoulli:
+      return r > 0 ? -softplus(-rho) : -softplus(rho);
+    case Law::gaussian:
+      break;
   }
-  if (law == Law::bernoulli) return r > 0 ? -softplus(-rho) : -softplus(rho);
-  const double z = (r - rate(link, rho).f) / noise_sd;
+  const double z = (r - link_value(link, rho).f) / noise_sd;
   return -0.5 * z * z - std::log(noise_sd) - 0.5 * std::log(2 * std::numbers::pi);
 }
 
+// With η = log μ the negative binomial has ∂ log p / ∂η = (r - μ) / (1 + α μ) and -∂² log p / ∂η² = (1 + α r) μ / (1 + α μ)²; both
+// are written so that μ may overflow.
+
 double ResponseLaw::slope(double r, double rho) const {
-  const Rate f = rate(link, rho);
-  if (law == Law::poisson) return (r > 0 ? r * log_rate(link, rho).df : 0) - f.df * bin_s;
-  if (law == Law::bernoulli) return r - f.f;
+  const LinkValue f = link_value(link, rho);
+  switch (law) {
+    case Law::poisson:
+      return (r > 0 ? r * log_link_value(link, rho).df : 0) - f.df * bin_s;
+    case Law::negative_binomial: {
+      const double mu = f.f * bin_s;
+      return (r / (1 + overdispersion * mu) - 1 / (1 / mu + overdispersion)) * log_link_value(link, rho).df;
+    }
+    case Law::bernoulli:
+      return r - f.f;
+    case Law::gaussian:
+      break;
+  }
   return (r - f.f) * f.df / (noise_sd * noise_sd);
 }
 
 double ResponseLaw::curvature(double r, double rho) const {
-  const Rate f = rate(link, rho);
-  if (law == Law::poisson) return f.ddf * bin_s - (r > 0 ? r * log_rate(link, rho).ddf : 0);
-  if (law == Law::bernoulli) return f.df;
+  const LinkValue f = link_value(link, rho);
+  switch (law) {
+    case Law::poisson:
+      return f.ddf * bin_s - (r > 0 ? r * log_link_value(link, rho).ddf : 0);
+    case Law::negative_binomial: {
+      const double mu = f.f * bin_s, rest = 1 / (1 + overdispersion * mu), q = 1 / (1 / mu + overdispersion);
+      const LinkValue log_f = log_link_value(link, rho);
+      return (1 + overdispersion * r) * q * rest * log_f.df * log_f.df - (r * rest - q) * log_f.ddf;
+    }
+    case Law::bernoulli:
+      return f.df;
+    case Law::gaussian:
+      break;
+  }
   return (f.df * f.df - (r - f.f) * f.ddf) / (noise_sd * noise_sd);
 }
 
 double ResponseLaw::fisher(double rho) const {
-  const Rate f = rate(link, rho);
-  if (law == Law::poisson) return f.df * log_rate(link, rho).df * bin_s;
-  if (law == Law::bernoulli) return f.df;
+  const LinkValue f = link_value(link, rho);
+  switch (law) {
+    case Law::poisson:
+      return f.df * log_link_value(link, rho).df * bin_s;
+    case Law::negative_binomial: {
+      const double log_slope = log_link_value(link, rho).df;
+      return log_slope * log_slope / (1 / (f.f * bin_s) + overdispersion);
+    }
+    case Law::bernoulli:
+      return f.df;
+    case Law::gaussian:
+      break;
+  }
   return f.df * f.df / (noise_sd * noise_sd);
 }
 
 double ResponseLaw::sample(double rho, Stream& stream, double gain) const {
-  if (law == Law::poisson) return stream.poisson(gain * mean(rho));
-  if (law == Law::bernoulli) return stream.uniform() < mean(rho) ? 1 : 0;
+  switch (law) {
+    case Law::poisson:
+      return stream.poisson(gain * mean(rho));
+    case Law::negative_binomial:
+      return stream.poisson(gain * mean(rho) * stream.gamma(1 / overdispersion, overdispersion));
+    case Law::bernoulli:
+      return stream.uniform() < mean(rho) ? 1 : 0;
+    case Law::gaussian:
+      break;
+  }
   return mean(rho) + noise_sd * stream.normal();
 }
 
 bool ResponseLaw::log_concave() const {
   if (law == Law::poisson) return link != Link::logistic;
+  // under softplus -(1/α) log(1 + α μ), the log-likelihood of no spike, is convex for large ρ
+  if (law == Law::negative_binomial) return link == Link::exp;
   return law == Law::bernoulli || link == Link::identity;
 }
 
@@ -124,126 +150,30 @@ bool ResponseLaw::curvature_is_fixed() const {
   return (law == Law::poisson && link == Link::exp) || law == Law::bernoulli || (law == Law::gaussian && link == Link::identity);
 }
 
-ResponseLaw make_response_law(std::string_view law, std::string_view link, double bin_s, double noise_sd, std::string_view path) {
+ResponseLaw make_response_law(std::string_view law, std::string_view link, double bin_s, double noise_sd, std::string_view path,
+                              double overdispersion) {
   ResponseLaw out;
   out.bin_s = bin_s;
   out.noise_sd = noise_sd;
-  out.law = law == "poisson" ? Law::poisson : law == "bernoulli" ? Law::bernoulli : Law::gaussian;
+  out.overdispersion = overdispersion;
+  out.law = law == "poisson"             ? Law::poisson
+            : law == "negative_binomial" ? Law::negative_binomial
+            : law == "bernoulli"         ? Law::bernoulli
+                                         : Law::gaussian;
   out.link = link == "exp" ? Link::exp : link == "softplus" ? Link::softplus : link == "logistic" ? Link::logistic : Link::identity;
-  if (out.law == Law::poisson && out.link == Link::identity)
-    throw SpecError({fmt::format("{}.link", path), "exp, softplus or logistic for poisson responses", "\"identity\"",
+  if (out.counts() && out.link == Link::identity)
+    throw SpecError({fmt::format("{}.link", path), fmt::format("exp, softplus or logistic for {} responses", law), "\"identity\"",
                      "An identity link would give negative rates."});
   if (out.law == Law::bernoulli && out.link != Link::logistic)
     throw SpecError({fmt::format("{}.link", path), "logistic for bernoulli responses", fmt::format("\"{}\"", link),
                      "This link would give probabilities outside 0 to 1."});
+  if (out.law == Law::negative_binomial && !(overdispersion > 0 && std::isfinite(overdispersion)))
+    throw SpecError({fmt::format("{}.overdispersion", path), "> 0 for negative_binomial responses", number_text(overdispersion),
+                     "Without overdispersion the response is poisson."});
+  if (out.law != Law::negative_binomial && overdispersion != 0)
+    throw SpecError({fmt::format("{}.overdispersion", path), fmt::format("0 for {} responses", law), number_text(overdispersion),
+                     "Overdispersed counts are negative_binomial."});
   return out;
-}
-
-namespace {
-
-/// Newton inside a bracket for the root of F(ρ) = ρ - m - v slope(r, ρ), F(low) <= 0 <= F(high).
-Mode newton_in_bracket(const ResponseLaw& law, double r, double m, double v, double low, double high, double rho) {
-  for (int iteration = 0; iteration < 100; ++iteration) {
-    const double slope = law.slope(r, rho);
-    const double value = rho - m - v * slope;
-    (value > 0 ? high : low) = rho;
-    const double derivative = 1 + v * law.curvature(r, rho);
-    double next = derivative > 0 ? rho - value / derivative : high + 1;
-    if (!(next > low && next < high)) next = 0.5 * (low + high);
-    const double moved = std::abs(next - rho);
-    rho = next;
-    if (moved <= 4e-16 * (std::abs(rho) + std::abs(m)) || high - low <= 4e-16 * std::abs(rho)) break;
-  }
-  // both forms of a are equal at the root; take the one that rounding in ρ moves less
-  return {rho, v * std::abs(law.curvature(r, rho)) > 1 ? (rho - m) / v : law.slope(r, rho)};
-}
-
-double objective(const ResponseLaw& law, double r, double m, double v, double rho) {
-  return law.log_likelihood(r, rho) - 0.5 * (rho - m) * (rho - m) / v;
-}
-
-/// The ρ at which E[r | ρ] = r, or an infinity.
-double inverse_mean(const ResponseLaw& law, double r) {
-  const double f = law.law == Law::poisson ? r / law.bin_s : r;
-  switch (law.link) {
-    case Link::exp:
-      return std::log(std::max(f, 0.0));
-    case Link::softplus:
-      return f > 30 ? f : std::log(std::expm1(std::max(f, 0.0)));
-    case Link::logistic:
-      return f >= 1 ? std::numeric_limits<double>::infinity() : std::log(std::max(f, 0.0) / (1 - f));
-    case Link::identity:
-      return f;
-  }
-  return 0;
-}
-
-}  // namespace
-
-Mode find_mode(const ResponseLaw& law, double r, double m, double v) {
-  if (!(v > 0)) return {m, law.slope(r, m)};
-  const double slope_here = law.slope(r, m);
-  if (law.log_concave()) {
-    // the slope falls with ρ, so the root lies between m and m + v slope(m); when that is far away, walk out by doubling instead
-    double low = m, high = m;
-    const double direction = slope_here > 0 ? 1 : -1;
-    for (double reach = std::sqrt(v) + 1;; reach *= 2) {
-      double& end = slope_here > 0 ? high : low;
-      end = m + direction * std::min(reach, std::abs(v * slope_here) * (1 + 1e-12));
-      const double value = end - m - v * law.slope(r, end);
-      if (direction * value >= 0 || reach > std::abs(v * slope_here)) break;
-      (slope_here > 0 ? low : high) = end;
-    }
-    return newton_in_bracket(law, r, m, v, low, high, std::clamp(m, low, high));
-  }
-  // Every sign change of F on a scan that is dense around the prior and around the peak of the likelihood, and doubles outwards.
-  const double reach = 8 * std::sqrt(v);
-  std::array<double, 256> scan;
-  std::size_t num_scan = 0;
-  for (int i = -32; i <= 32; ++i) scan[num_scan++] = m + reach * i / 32;
-  for (int doubling = 1; doubling <= 40; ++doubling)
-    for (double direction : {-1.0, 1.0}) scan[num_scan++] = m + direction * reach * std::exp2(doubling);
-  if (const double peak = inverse_mean(law, r); std::isfinite(peak)) {
-    const double width = 0.25 / std::sqrt(law.fisher(peak) + 1 / v);
-    for (int doubling = 0; doubling < 20; ++doubling)
-      for (double direction : {-1.0, 1.0}) scan[num_scan++] = peak + direction * width * std::exp2(doubling);
-  }
-  std::sort(scan.begin(), scan.begin() + static_cast<std::ptrdiff_t>(num_scan));
-  const auto equation = [&](double rho) { return rho - m - v * law.slope(r, rho); };
-  Mode best{m, slope_here};
-  double best_value = -std::numeric_limits<double>::infinity();
-  double left_value = equation(scan[0]);
-  for (std::size_t i = 1; i < num_scan; ++i) {
-    const double right_value = equation(scan[i]);
-    if (left_value <= 0 && right_value >= 0) {
-      const Mode mode = newton_in_bracket(law, r, m, v, scan[i - 1], scan[i], 0.5 * (scan[i - 1] + scan[i]));
-      const double value = objective(law, r, m, v, mode.rho);
-      if (value > best_value) {
-        best_value = value;
-        best = mode;
-      }
-    }
-    left_value = right_value;
-  }
-  return best;
-}
-
-double log_evidence(const ResponseLaw& law, double r, double m, double v, const Mode& mode) {
-  if (!(v > 0)) return law.log_likelihood(r, m);
-  const double precision = 1 / v + std::max(law.curvature(r, mode.rho), 0.0);
-  // The trapezoidal rule around the mode: its step resolves the posterior, its reach covers the prior's tails where they count.
-  const double sd = 1 / std::sqrt(precision), step = 0.35 * sd;
-  const double top = objective(law, r, m, v, mode.rho);
-  const double far = law.log_concave() ? 0 : 8 * std::sqrt(v);  // another mode may lie within the prior
-  double total = 1;
-  for (double direction : {-1.0, 1.0}) {
-    for (int k = 1; k < 20000; ++k) {
-      const double term = std::exp(objective(law, r, m, v, mode.rho + direction * k * step) - top);
-      total += term;
-      if (term < 1e-13 && k > 16 && k * step > far) break;
-    }
-  }
-  return top + std::log(total * step) - 0.5 * std::log(2 * std::numbers::pi * v);
 }
 
 }  // namespace hartline::models
