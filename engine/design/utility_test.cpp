@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <limits>
 
 #include "base/error.hpp"
 
@@ -14,34 +17,62 @@ using models::ResponseLaw;
 
 struct Pair {
   const char *law, *link;
+  double overdispersion = 0;
 };
-constexpr Pair pairs[] = {{"poisson", "exp"},       {"poisson", "softplus"}, {"poisson", "logistic"},  {"bernoulli", "logistic"},
-                          {"gaussian", "identity"}, {"gaussian", "exp"},     {"gaussian", "softplus"}, {"gaussian", "logistic"}};
+constexpr Pair pairs[] = {{"poisson", "exp"},
+                          {"poisson", "softplus"},
+                          {"poisson", "logistic"},
+                          {"bernoulli", "logistic"},
+                          {"gaussian", "identity"},
+                          {"gaussian", "exp"},
+                          {"gaussian", "softplus"},
+                          {"gaussian", "logistic"},
+                          {"negative_binomial", "exp", 0.01},
+                          {"negative_binomial", "exp", 0.3},
+                          {"negative_binomial", "exp", 3},
+                          {"negative_binomial", "softplus", 0.3},
+                          {"negative_binomial", "logistic", 0.3}};
 
-ResponseLaw law_of(const Pair& pair) { return models::make_response_law(pair.law, pair.link, 0.6, 0.9, "model"); }
+ResponseLaw law_of(const Pair& pair) {
+  return models::make_response_law(pair.law, pair.link, 0.6, 0.9, "model", pair.overdispersion);
+}
 
 /// ∫ f(ρ) N(ρ; m, v) dρ on a fine grid.
 template <class F>
-double expectation(double m, double v, F f) {
-  const double sd = std::sqrt(v), step = 0.002;
+double expectation(double m, double v, F f, double step = 0.002) {
+  const double sd = std::sqrt(v);
   double total = 0;
   for (double z = -16; z <= 16; z += step) total += step * std::exp(-0.5 * z * z) / std::sqrt(2 * M_PI) * f(m + sd * z);
   return total;
 }
 
-double laplace_by_brute_force(const ResponseLaw& law, double m, double v) {
-  return expectation(m, v, [&](double rho) {
-    if (law.law != Law::poisson || !law.log_concave()) return 0.5 * std::log1p(law.fisher(rho) * v);
-    double total = 0;
-    const double mean = law.mean(rho);
-    double p = std::exp(-mean);
-    if (law.curvature_is_fixed() || mean > 600) return 0.5 * std::log1p(law.curvature(mean, rho) * v);
-    for (int r = 0; r < mean + 12 * std::sqrt(mean) + 20; ++r) {
-      total += p * 0.5 * std::log1p(law.curvature(r, rho) * v);
-      p *= mean / (r + 1);
-    }
-    return total;
-  });
+double laplace_by_brute_force(const ResponseLaw& law, double m, double v, double step = 0.002) {
+  return expectation(
+      m, v,
+      [&](double rho) {
+        if (!law.counts() || !law.log_concave()) return 0.5 * std::log1p(law.fisher(rho) * v);
+        double total = 0;
+        const double mean = law.mean(rho);
+        if (law.law == Law::negative_binomial) {
+          const double alpha = law.overdispersion, ratio = mean / (1 + alpha * mean);
+          if (std::abs(rho - m) > 7 * std::sqrt(v)) return 0.0;  // 3e-12 of the mass
+          double p = std::exp(-std::log1p(alpha * mean) / alpha), seen = 0;
+          for (int r = 0; 1 - seen > 1e-12 && r < 4000000; ++r) {
+            total += p * 0.5 * std::log1p(law.curvature(r, rho) * v);
+            seen += p;
+            p *= ratio * (1 + alpha * r) / (r + 1);
+          }
+          return total;
+        }
+        double p = std::exp(-mean);
+        if (law.curvature_is_fixed() || mean > 600) return 0.5 * std::log1p(law.curvature(mean, rho) * v);
+        for (int r = 0; r < mean + 12 * std::sqrt(mean) + 20; ++r) {
+          total += p * 0.5 * std::log1p(law.curvature(r, rho) * v);
+          p *= mean / (r + 1);
+        }
+        return total;
+      },
+      step);
 }
 
 TEST(Utility, AgreesWithBruteForce) {
@@ -50,12 +81,143 @@ TEST(Utility, AgreesWithBruteForce) {
     const LinearUtility laplace(Utility::laplace_information, law), first(Utility::first_order_information, law);
     for (double m : {-3.0, 0.0, 1.5})
       for (double v : {0.01, 0.7, 4.0}) {
+        if (law.law == Law::negative_binomial && law.log_concave()) continue;  // the next test has a coarser brute force
         const double wanted = laplace_by_brute_force(law, m, v);
         EXPECT_NEAR(laplace(m, v), wanted, 1e-9 * (1 + wanted)) << pair.law << ' ' << pair.link << ' ' << m << ' ' << v;
         const double first_order = expectation(m, v, [&](double rho) { return 0.5 * v * law.fisher(rho); });
         EXPECT_NEAR(first(m, v), first_order, 1e-8 * (1 + first_order)) << pair.law << ' ' << pair.link << ' ' << m << ' ' << v;
       }
   }
+}
+
+TEST(Utility, OfOverdispersedCountsAgreesWithBruteForce) {
+  double worst = 0;
+  for (double alpha : {0.05, 0.3, 3.0})
+    for (double m : {-3.0, 1.5, 4.0, 7.0})
+      for (double v : {0.01, 0.5, 2.0}) {
+        if (m + 7 * std::sqrt(v) > 9) continue;  // sums of millions of counts
+        const ResponseLaw law = law_of({"negative_binomial", "exp", alpha});
+        const double wanted = laplace_by_brute_force(law, m, v, 0.1), got = LinearUtility(Utility::laplace_information, law)(m, v);
+        EXPECT_NEAR(got, wanted, 2e-9 * wanted) << alpha << ' ' << m << ' ' << v;
+        worst = std::max(worst, std::abs(got / wanted - 1));
+      }
+  std::printf("worst relative error: %.1e\n", worst);
+}
+
+TEST(Utility, OfOverdispersedCountsSaturates) {
+  // a gain of variance α leaves an information of at most 1/α about log μ, however high the rate
+  const ResponseLaw law = law_of({"negative_binomial", "exp", 0.5});
+  EXPECT_NEAR(LinearUtility(Utility::first_order_information, law)(40, 0.2), 0.5 * 0.2 / 0.5, 1e-12);
+  const double far = LinearUtility(Utility::laplace_information, law)(300, 0.2);
+  EXPECT_NEAR(far, LinearUtility(Utility::laplace_information, law)(40, 0.2), 1e-9);
+  EXPECT_LT(far, 0.5 * std::log1p(0.2 / 0.5));
+}
+
+TEST(Utility, ExpectedResponseAndUpperConfidenceAgreeWithBruteForce) {
+  for (const Pair& pair : pairs) {
+    const ResponseLaw law = law_of(pair);
+    for (double m : {-3.0, 0.0, 1.5})
+      for (double v : {1e-6, 0.7, 4.0}) {
+        const double mean = expectation(m, v, [&](double rho) { return law.mean(rho); });
+        const double sd = std::sqrt(expectation(m, v, [&](double rho) { return std::pow(law.mean(rho) - mean, 2); }));
+        EXPECT_NEAR(LinearUtility(Utility::expected_response, law)(m, v), mean, 1e-9 * (1 + std::abs(mean)));
+        EXPECT_NEAR(LinearUtility(Utility::upper_confidence, law)(m, v), mean + 2 * sd, 1e-8 * (1 + std::abs(mean))) << pair.law;
+        EXPECT_NEAR(LinearUtility(Utility::upper_confidence, law, 0.5)(m, v), mean + 0.5 * sd, 1e-8 * (1 + std::abs(mean)));
+        EXPECT_NEAR(models::expected_response(law, m, v), mean, 1e-9 * (1 + std::abs(mean)));
+      }
+    EXPECT_DOUBLE_EQ(LinearUtility(Utility::upper_confidence, law)(0.3, 0), law.mean(0.3));
+  }
+}
+
+constexpr Utility all_utilities[] = {Utility::laplace_information, Utility::first_order_information, Utility::mutual_information,
+                                     Utility::posterior_variance,  Utility::expected_response,       Utility::upper_confidence};
+
+TEST(Utility, MonotonicityHoldsWhereItIsPromised) {
+  for (const Pair& pair : pairs)
+    for (const Utility which : all_utilities) {
+      const ResponseLaw law = law_of(pair);
+      if (which == Utility::mutual_information && law.law == Law::gaussian && law.link != models::Link::identity) continue;
+      const LinearUtility utility(which, law);
+      for (std::uint64_t t = 0; t < 40; ++t) {
+        Stream stream(6, Purpose::test, t);
+        const double m = 2 * stream.normal(), v = 3 * stream.uniform(), u = utility(m, v), slack = 1e-6 * (1 + std::abs(u));
+        if (utility.increases_with_variance()) {
+          EXPECT_GE(utility(m, v * 1.1), u - slack) << pair.law << pair.link << static_cast<int>(which);
+        }
+        if (utility.never_falls_with_mean()) {
+          EXPECT_GE(utility(m + 0.2, v), u - slack) << pair.law << pair.link << static_cast<int>(which);
+        }
+      }
+    }
+  EXPECT_FALSE(LinearUtility(Utility::expected_response, law_of({"poisson", "logistic"})).increases_with_variance());
+  EXPECT_FALSE(LinearUtility(Utility::laplace_information, law_of({"negative_binomial", "exp", 0.3})).increases_with_variance());
+}
+
+TEST(Utility, BeyondTheCapFallsWithTheExcess) {
+  for (const char* link : {"exp", "softplus"})
+    for (const Utility which : all_utilities) {
+      const ResponseLaw law = law_of({"poisson", link});
+      const LinearUtility free(which, law), capped(which, law, 2, 4);
+      double v = 0.3, low = 0, high = 0, last = 0;
+      for (double m = -2; m < 8; m += 0.25) {
+        const double expected = models::expected_response(law, m, v), u = capped(m, v);
+        if (expected <= 4) {
+          EXPECT_EQ(u, free(m, v));
+          EXPECT_GE(u, 0);
+        } else {
+          EXPECT_NEAR(u, -std::log(expected / 4), 1e-12);
+          EXPECT_LT(u, last);
+        }
+        last = std::min(0.0, u);
+      }
+      EXPECT_LT(last, -0.1);
+      EXPECT_FALSE(capped.increases_with_variance());
+      EXPECT_FALSE(capped.never_falls_with_mean());
+      EXPECT_FALSE(capped.bounds({&v, 1}, {&v, 1}, {&low, 1}, {&high, 1}));
+      EXPECT_LT(capped(900, v), law.link == models::Link::exp ? -800 : -4);  // where e^900 overflows, too
+    }
+}
+
+TEST(Utility, GradientAgreesWithFiniteDifferences) {
+  for (const Pair& pair : pairs)
+    for (const Utility which : all_utilities)
+      for (const double cap : {std::numeric_limits<double>::infinity(), 1.5}) {
+        const ResponseLaw law = law_of(pair);
+        if (which == Utility::mutual_information && law.law == Law::gaussian && law.link != models::Link::identity) continue;
+        if (cap < 2 && !law.counts()) continue;
+        const LinearUtility utility(which, law, 2, cap);
+        for (double m : {-2.0, 1.1, 3.0})
+          for (double v : {1e-3, 0.4, 3.0}) {
+            double du_dm = 0, du_dv = 0;
+            utility.gradient(m, v, du_dm, du_dv);
+            // Richardson's extrapolation of central differences, over other steps than gradient's own
+            const auto difference = [&](double h, bool of_m) {
+              return of_m ? (utility(m + h, v) - utility(m - h, v)) / (2 * h)
+                          : (utility(m, v * (1 + h)) - utility(m, v * (1 - h))) / (2 * h);
+            };
+            const auto wanted = [&](bool of_m) {
+              const double a = difference(0.004, of_m), b = difference(0.002, of_m);
+              return b + (b - a) / 3;
+            };
+            const double scale = std::max({std::abs(utility(m, v)), std::abs(du_dm), v * std::abs(du_dv)});
+            const double within = (which == Utility::mutual_information ? 1e-5 : 1e-7) * scale;
+            EXPECT_NEAR(du_dm, wanted(true), within) << pair.law << pair.link << static_cast<int>(which) << ' ' << m << ' ' << v;
+            EXPECT_NEAR(v * du_dv, wanted(false), within)
+                << pair.law << pair.link << static_cast<int>(which) << ' ' << m << ' ' << v;
+          }
+      }
+}
+
+TEST(Utility, GradientReproducesClosedForms) {
+  const ResponseLaw law = law_of(pairs[0]);
+  double du_dm = 0, du_dv = 0;
+  LinearUtility(Utility::expected_response, law).gradient(0.7, 0.4, du_dm, du_dv);
+  const double mean = 0.6 * std::exp(0.9);
+  EXPECT_NEAR(du_dm, mean, 1e-8);
+  EXPECT_NEAR(du_dv, 0.5 * mean, 1e-8);
+  LinearUtility(Utility::laplace_information, law, 2, 0.5).gradient(0.7, 0.4, du_dm, du_dv);  // beyond the cap: -log E r
+  EXPECT_NEAR(du_dm, -1, 1e-10);
+  EXPECT_NEAR(du_dv, -0.5, 1e-10);
 }
 
 TEST(Utility, LiesBetweenItsBounds) {
@@ -97,13 +259,17 @@ TEST(Utility, MutualInformationAgreesWithBruteForce) {
     for (double m : {-2.0, 0.5})
       for (double v : {0.05, 1.0}) {
         double information = 0;
-        for (int r = 0; r < (law.law == Law::bernoulli ? 2 : 300); ++r) {
-          const double p = expectation(m, v, [&](double rho) { return std::exp(law.log_likelihood(r, rho)); });
+        for (int r = 0; r < (law.law == Law::bernoulli ? 2 : pair.overdispersion > 1 ? 4000 : 400); ++r) {
+          const double p = expectation(
+              m, v, [&](double rho) { return std::exp(law.log_likelihood(r, rho)); }, 0.02);
           if (p < 1e-14) continue;
-          information += expectation(m, v, [&](double rho) {
-            const double log_p = law.log_likelihood(r, rho);
-            return std::exp(log_p) * (log_p - std::log(p));
-          });
+          information += expectation(
+              m, v,
+              [&](double rho) {
+                const double log_p = law.log_likelihood(r, rho);
+                return std::exp(log_p) * (log_p - std::log(p));
+              },
+              0.02);
         }
         EXPECT_NEAR(exact(m, v), information, 1e-6) << pair.law << ' ' << pair.link << ' ' << m << ' ' << v;
       }
@@ -124,7 +290,12 @@ TEST(Utility, LargeRatesAreNotCutOff) {
   EXPECT_NEAR(exact(8, 0.5), laplace(8, 0.5), 5e-3);
 }
 
-TEST(Utility, UnavailablePairsAreRefused) { EXPECT_THROW(LinearUtility(Utility::mutual_information, law_of(pairs[5])), SpecError); }
+TEST(Utility, UnavailablePairsAreRefused) {
+  EXPECT_THROW(LinearUtility(Utility::mutual_information, law_of(pairs[5])), SpecError);
+  EXPECT_THROW(LinearUtility(Utility::upper_confidence, law_of(pairs[0]), -1), SpecError);
+  EXPECT_THROW(LinearUtility(Utility::laplace_information, law_of(pairs[0]), 2, 0), SpecError);
+  EXPECT_THROW(LinearUtility(Utility::laplace_information, law_of(pairs[4]), 2, 10), SpecError);
+}
 
 }  // namespace
 }  // namespace hartline::design
