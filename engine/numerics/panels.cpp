@@ -32,28 +32,32 @@ void solve_lower_transposed(const double* lower, std::size_t n, double* x) {
 
 namespace {
 
+// The loops over a block's sums must be unrolled, or the sums live in memory.
+#define HARTLINE_UNROLLED(index, count) _Pragma("GCC unroll 16") for (int index = 0; index < count; ++index)
+
 /// Rows at … at + num_rows - 1 of a panel, num_lanes_wide · 8 columns of it, once those above are solved.
 template <int num_rows, int wide>
 HARTLINE_INLINE void solve_block(const double* lower, std::size_t stride, std::size_t at, double* panel) {
   Lanes sum[num_rows][wide];
-  for (int p = 0; p < num_rows; ++p)
-    for (int c = 0; c < wide; ++c) sum[p][c] = load(panel + (at + static_cast<std::size_t>(p)) * panel_columns + 8 * c);
+  HARTLINE_UNROLLED(p, num_rows)
+  HARTLINE_UNROLLED(c, wide) sum[p][c] = load(panel + (at + static_cast<std::size_t>(p)) * panel_columns + 8 * c);
   const double* row[num_rows];
-  for (int p = 0; p < num_rows; ++p) row[p] = lower + (at + static_cast<std::size_t>(p)) * stride;
+  HARTLINE_UNROLLED(p, num_rows) row[p] = lower + (at + static_cast<std::size_t>(p)) * stride;
   for (std::size_t j = 0; j < at; ++j) {
     Lanes x[wide];
-    for (int c = 0; c < wide; ++c) x[c] = load(panel + j * panel_columns + 8 * c);
-    for (int p = 0; p < num_rows; ++p)
-      for (int c = 0; c < wide; ++c) sum[p][c] -= spread(row[p][j]) * x[c];
+    HARTLINE_UNROLLED(c, wide) x[c] = load(panel + j * panel_columns + 8 * c);
+    HARTLINE_UNROLLED(p, num_rows)
+    HARTLINE_UNROLLED(c, wide) sum[p][c] -= row[p][j] * x[c];
   }
-  for (int p = 0; p < num_rows; ++p) {
-    for (int q = 0; q < p; ++q)
-      for (int c = 0; c < wide; ++c) sum[p][c] -= spread(row[p][at + static_cast<std::size_t>(q)]) * sum[q][c];
-    const Lanes pivot = spread(row[p][at + static_cast<std::size_t>(p)]);
-    for (int c = 0; c < wide; ++c) {
-      sum[p][c] /= pivot;
-      store(panel + (at + static_cast<std::size_t>(p)) * panel_columns + 8 * c, sum[p][c]);
-    }
+  HARTLINE_UNROLLED(p, num_rows)
+  HARTLINE_UNROLLED(c, wide) store(panel + (at + static_cast<std::size_t>(p)) * panel_columns + 8 * c, sum[p][c]);
+  for (std::size_t p = at; p < at + num_rows; ++p) {
+    const double pivot = 1 / lower[p * stride + p];
+    Lanes x[wide];
+    HARTLINE_UNROLLED(c, wide) x[c] = load(panel + p * panel_columns + 8 * c);
+    for (std::size_t q = at; q < p; ++q)
+      HARTLINE_UNROLLED(c, wide) x[c] -= lower[p * stride + q] * load(panel + q * panel_columns + 8 * c);
+    HARTLINE_UNROLLED(c, wide) store(panel + p * panel_columns + 8 * c, x[c] * pivot);
   }
 }
 
@@ -122,24 +126,25 @@ HARTLINE_INLINE void squares_of_block(const double* left_tile, const double* rig
   Lanes c[num_rows][wide] = {};
   for (std::size_t m = 0; m < depth; ++m) {
     Lanes x[wide];
-    for (int w = 0; w < wide; ++w) x[w] = load(right_tile + m * tile_columns + 8 * w);
-    for (int p = 0; p < num_rows; ++p)
-      for (int w = 0; w < wide; ++w) c[p][w] += spread(left_tile[m * tile_columns + static_cast<std::size_t>(p)]) * x[w];
+    HARTLINE_UNROLLED(w, wide) x[w] = load(right_tile + m * tile_columns + 8 * w);
+    HARTLINE_UNROLLED(p, num_rows)
+    HARTLINE_UNROLLED(w, wide) c[p][w] += left_tile[m * tile_columns + static_cast<std::size_t>(p)] * x[w];
   }
   Lanes down[wide] = {};
-  for (int p = 0; p < std::min(num_rows, rows_here); ++p) {
+  HARTLINE_UNROLLED(p, num_rows) {
+    if (p >= rows_here) break;
     Lanes across = spread(0);
-    for (int w = 0; w < wide; ++w) {
+    HARTLINE_UNROLLED(w, wide) {
       const int here = std::clamp(columns_here - 8 * w, 0, 8);
       const double* from = k + static_cast<std::size_t>(p) * stride + 8 * w;
       const Lanes covariance = here == 8 ? load(from) - c[p][w] : here > 0 ? load_part(from, here, 0) - c[p][w] : spread(0);
       const Lanes square = covariance * covariance;
       across += square * load(right + 8 * w);
-      down[w] += square * spread(left[p]);
+      down[w] += square * left[p];
     }
     row[p] += sum(across);
   }
-  for (int w = 0; w < wide; ++w) store(column + 8 * w, load(column + 8 * w) + down[w]);
+  HARTLINE_UNROLLED(w, wide) store(column + 8 * w, load(column + 8 * w) + down[w]);
 }
 
 template <int num_rows, int wide>
