@@ -85,6 +85,9 @@ Rows population_rows();
 /// Update and choice on a grid, on the history in a document of bench/peers/grid_peers.py and beside the peers in it.
 Rows grid_rows(const nlohmann::json& document);
 
+/// Choice and update of a Gaussian process at 200 of 1,600 places, beside a triangular solve and a product of that size.
+Rows gp_rows();
+
 /// Bytes that one thread reads a second, GB/s, over a buffer of that size: the best of one, two, four and eight streams.
 double read_bandwidth(std::size_t num_bytes);
 /// The same of a = b + s c, counted as 24 bytes an element.

@@ -45,7 +45,7 @@ class PopulationRing {
   double turn() {
     const double begin = wall_ms();
     population_.update(*belief_, choice_.values, response_, 0);
-    design_->follow(*plan_, population_.capability(*belief_), choice_.pool_index, choice_.values);
+    design_->follow(*plan_, population_.capability(*belief_), choice_.pool_index, choice_.values, 0);
     ++trial_;
     choose();
     const double ms = wall_ms() - begin;

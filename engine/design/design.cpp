@@ -9,8 +9,10 @@
 #include "design/continuous_design.hpp"
 #include "design/discrete_scorer.hpp"
 #include "design/feasible_set.hpp"
+#include "design/function_pool.hpp"
 #include "design/linear_scorer.hpp"
 #include "design/pool_design.hpp"
+#include "design/population_pool.hpp"
 #include "design/reach_scorer.hpp"
 
 namespace hartline::design {
@@ -80,11 +82,11 @@ struct Builder {
   }
 
   Result operator()(const models::GaussianView& prior) const {
-    if (spec.utility == "model_information")
+    if (spec.utility == "model_information" || spec.utility == "response_sd" || spec.utility == "mmse")
       refuse("utility",
              "one of laplace_information, first_order_information, mutual_information, posterior_variance, parameter_variance, "
              "prediction_error, target, expected_response, upper_confidence for a linear model",
-             quoted(spec.utility), "There is one model only.");
+             quoted(spec.utility), "");
     if (spec.scoring == "current_bin" && !prior.reach)
       refuse("scoring", "joint where a stimulus reaches one response", quoted(spec.scoring), "The model does not look back.");
     if (spec.max_expected_count && prior.law->law == models::Law::gaussian)
@@ -109,9 +111,40 @@ struct Builder {
     return over_pool(make_candidates_scorer(set, prior, executor));
   }
 
-  template <class View>
-  Result operator()(const View&) const {
-    refuse("kind", "random or sequence for this model", quoted(spec.kind), "Its belief has no utilities.");
+  /// These designs have no modifiers yet.
+  void refuse_modifiers(const char* belief) const {
+    const auto absent = [&](const char* key, bool given) {
+      if (given) refuse(key, fmt::format("left out for {}", belief), "a value", "");
+    };
+    absent("per_second", spec.per_second);
+    absent("cost", !spec.cost.empty());
+    absent("no_repeat", spec.no_repeat);
+    absent("explore", spec.explore > 0);
+  }
+
+  Result operator()(const models::FunctionView& prior) const {
+    require_pool("a Gaussian process");
+    refuse_modifiers("a Gaussian process");
+    FunctionScore score;
+    score.utility = spec.kind == "uncertainty" ? "response_sd" : spec.utility == "auto" ? "mmse" : spec.utility;
+    score.kappa = spec.kappa;
+    if (spec.max_expected_count) score.max_expected_count = *spec.max_expected_count;
+    return make_function_pool_design(score, *prior.law, set, seed, executor);
+  }
+
+  Result operator()(const models::PopulationView& prior) const {
+    require_pool("a population");
+    refuse_modifiers("a population");
+    if (spec.max_expected_count) refuse("max_expected_count", "left out for a population", "a value", "");
+    const std::string wanted = spec.utility == "auto" ? "laplace_information" : spec.utility;
+    for (const char* other : {"parameter_variance", "prediction_error", "target", "model_information", "response_sd", "mmse"})
+      if (wanted == other)
+        refuse("utility",
+               "one of laplace_information, first_order_information, mutual_information, posterior_variance, expected_response, "
+               "upper_confidence for a population",
+               quoted(wanted), "");
+    const Utility utility = spec.kind == "uncertainty" ? Utility::posterior_variance : utility_named(wanted);
+    return make_population_pool_design(utility, *prior.model, set, seed, executor);
   }
 };
 

@@ -48,7 +48,7 @@ struct Ring {
   }
   void learn() {
     population.update(*belief, choice.values, response, 1);
-    design->follow(*plan, population.capability(*belief), choice.pool_index, choice.values);
+    design->follow(*plan, population.capability(*belief), choice.pool_index, choice.values, 0);
     ++trial;
   }
   void step() {
@@ -140,7 +140,7 @@ TEST(PopulationPool, ScoresEqualTheDefinition) {
         for (int t = 0; t < 30; ++t) {
           ring.step();
           if (t % 10 == 0)
-            ring.design->follow(*ring.plan, population.capability(*ring.belief), -1, {});  // twice the same: nothing new
+            ring.design->follow(*ring.plan, population.capability(*ring.belief), -1, {}, 0);  // twice the same: nothing new
         }
         const auto expected = by_definition(population, *ring.belief, set, Utility::laplace_information);
         EXPECT_LT(largest_error(ring.utilities(), expected), 1e-4) << aggregate << ' ' << link << ' ' << prior_sd;
@@ -246,7 +246,7 @@ TEST(PopulationPool, SameBitsAtAnyNumberOfThreadsAndWhetherOrNotItChose) {
     const auto silent = ring.design->make_plan();  // follows, never chooses
     for (int t = 0; t < 60; ++t) {
       ring.step();
-      ring.design->follow(*silent, population.capability(*ring.belief), ring.choice.pool_index, ring.choice.values);
+      ring.design->follow(*silent, population.capability(*ring.belief), ring.choice.pool_index, ring.choice.values, 0);
     }
     const auto scores = ring.utilities();
     if (threads == 1) first = scores;
@@ -255,14 +255,14 @@ TEST(PopulationPool, SameBitsAtAnyNumberOfThreadsAndWhetherOrNotItChose) {
     // a plan that began later has projected anew once; float accuracy, not bits
     EXPECT_LT(largest_error(resumed, scores), 1e-5);
     const auto plan_a = ring.design->make_plan(), plan_b = ring.design->make_plan();
-    for (Plan* plan : {plan_a.get(), plan_b.get()}) ring.design->follow(*plan, population.capability(*ring.belief), -1, {});
+    for (Plan* plan : {plan_a.get(), plan_b.get()}) ring.design->follow(*plan, population.capability(*ring.belief), -1, {}, 0);
     for (int t = 0; t < 20; ++t) {
       Budget few;
       few.max_units = 1 + t % 5;
       Choice other;
       ring.step();
-      ring.design->follow(*plan_a, population.capability(*ring.belief), -1, {});
-      ring.design->follow(*plan_b, population.capability(*ring.belief), -1, {});
+      ring.design->follow(*plan_a, population.capability(*ring.belief), -1, {}, 0);
+      ring.design->follow(*plan_b, population.capability(*ring.belief), -1, {}, 0);
       ring.design->choose(*plan_b, population.capability(*ring.belief), static_cast<std::uint64_t>(t), few, other);
       EXPECT_EQ(other.units, few.max_units);
     }

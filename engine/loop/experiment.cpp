@@ -7,8 +7,10 @@
 #include "base/error.hpp"
 #include "io/npy.hpp"
 #include "loop/learner.hpp"
+#include "models/gaussian_process.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
+#include "models/population.hpp"
 
 namespace hartline::loop {
 
@@ -19,13 +21,14 @@ std::string in_folder(const std::string& folder, const std::string& path) {
 }
 
 std::string kind_of(const Table& model) {
-  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric"};
+  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process"};
+  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process";
   const Value* kind = model.find("kind");
-  if (!kind) throw SpecError({"model.kind", "one of glm, tuning_curve, psychometric", "nothing", ""});
+  if (!kind) throw SpecError({"model.kind", wanted, "nothing", ""});
   for (std::string_view known : kinds)
     if (kind->text() && *kind->text() == known) return std::string(known);
   const std::string got = kind->text() ? *kind->text() : display(*kind);
-  throw SpecError({"model.kind", "one of glm, tuning_curve, psychometric", "\"" + got + "\"", did_you_mean(got, kinds)});
+  throw SpecError({"model.kind", wanted, "\"" + got + "\"", did_you_mean(got, kinds)});
 }
 
 constexpr std::int64_t max_dim = 4096;  // of a stimulus
@@ -174,44 +177,76 @@ void build_arms(Experiment& e, Executor& executor) {
   }
 }
 
+/// Reads a table of the experiment into a spec, and puts it back with its defaults written out.
+template <class T>
+T read_resolved(Table& table, const char* path) {
+  T spec;
+  read_table(table, {path, ""}, spec);
+  table = *to_value(spec).table();
+  return spec;
+}
+
+void build_linear(Experiment& e, Executor& executor) {
+  std::optional<models::PopulationSpec> population;
+  Table population_table;
+  if (const Value* table = e.spec.model.find("population")) {
+    if (!table->table()) throw SpecError({"model.population", "a table", display(*table), ""});
+    population_table = *table->table();
+    population = read_resolved<models::PopulationSpec>(population_table, "model.population");
+    std::erase_if(e.spec.model.items, [](const auto& item) { return item.first == "population"; });
+  }
+  const auto model = read_resolved<models::GlmSpec>(e.spec.model, "model");
+  const auto belief = read_resolved<models::GaussianBeliefSpec>(e.spec.belief, "belief");
+  if (population) e.spec.model.set("population", population_table);
+  const models::Sequence sequence = {static_cast<std::size_t>(e.spec.stimulus.num_frames), e.spec.stimulus.isolated,
+                                     e.recording ? e.recording->num_blank_bins : 0,
+                                     population ? static_cast<std::size_t>(population->num_cells) : 1};
+  const std::size_t frame_dim = e.stimuli.dim / sequence.num_frames;
+  if (population) {
+    if (belief.prior)
+      throw SpecError({"belief.prior", "absent for a population", "a table", "Cells of a population have the prior prior_sd² I."});
+    e.model = std::make_unique<models::Population>(model, belief, *population, frame_dim, sequence, executor);
+  } else {
+    e.model = std::make_unique<models::Glm>(model, belief, frame_dim, sequence, e.shape);
+  }
+  e.refine_every = belief.refine_every;
+  e.refine_lag = belief.refine_lag;
+  e.refine_at_end = belief.refine_at_end && e.model->can_refine();
+}
+
+void build_process(Experiment& e) {
+  const auto model = read_resolved<models::GaussianProcessSpec>(e.spec.model, "model");
+  const auto belief = read_resolved<models::GaussianProcessBeliefSpec>(e.spec.belief, "belief");
+  if (e.stimuli.pool.empty())
+    throw SpecError({"stimulus.kind", "axis, grid or file for a gaussian_process", "\"" + e.spec.stimulus.kind + "\"", ""});
+  const std::size_t max_visited = std::min(e.stimuli.num(), static_cast<std::size_t>(e.spec.num_trials));
+  e.model = std::make_unique<models::GaussianProcess>(model, belief, e.stimuli.pool, e.stimuli.dim, max_visited);
+  e.refine_every = belief.refine_every;
+  e.refine_lag = belief.refine_lag;
+  e.refine_at_end = belief.refine_at_end;
+}
+
+void build_on_grid(Experiment& e, const std::string& kind, Executor& executor) {
+  if (!e.spec.belief.items.empty())
+    throw SpecError({"belief." + e.spec.belief.items[0].first, "absent for a model on a grid",
+                     "\"" + e.spec.belief.items[0].first + "\"", "The grid of the model's parameters is the prior."});
+  auto family = kind == "tuning_curve" ? models::make_family(read_resolved<models::TuningCurveSpec>(e.spec.model, "model"))
+                                       : models::make_family(read_resolved<models::PsychometricSpec>(e.spec.model, "model"));
+  if (e.stimuli.pool.empty() || e.stimuli.dim != family->stimulus_dim)
+    throw SpecError({"stimulus.kind",
+                     fmt::format("axis or file with {} value(s) a stimulus for this model", family->stimulus_dim),
+                     "\"" + e.spec.stimulus.kind + "\"", ""});
+  e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
+}
+
 void build_model(Experiment& e, Executor& executor) {
   const std::string kind = kind_of(e.spec.model);
-  if (kind == "glm") {
-    models::GlmSpec model;
-    models::GaussianBeliefSpec belief;
-    read_table(e.spec.model, {"model", ""}, model);
-    read_table(e.spec.belief, {"belief", ""}, belief);
-    e.spec.model = *to_value(model).table();
-    e.spec.belief = *to_value(belief).table();
-    const models::Sequence sequence = {static_cast<std::size_t>(e.spec.stimulus.num_frames), e.spec.stimulus.isolated,
-                                       e.recording ? e.recording->num_blank_bins : 0, 1};
-    auto glm = std::make_unique<models::Glm>(model, belief, e.stimuli.dim / sequence.num_frames, sequence, e.shape);
-    e.refine_every = belief.refine_every;
-    e.refine_lag = belief.refine_lag;
-    e.refine_at_end = belief.refine_at_end && !glm->has_drift();
-    e.model = std::move(glm);
-  } else {
-    if (!e.spec.belief.items.empty())
-      throw SpecError({"belief." + e.spec.belief.items[0].first, "absent for a model on a grid",
-                       "\"" + e.spec.belief.items[0].first + "\"", "The grid of the model's parameters is the prior."});
-    std::unique_ptr<models::Family> family;
-    if (kind == "tuning_curve") {
-      models::TuningCurveSpec model;
-      read_table(e.spec.model, {"model", ""}, model);
-      e.spec.model = *to_value(model).table();
-      family = models::make_family(model);
-    } else {
-      models::PsychometricSpec model;
-      read_table(e.spec.model, {"model", ""}, model);
-      e.spec.model = *to_value(model).table();
-      family = models::make_family(model);
-    }
-    if (e.stimuli.pool.empty() || e.stimuli.dim != family->stimulus_dim)
-      throw SpecError({"stimulus.kind",
-                       fmt::format("axis or file with {} value(s) a stimulus for this model", family->stimulus_dim),
-                       "\"" + e.spec.stimulus.kind + "\"", ""});
-    e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
-  }
+  if (kind == "glm")
+    build_linear(e, executor);
+  else if (kind == "gaussian_process")
+    build_process(e);
+  else
+    build_on_grid(e, kind, executor);
   if (e.recording && e.recording->kind != e.model->response_kind)
     throw SpecError({"model.response", "of the kind that was recorded", "another kind", "See response.kind in trials.toml."});
   build_arms(e, executor);
@@ -220,6 +255,8 @@ void build_model(Experiment& e, Executor& executor) {
 }  // namespace
 
 const models::Glm* Experiment::glm() const { return dynamic_cast<const models::Glm*>(model.get()); }
+const models::Population* Experiment::population() const { return dynamic_cast<const models::Population*>(model.get()); }
+const models::GaussianProcess* Experiment::process() const { return dynamic_cast<const models::GaussianProcess*>(model.get()); }
 const models::GridModel* Experiment::grid() const { return dynamic_cast<const models::GridModel*>(model.get()); }
 
 std::unique_ptr<Subject> Experiment::make_subject() const {

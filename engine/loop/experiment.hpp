@@ -13,8 +13,10 @@
 #include "models/model.hpp"
 
 namespace hartline::models {
+class GaussianProcess;
 class Glm;
 class GridModel;
+class Population;
 }  // namespace hartline::models
 
 namespace hartline::loop {
@@ -57,6 +59,8 @@ struct Experiment {
 
   const models::Glm* glm() const;         // or null
   const models::GridModel* grid() const;  // or null
+  const models::Population* population() const;      // or null
+  const models::GaussianProcess* process() const;    // or null
   std::unique_ptr<Subject> make_subject() const;
 
   /// Which arm a trial serves, or which of the validation set it shows. Trial by trial in irregular order; after t trials no share

@@ -5,8 +5,10 @@
 
 #include "base/error.hpp"
 #include "loop/subject.hpp"
+#include "models/gaussian_process.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
+#include "models/population.hpp"
 #include "numerics/normal.hpp"
 
 namespace hartline::loop {
@@ -169,6 +171,16 @@ std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& 
     if (glm.has_bias()) out.push_back(spec.bias);
   } else if (spec.truth == "values") {
     out = spec.values;
+  } else if (const auto* population = dynamic_cast<const models::Population*>(&model)) {
+    // every cell with a filter of its own
+    const models::Glm& cell = population->glm();
+    for (std::uint64_t c = 0; c < model.num_cells; ++c) {
+      const std::vector<double> weights = initial_truth(spec, cell, shape, Stream(seed, Purpose::truth, c, 1)());
+      out.insert(out.end(), weights.begin(), weights.end());
+    }
+  } else if (const auto* process = dynamic_cast<const models::GaussianProcess*>(&model)) {
+    Stream stream(seed, Purpose::truth);
+    out = process->draw_truth(stream);
   } else {
     Stream stream(seed, Purpose::truth);
     const auto prior = model.prior();

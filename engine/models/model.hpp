@@ -118,8 +118,11 @@ struct FunctionView {
   const double* root = nullptr;             // V [num_visited, num]: covariance = K - VᵀV
 };
 
+class Population;
+
 /// Capability of beliefs about many cells that see the same stimulus.
 struct PopulationView {
+  const Population* model = nullptr;
   std::span<const GaussianView> cells;     // those present
   std::span<const std::size_t> cell_idx;   // of each, among all cells
   std::span<const double> weights;         // of each in the utility

@@ -233,7 +233,7 @@ void Population::share_gain(PopulationBelief& belief, std::span<const double> st
       numerics::add_scaled(g, -variance, k.data(), dim);
     }
     row.v = std::max(v - kappa, 0.01 * v);
-    belief.predictions[c * num_bins + bin] = {glm_.mean_response(row.m, v + gain_variance), std::nan(""), std::nan("")};
+    belief.predictions[c * num_bins + bin] = {expected_response(glm_.law, row.m, v + gain_variance), std::nan(""), std::nan("")};
   });
   if (num_rows == 0) return;
   double precision = 1 / variance;
@@ -349,7 +349,7 @@ void Population::predict(const Belief& any_belief, std::span<const double> stimu
       }
       glm_.project(belief.cells[c], rows, m, v);
       for (std::size_t b = 0; b < num_bins; ++b)
-        mean[(i * num_cells + c) * num_bins + b] = glm_.mean_response(m[b], v[b] + spec_.shared_gain_sd * spec_.shared_gain_sd);
+        mean[(i * num_cells + c) * num_bins + b] = expected_response(glm_.law, m[b], v[b] + spec_.shared_gain_sd * spec_.shared_gain_sd);
     }
   });
 }
@@ -377,6 +377,30 @@ double Population::log_likelihood(std::span<const double> parameters, std::span<
   return glm_.log_likelihood(parameters, stimulus, response);
 }
 
+void PopulationBelief::replace_by(const Belief& other) {
+  std::vector<std::uint64_t> versions;
+  for (const GaussianBelief& cell : cells) versions.push_back(cell.version);
+  *this = dynamic_cast<const PopulationBelief&>(other);
+  for (std::size_t c = 0; c < cells.size(); ++c) {
+    cells[c].version = versions[c] + 1;
+    cells[c].exact = false;
+    cells[c].steps.clear();
+  }
+}
+
+std::uint64_t PopulationBelief::digest() const {
+  std::uint64_t out = 0;
+  for (const GaussianBelief& cell : cells) out = out * 0x9e3779b97f4a7c15ULL + cell.digest();
+  return out;
+}
+
+void Population::summarise(const Belief& any_belief, std::span<double> mean, std::span<double> sd) const {
+  const auto& belief = dynamic_cast<const PopulationBelief&>(any_belief);
+  const std::size_t dim = glm_.num_parameters;
+  for (std::size_t c = 0; c < belief.cells.size(); ++c)
+    glm_.summarise(belief.cells[c], mean.subspan(c * dim, dim), sd.subspan(c * dim, dim));
+}
+
 Capability Population::capability(const Belief& any_belief) const {
   const auto& belief = dynamic_cast<const PopulationBelief&>(any_belief);
   belief.views.clear();
@@ -397,7 +421,7 @@ Capability Population::capability(const Belief& any_belief) const {
     belief.cell_idx.push_back(c);
     belief.weights.push_back(spec_.weights.empty() ? 1 : spec_.weights[c]);
   }
-  return PopulationView{belief.views, belief.cell_idx, belief.weights, spec_.shared_gain_sd * spec_.shared_gain_sd};
+  return PopulationView{this, belief.views, belief.cell_idx, belief.weights, spec_.shared_gain_sd * spec_.shared_gain_sd};
 }
 
 }  // namespace hartline::models

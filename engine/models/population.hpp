@@ -48,6 +48,8 @@ struct Attendance {
 /// One Gaussian belief a cell; the context is one for all.
 struct PopulationBelief final : Belief {
   std::unique_ptr<Belief> fork() const override { return std::make_unique<PopulationBelief>(*this); }
+  void replace_by(const Belief& other) override;
+  std::uint64_t digest() const override;
 
   std::vector<GaussianBelief> cells;  // [num_cells]; their own contexts are empty
   Context context;
@@ -125,6 +127,7 @@ class Population final : public Model {
   bool can_refine() const override { return glm_.can_refine() && !(spec_.shared_gain_sd > 0); }
   /// mean [num_stimuli, num_cells, num_bins]
   void predict(const Belief& belief, std::span<const double> stimuli, std::span<double> mean) const override;
+  void summarise(const Belief& belief, std::span<double> mean, std::span<double> sd) const override;
   Context start() const override { return glm_.start(); }
   using Model::sample;
   /// parameters [num_cells, weights of one]; draws the shared gain too.

@@ -1,0 +1,236 @@
+#include "design/function_pool.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/threads.hpp"
+#include "design/pool.hpp"
+#include "design/utility.hpp"
+#include "models/gaussian_process.hpp"
+#include "numerics/panels.hpp"
+
+namespace hartline::design {
+
+namespace {
+
+using models::Capability;
+using models::FunctionView;
+using numerics::tile_columns;
+
+constexpr std::int64_t units_at_once = 16;  // between two looks at the clock
+
+class FunctionPlan final : public Plan {
+ public:
+  explicit FunctionPlan(const StimulusSet& set) : available(set), utility(set.num()) {}
+  Available available;
+  std::vector<double> utility;  // [num]; valid for the units done
+  // of mmse
+  std::vector<double> tiles;  // [num_tiles, num_visited, tile_columns] V, packed
+  std::vector<double> slope;  // [num_tiles, tile_columns] p μ'², zero beyond the pool
+  std::vector<double> sums;   // [num_tiles, num_tiles, tile_columns] of a tile's members, over another tile
+};
+
+/// Units in an order that begins at another one every trial, so that a deadline does not always cut the same members.
+struct Order {
+  std::int64_t start, num;
+  std::size_t unit(std::int64_t position) const { return static_cast<std::size_t>((start + position) % num); }
+  std::int64_t position(std::size_t unit) const { return (static_cast<std::int64_t>(unit) - start + num) % num; }
+};
+
+class FunctionPoolDesign : public Design {
+ public:
+  FunctionPoolDesign(const StimulusSet& set, std::size_t block, std::uint64_t seed, Executor& executor)
+      : set_(set),
+        block_(block),
+        num_units_(static_cast<std::int64_t>((set.num() + block - 1) / block)),
+        executor_(executor),
+        seed_(seed) {}
+
+  std::unique_ptr<Plan> make_plan() const override { return std::make_unique<FunctionPlan>(set_); }
+
+  void follow(Plan& plan, const Capability&, std::int64_t pool_index, std::span<const double> stimulus,
+              double) const override {
+    if (!stimulus.empty()) static_cast<FunctionPlan&>(plan).available.present(pool_index);
+  }
+
+  void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
+    auto& plan = static_cast<FunctionPlan&>(any_plan);
+    plan.available.require_some(trial);
+    const Order order{static_cast<std::int64_t>((trial * 7919) % static_cast<std::uint64_t>(num_units_)), num_units_};
+    Best best;
+    Budget left = budget;
+    // a deadline that leaves only members already shown is met by going on to the first that is left
+    do {
+      out.units = score(plan, std::get<FunctionView>(belief), order, left);
+      for (std::int64_t done = 0; done < out.units; ++done) {
+        const std::size_t unit = order.unit(done);
+        for (std::size_t i = unit * block_; i < std::min((unit + 1) * block_, set_.num()); ++i)
+          if (plan.available.mask[i]) best.offer(plan.utility[i], static_cast<std::int64_t>(i), seed_, trial);
+      }
+      left = {};
+    } while (best.index < 0);
+    if (!std::isfinite(best.utility))
+      throw RunError({"belief", "one whose utilities are finite", number_text(best.utility), "Its rates or variances overflow."},
+                     static_cast<std::int64_t>(trial));
+    out.utility = best.utility;
+    take(set_, best.index, out);
+  }
+
+  std::vector<double> utilities(Plan& any_plan, const Capability& belief) const override {
+    auto& plan = static_cast<FunctionPlan&>(any_plan);
+    score(plan, std::get<FunctionView>(belief), {0, num_units_}, {});
+    return plan.utility;
+  }
+
+ protected:
+  /// Utilities of the units that the budget allows, in order; returns how many.
+  virtual std::int64_t score(FunctionPlan& plan, const FunctionView& view, const Order& order, const Budget& budget) const = 0;
+
+  template <class Unit>
+  std::int64_t scan(const Budget& budget, Unit&& do_position) const {
+    std::int64_t done = 0;
+    while (done < num_units_ && (done == 0 || budget.allows(done))) {
+      const std::int64_t now = std::min({units_at_once, num_units_ - done, std::max<std::int64_t>(1, budget.max_units - done)});
+      executor_.for_each_block(static_cast<int>(now), [&](int k) { do_position(done + k); });
+      done += now;
+    }
+    return done;
+  }
+
+  const StimulusSet& set_;
+  std::size_t block_;
+  std::int64_t num_units_;
+  Executor& executor_;
+
+ private:
+  std::uint64_t seed_;
+};
+
+/// Utilities of mean and variance alone.
+class PointwiseDesign final : public FunctionPoolDesign {
+ public:
+  PointwiseDesign(const LinearUtility& utility, const StimulusSet& set, std::uint64_t seed, Executor& executor)
+      : FunctionPoolDesign(set, 256, seed, executor), utility_(utility) {}
+
+ private:
+  std::int64_t score(FunctionPlan& plan, const FunctionView& view, const Order& order, const Budget& budget) const override {
+    return scan(budget, [&](std::int64_t position) {
+      const std::size_t first = order.unit(position) * block_, count = std::min(block_, set_.num() - first);
+      utility_.evaluate(view.mean.subspan(first, count), view.variance.subspan(first, count), {&plan.utility[first], count});
+    });
+  }
+
+  LinearUtility utility_;
+};
+
+double response_slope(const models::ResponseLaw& law, double phi) {
+  return models::link_value(law.link, phi).df * (law.counts() ? law.bin_s : 1);
+}
+
+class ResponseSdDesign final : public FunctionPoolDesign {
+ public:
+  ResponseSdDesign(const models::ResponseLaw& law, const StimulusSet& set, std::uint64_t seed, Executor& executor)
+      : FunctionPoolDesign(set, 256, seed, executor), law_(law) {}
+
+ private:
+  std::int64_t score(FunctionPlan& plan, const FunctionView& view, const Order& order, const Budget& budget) const override {
+    return scan(budget, [&](std::int64_t position) {
+      const std::size_t first = order.unit(position) * block_;
+      for (std::size_t i = first; i < std::min(first + block_, set_.num()); ++i)
+        plan.utility[i] = std::sqrt(view.variance[i]) * response_slope(law_, view.mean[i]);
+    });
+  }
+
+  models::ResponseLaw law_;
+};
+
+class MmseDesign final : public FunctionPoolDesign {
+ public:
+  MmseDesign(const models::ResponseLaw& law, std::vector<double> weights, const StimulusSet& set, std::uint64_t seed,
+             Executor& executor)
+      : FunctionPoolDesign(set, tile_columns, seed, executor), law_(law), weights_(std::move(weights)) {}
+
+  std::unique_ptr<Plan> make_plan() const override {
+    auto plan = std::make_unique<FunctionPlan>(set_);
+    const auto num_tiles = static_cast<std::size_t>(num_units_);
+    plan->tiles.reserve(num_tiles * tile_columns * set_.num());  // room for a visit to each member; memory is taken when it is used
+    plan->slope.resize(num_tiles * tile_columns);
+    plan->sums.resize(num_tiles * num_tiles * tile_columns);
+    return plan;
+  }
+
+ private:
+  std::int64_t score(FunctionPlan& plan, const FunctionView& view, const Order& order, const Budget& budget) const override {
+    const std::size_t num = set_.num(), depth = view.num_visited, num_tiles = static_cast<std::size_t>(num_units_);
+    plan.tiles.resize(num_tiles * depth * tile_columns);
+    executor_.for_each_block(static_cast<int>(num_tiles), [&](int t) {
+      const std::size_t first = static_cast<std::size_t>(t) * tile_columns;
+      numerics::pack_columns(view.root, depth, num, first, &plan.tiles[first * depth]);
+      for (std::size_t i = first; i < std::min(first + tile_columns, num); ++i) {
+        const double slope = response_slope(law_, view.mean[i]);
+        plan.slope[i] = slope * slope * (weights_.empty() ? 1 : weights_[i]);
+      }
+    });
+    const auto sums = [&](std::size_t of, std::size_t over) { return &plan.sums[(of * num_tiles + over) * tile_columns]; };
+    const std::int64_t done = scan(budget, [&](std::int64_t position) {
+      const std::size_t own = order.unit(position);
+      double unused[tile_columns];
+      for (std::size_t other = 0; other < num_tiles; ++other) {
+        if (order.position(other) < position) continue;  // that unit has made the tile
+        const std::size_t i = std::min(own, other), j = std::max(own, other), left = i * tile_columns, right = j * tile_columns;
+        numerics::weighted_squares(&plan.tiles[left * depth], &plan.tiles[right * depth], depth,
+                                   view.prior_covariance + left * num + right, num, std::min(tile_columns, num - left),
+                                   std::min(tile_columns, num - right), &plan.slope[left], &plan.slope[right], sums(i, j),
+                                   i == j ? unused : sums(j, i));
+      }
+    });
+    for (std::int64_t position = 0; position < done; ++position) {
+      const std::size_t unit = order.unit(position), first = unit * tile_columns;
+      for (std::size_t i = first; i < std::min(first + tile_columns, num); ++i) {
+        double total = 0;
+        for (std::size_t over = 0; over < num_tiles; ++over) total += sums(unit, over)[i - first];
+        const double w = law_.fisher(view.mean[i]);
+        plan.utility[i] = total * w / (1 + w * view.variance[i]);
+      }
+    }
+    return done;
+  }
+
+  models::ResponseLaw law_;
+  std::vector<double> weights_;
+};
+
+}  // namespace
+
+std::unique_ptr<Design> make_function_pool_design(const FunctionScore& score, const models::ResponseLaw& law,
+                                                  const StimulusSet& set, std::uint64_t seed, Executor& executor) {
+  const std::size_t num = set.num();
+  if (!score.weights.empty() && score.utility != "mmse")
+    throw SpecError({"design.weights", "absent but for utility mmse", fmt::format("utility \"{}\"", score.utility), ""});
+  if (score.utility == "response_sd") return std::make_unique<ResponseSdDesign>(law, set, seed, executor);
+  if (score.utility == "mmse") {
+    if (num > models::GaussianProcess::max_members_whole)
+      throw SpecError({"stimulus",
+                       fmt::format("a pool of at most {} members for utility mmse", models::GaussianProcess::max_members_whole),
+                       fmt::format("{}", num), "Take response_sd or laplace_information."});
+    if (!score.weights.empty() && score.weights.size() != num)
+      throw SpecError({"design.weights", fmt::format("{} numbers, one for each member of the pool", num),
+                       fmt::format("{}", score.weights.size()), ""});
+    for (std::size_t i = 0; i < score.weights.size(); ++i)
+      if (!(score.weights[i] >= 0 && std::isfinite(score.weights[i])))
+        throw SpecError({fmt::format("design.weights[{}]", i), "finite and >= 0", number_text(score.weights[i]), ""});
+    return std::make_unique<MmseDesign>(law, score.weights, set, seed, executor);
+  }
+  constexpr std::string_view known[] = {
+      "laplace_information", "first_order_information", "mutual_information", "posterior_variance",
+      "expected_response",   "upper_confidence",        "response_sd",        "mmse"};
+  if (std::find(std::begin(known), std::end(known), score.utility) == std::end(known))
+    throw SpecError({"design.utility", fmt::format("one of {}", fmt::join(known, ", ")), "\"" + score.utility + "\"",
+                     did_you_mean(score.utility, known)});
+  const LinearUtility utility(utility_named(score.utility), law, score.kappa, score.max_expected_count);
+  return std::make_unique<PointwiseDesign>(utility, set, seed, executor);
+}
+
+}  // namespace hartline::design
