@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "design/response_integral.hpp"
+#include "design/scratch_slots.hpp"
 #include "numerics/dense.hpp"
 
 namespace hartline::design {
@@ -55,7 +56,18 @@ void predictive(const ResponseLaw& law, double m, double v, std::vector<double>&
   }
 }
 
+struct CandidatesScratch {
+  explicit CandidatesScratch(std::size_t num_models) : p(num_models) {
+    for (auto& of_model : p) of_model.reserve(static_cast<std::size_t>(max_count));
+    part.reserve(static_cast<std::size_t>(max_count));
+  }
+  std::vector<std::vector<double>> p;  // of each model
+  std::vector<double> part;
+};
+
 struct CandidatesState final : PoolScorer::State {
+  CandidatesState(int num_threads, std::size_t num_models) : slots(num_threads, num_models) {}
+  ScratchSlots<CandidatesScratch> slots;
   std::vector<std::vector<double>> m, v;  // [num_models][num], of linear models
 };
 
@@ -80,7 +92,7 @@ class CandidatesScorer final : public PoolScorer {
   }
 
   std::unique_ptr<State> make_state() const override {
-    auto state = std::make_unique<CandidatesState>();
+    auto state = std::make_unique<CandidatesState>(executor_.num_threads(), num_models_);
     state->m.resize(num_models_, std::vector<double>(set_.num()));
     state->v.resize(num_models_, std::vector<double>(set_.num()));
     return state;
@@ -106,11 +118,16 @@ class CandidatesScorer final : public PoolScorer {
 
   void score(State& any_state, const Capability& belief, std::span<const std::size_t> members, std::span<double> utility,
              std::span<double> expected_count) const override {
-    const auto& state = static_cast<CandidatesState&>(any_state);
-    const auto& view = std::get<CandidatesView>(belief);
-    thread_local std::vector<std::vector<double>> p;  // of each model
-    thread_local std::vector<double> mean;
-    if (p.size() < num_models_) p.resize(num_models_);
+    auto& state = static_cast<CandidatesState&>(any_state);
+    state.slots.with([&](CandidatesScratch& scratch) {
+      score(state, scratch, std::get<CandidatesView>(belief), members, utility, expected_count);
+    });
+  }
+
+ private:
+  void score(const CandidatesState& state, CandidatesScratch& scratch, const CandidatesView& view,
+             std::span<const std::size_t> members, std::span<double> utility, std::span<double> expected_count) const {
+    std::vector<std::vector<double>>& p = scratch.p;
     for (std::size_t n = 0; n < members.size(); ++n) {
       const std::size_t i = members[n];
       std::size_t num_outcomes = 0;
@@ -119,7 +136,7 @@ class CandidatesScorer final : public PoolScorer {
         if (const auto* linear = std::get_if<GaussianView>(&capability))
           predictive(*linear->law, state.m[k][i], state.v[k][i], p[k]);
         else
-          of_tables(std::get<DiscreteView>(capability), i, p[k]);
+          of_tables(std::get<DiscreteView>(capability), i, p[k], scratch.part);
         num_outcomes = std::max(num_outcomes, p[k].size());
       }
       utility[n] = 0;
@@ -137,20 +154,22 @@ class CandidatesScorer final : public PoolScorer {
     }
   }
 
- private:
   void project(const GaussianView& view, std::size_t i, double& m, double& v) const {
-    thread_local std::vector<double> s, g;
-    s.resize(view.dim);
-    g.resize(view.dim);
-    std::copy_n(&set_.pool[i * set_.dim], set_.dim, s.begin());
-    if (view.dim > set_.dim) s.back() = 1;
-    numerics::multiply_rows(view.covariance, view.dim, 0, view.dim, view.dim, s.data(), g.data());
-    m = numerics::dot(s.data(), view.mean, view.dim);
-    v = numerics::dot(s.data(), g.data(), view.dim);
+    const std::size_t n = set_.dim;
+    const bool bias = view.dim > n;
+    const double* x = &set_.pool[i * n];
+    m = numerics::dot(x, view.mean, n) + (bias ? view.mean[n] : 0);
+    v = bias ? 2 * numerics::dot(x, view.covariance + n * view.dim, n) + view.covariance[n * view.dim + n] : 0;
+    constexpr std::size_t at_once = 64;
+    double image[at_once];
+    for (std::size_t row = 0; row < n; row += at_once) {
+      const std::size_t count = std::min(at_once, n - row);
+      numerics::multiply_rows(view.covariance, view.dim, row, row + count, n, x, image);
+      v += numerics::dot(x + row, image, count);
+    }
   }
 
-  static void of_tables(const DiscreteView& view, std::size_t i, std::vector<double>& p) {
-    thread_local std::vector<double> part;
+  static void of_tables(const DiscreteView& view, std::size_t i, std::vector<double>& p, std::vector<double>& part) {
     p.assign(view.tables->num_outcomes(), 0.0);
     if (view.outlook.empty()) {
       view.tables->predictive(*view.belief, i, p);

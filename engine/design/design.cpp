@@ -100,7 +100,7 @@ struct Builder {
 
   Result operator()(const models::DiscreteView& prior) const {
     require_pool("a belief on a grid");
-    return over_pool(make_discrete_scorer(spec, set, prior, names));
+    return over_pool(make_discrete_scorer(spec, set, prior, names, executor));
   }
 
   Result operator()(const models::CandidatesView& prior) const {

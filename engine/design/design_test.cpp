@@ -185,6 +185,34 @@ TEST(RandomDesign, FollowsItsStatedLaw) {
   });
 }
 
+TEST(Design, UtilitiesDoNotDependOnTheNumberOfThreads) {
+  models::GlmSpec lagged;
+  lagged.num_lags = 3;
+  lagged.bias = true;
+  const Glm plain({}, {.prior_sd = 0.5}, 6), reach(lagged, {.prior_sd = 0.3}, 6);
+  const StimulusSet set = random_pool(700, 6);
+  for (const Glm* glm : {&plain, &reach})
+    for (const char* utility : {"auto", "parameter_variance", "prediction_error", "target", "upper_confidence"}) {
+      DesignSpec spec;
+      spec.utility = utility;
+      if (spec.utility == "target") spec.target = {2};
+      std::vector<std::vector<double>> all;
+      for (const int threads : {1, 2, 8}) {
+        const auto executor = make_executor(threads);
+        auto belief = glm->prior();
+        const auto design = make_design(spec, set, glm->capability(*belief), {}, 1, *executor);
+        const auto plan = design->make_plan();
+        for (std::size_t t = 0; t < 5; ++t) {
+          glm->update(*belief, {&set.pool[6 * t], 6}, counts(1), 0);
+          design->follow(*plan, glm->capability(*belief), 0, {}, 1);
+        }
+        all.push_back(design->utilities(*plan, glm->capability(*belief)));
+      }
+      EXPECT_EQ(all[0], all[1]) << utility;
+      EXPECT_EQ(all[0], all[2]) << utility;
+    }
+}
+
 TEST(Design, RefusesChoicesThatDoNotFit) {
   const auto executor = make_serial_executor();
   const Glm glm({}, {}, 3);

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/threads.hpp"
+#include "design/scratch_slots.hpp"
 #include "design/utility.hpp"
 
 namespace hartline::design {
@@ -47,13 +49,28 @@ Kind kind_of(const DesignSpec& spec) {
                    "\"" + spec.utility + "\"", ""});
 }
 
-struct DiscreteState final : PoolScorer::State {};
+struct DiscreteScratch {
+  DiscreteScratch(std::size_t num_outcomes, std::size_t num_features)
+      : probabilities(num_outcomes), sums(num_outcomes * num_features), mean(num_features) {}
+  std::vector<double> probabilities;  // [num_outcomes]
+  std::vector<double> sums;           // [num_outcomes, num_features]
+  std::vector<double> mean;           // [num_features]
+};
+
+struct DiscreteState final : PoolScorer::State {
+  DiscreteState(int num_threads, std::size_t num_outcomes, std::size_t num_features)
+      : slots(num_threads, num_outcomes, num_features) {}
+  ScratchSlots<DiscreteScratch> slots;
+};
 
 class DiscreteScorer final : public PoolScorer {
  public:
   DiscreteScorer(const DesignSpec& spec, const StimulusSet& set, const DiscreteView& prior,
-                 std::span<const std::string> parameter_names)
-      : kind_(kind_of(spec)), kappa_(spec.kappa) {
+                 std::span<const std::string> parameter_names, Executor& executor)
+      : kind_(kind_of(spec)),
+        kappa_(spec.kappa),
+        num_threads_(executor.num_threads()),
+        num_outcomes_(prior.tables->num_outcomes()) {
     const OutcomeTables& tables = *prior.tables;
     if (tables.num_stimuli() != set.num())
       throw SpecError({"stimulus", fmt::format("the {} stimuli of the model's tables", tables.num_stimuli()),
@@ -76,19 +93,25 @@ class DiscreteScorer final : public PoolScorer {
     }
   }
 
-  std::unique_ptr<State> make_state() const override { return std::make_unique<DiscreteState>(); }
+  std::unique_ptr<State> make_state() const override {
+    return std::make_unique<DiscreteState>(num_threads_, num_outcomes_, num_features_);
+  }
   std::size_t block_size() const override { return 8; }
   void follow(State&, const Capability&, std::span<const std::uint8_t>) const override {}
   void prepare(State&, const Capability&, std::span<const std::uint8_t>) const override {}
 
-  void score(State&, const Capability& belief, std::span<const std::size_t> members, std::span<double> utility,
+  void score(State& any_state, const Capability& belief, std::span<const std::size_t> members, std::span<double> utility,
              std::span<double> expected_count) const override {
     const auto& view = std::get<DiscreteView>(belief);
     const std::span<const Belief* const> beliefs = view.outlook.empty() ? std::span(&view.belief, 1) : view.outlook;
-    for (std::size_t k = 0; k < members.size(); ++k) {
-      utility[k] = 0;
-      for (const Belief* b : beliefs) utility[k] += utility_of(*view.tables, *b, members[k]) / static_cast<double>(beliefs.size());
-      if (expected_count.empty()) continue;
+    static_cast<DiscreteState&>(any_state).slots.with([&](DiscreteScratch& scratch) {
+      for (std::size_t k = 0; k < members.size(); ++k) {
+        utility[k] = 0;
+        for (const Belief* b : beliefs)
+          utility[k] += utility_of(*view.tables, *b, members[k], scratch) / static_cast<double>(beliefs.size());
+      }
+    });
+    for (std::size_t k = 0; k < expected_count.size(); ++k) {
       expected_count[k] = 0;
       for (const Belief* b : beliefs)
         expected_count[k] += view.tables->mean_response(*b, members[k]).first / static_cast<double>(beliefs.size());
@@ -118,35 +141,32 @@ class DiscreteScorer final : public PoolScorer {
     num_features_ = found.size();
   }
 
-  double utility_of(const OutcomeTables& tables, const Belief& belief, std::size_t x) const {
+  double utility_of(const OutcomeTables& tables, const Belief& belief, std::size_t x, DiscreteScratch& scratch) const {
     if (kind_ == Kind::posterior_variance) return tables.mean_response(belief, x).second;
     if (kind_ == Kind::expected_response) return tables.mean_response(belief, x).first;
     if (kind_ == Kind::upper_confidence) {
       const auto [mean, variance] = tables.mean_response(belief, x);
       return mean + kappa_ * std::sqrt(std::max(variance, 0.0));
     }
-    const std::size_t num_outcomes = tables.num_outcomes();
-    thread_local std::vector<double> probabilities, sums;
-    probabilities.resize(num_outcomes);
-    const double mean_entropy = tables.predictive(belief, x, probabilities);
-    if (kind_ == Kind::mutual_information) return outcome_entropy(probabilities) - mean_entropy;
-    sums.resize(num_outcomes * num_features_);
+    const double mean_entropy = tables.predictive(belief, x, scratch.probabilities);
+    if (kind_ == Kind::mutual_information) return outcome_entropy(scratch.probabilities) - mean_entropy;
     if (kind_ == Kind::target) {
-      tables.outcome_groups(belief, x, group_, sums);
-      return information_of_groups(sums, num_outcomes);
+      tables.outcome_groups(belief, x, group_, scratch.sums);
+      return information_of_groups(scratch);
     }
-    tables.outcome_sums(belief, x, features_, sums);
-    return scale_ * fall_of_variance(sums, probabilities);
+    tables.outcome_sums(belief, x, features_, scratch.sums);
+    return scale_ * fall_of_variance(scratch);
   }
 
   /// Σ_yk p(y, k) log(p(y, k) / (p(y) p(k)))
-  double information_of_groups(std::span<const double> joint, std::size_t num_outcomes) const {
-    thread_local std::vector<double> of_group;
-    of_group.assign(num_features_, 0.0);
-    for (std::size_t y = 0; y < num_outcomes; ++y)
+  double information_of_groups(DiscreteScratch& scratch) const {
+    const std::vector<double>& joint = scratch.sums;
+    std::vector<double>& of_group = scratch.mean;
+    std::fill(of_group.begin(), of_group.end(), 0.0);
+    for (std::size_t y = 0; y < num_outcomes_; ++y)
       for (std::size_t k = 0; k < num_features_; ++k) of_group[k] += joint[y * num_features_ + k];
     double total = 0;
-    for (std::size_t y = 0; y < num_outcomes; ++y) {
+    for (std::size_t y = 0; y < num_outcomes_; ++y) {
       double p = 0;
       for (std::size_t k = 0; k < num_features_; ++k) p += joint[y * num_features_ + k];
       for (std::size_t k = 0; k < num_features_; ++k)
@@ -156,9 +176,10 @@ class DiscreteScorer final : public PoolScorer {
   }
 
   /// Σ_k (Σ_y (Σ_θ b p(y) φ_k)² / p(y) - (Σ_θ b φ_k)²): the variance over y of the posterior means
-  double fall_of_variance(std::span<const double> sums, std::span<const double> probabilities) const {
-    thread_local std::vector<double> mean;
-    mean.assign(num_features_, 0.0);
+  double fall_of_variance(DiscreteScratch& scratch) const {
+    const std::vector<double>&sums = scratch.sums, &probabilities = scratch.probabilities;
+    std::vector<double>& mean = scratch.mean;
+    std::fill(mean.begin(), mean.end(), 0.0);
     for (std::size_t y = 0; y < probabilities.size(); ++y)
       for (std::size_t k = 0; k < num_features_; ++k) mean[k] += sums[y * num_features_ + k];
     double total = 0;
@@ -175,7 +196,8 @@ class DiscreteScorer final : public PoolScorer {
 
   Kind kind_;
   double kappa_, scale_ = 1;
-  std::size_t num_features_ = 0;
+  int num_threads_;
+  std::size_t num_outcomes_, num_features_ = 0;
   std::vector<double> features_;      // [num_nodes, num_features]
   std::vector<std::uint32_t> group_;  // [num_nodes]
 };
@@ -183,8 +205,8 @@ class DiscreteScorer final : public PoolScorer {
 }  // namespace
 
 std::unique_ptr<PoolScorer> make_discrete_scorer(const DesignSpec& spec, const StimulusSet& set, const DiscreteView& prior,
-                                                 std::span<const std::string> parameter_names) {
-  return std::make_unique<DiscreteScorer>(spec, set, prior, parameter_names);
+                                                 std::span<const std::string> parameter_names, Executor& executor) {
+  return std::make_unique<DiscreteScorer>(spec, set, prior, parameter_names, executor);
 }
 
 }  // namespace hartline::design

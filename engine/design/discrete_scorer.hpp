@@ -9,6 +9,10 @@
 #include "design/pool_scorer.hpp"
 #include "design/stimulus_set.hpp"
 
+namespace hartline {
+class Executor;
+}
+
 namespace hartline::design {
 
 /// For beliefs b on nodes θ, with outcomes y of a stimulus x:
@@ -26,6 +30,6 @@ namespace hartline::design {
 /// Throws: SpecError for a utility or a target that such a belief does not have.
 /// Reference: Watson 2017, Journal of Vision 17(3):10
 std::unique_ptr<PoolScorer> make_discrete_scorer(const DesignSpec& spec, const StimulusSet& set, const models::DiscreteView& prior,
-                                                 std::span<const std::string> parameter_names);
+                                                 std::span<const std::string> parameter_names, Executor& executor);
 
 }  // namespace hartline::design

@@ -160,22 +160,30 @@ TEST(Modifiers, NoMemberFollowsItself) {
 }
 
 TEST(Modifiers, BoundsNeverChangeTheChoice) {
-  // the same utilities with the fast path (bounds) and without it (a cap that bars nothing)
-  const Problem p;
+  // the same utilities with the fast path (bounds) and without it (a cap that bars nothing), on wide beliefs, whose bounds are
+  // loose
   DesignSpec costly, capped;
   costly.per_second = capped.per_second = true;
   for (std::size_t i = 0; i < 600; ++i) costly.cost.push_back(0.001 * static_cast<double>(i % 13));
   capped.cost = costly.cost;
-  capped.max_expected_count = 1e6;
-  const auto fast = p.make(costly), slow = p.make(capped);
+  capped.max_expected_count = 1e300;
+  const Glm glm({}, {.prior_sd = 3}, 4);
+  const StimulusSet set = random_pool(600, 4);
+  const auto executor = make_serial_executor();
+  auto belief = glm.prior();
+  const auto fast = make_design(costly, set, glm.capability(*belief), {}, 1, *executor);
+  const auto slow = make_design(capped, set, glm.capability(*belief), {}, 1, *executor);
   const auto fast_plan = fast->make_plan(), slow_plan = slow->make_plan();
   Choice a, b;
-  for (std::uint64_t t = 0; t < 30; ++t) {
-    fast->choose(*fast_plan, p.view(), t, {}, a);
-    slow->choose(*slow_plan, p.view(), t, {}, b);
+  for (std::uint64_t t = 0; t < 40; ++t) {
+    fast->choose(*fast_plan, glm.capability(*belief), t, {}, a);
+    slow->choose(*slow_plan, glm.capability(*belief), t, {}, b);
     EXPECT_EQ(a.pool_index, b.pool_index);
-    for (auto* pair : {&fast, &slow})
-      (*pair)->follow(pair == &fast ? *fast_plan : *slow_plan, p.view(), a.pool_index, a.values, 1 + 0.1 * static_cast<double>(t));
+    glm.update(*belief, a.values, counts({static_cast<double>(t % 3)}), 0);
+    for (const bool quick : {true, false})
+      (quick ? fast : slow)
+          ->follow(quick ? *fast_plan : *slow_plan, glm.capability(*belief), a.pool_index, a.values,
+                   1 + 0.1 * static_cast<double>(t));
   }
 }
 
