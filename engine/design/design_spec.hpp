@@ -38,15 +38,15 @@ struct DesignSpec {
   static void describe(Field&& field) {
     field("kind", &DesignSpec::kind, "", one_of({"infomax", "uncertainty", "random", "sequence"}),
           "infomax: largest utility; uncertainty: largest posterior variance; random: by law; sequence: the pool in its order");
-    field(
-        "utility", &DesignSpec::utility, "",
-        one_of({"auto", "laplace_information", "first_order_information", "mutual_information", "posterior_variance",
-                "parameter_variance", "prediction_error", "target", "expected_response", "upper_confidence", "model_information", "response_sd", "mmse"}),
-        "what infomax maximises; auto: laplace_information for a linear model, mutual_information for a belief on a grid, "
-        "model_information for competing models. parameter_variance and prediction_error: how far the posterior variances of "
-        "the parameters, or of the predictor over stimuli, are expected to fall; target: information about some parameters; "
-        "expected_response and upper_confidence: stimuli that drive the cell; response_sd and mmse: of a Gaussian process, how "
-        "uncertain the expected response is, and how far its variance over all stimuli is expected to fall");
+    field("utility", &DesignSpec::utility, "",
+          one_of({"auto", "laplace_information", "first_order_information", "mutual_information", "posterior_variance",
+                  "parameter_variance", "prediction_error", "target", "expected_response", "upper_confidence", "model_information",
+                  "response_sd", "mmse"}),
+          "what infomax maximises; auto: laplace_information for a linear model, mutual_information for a belief on a grid, "
+          "model_information for competing models. parameter_variance and prediction_error: how far the posterior variances of "
+          "the parameters, or of the predictor over stimuli, are expected to fall; target: information about some parameters; "
+          "expected_response and upper_confidence: stimuli that drive the cell; response_sd and mmse: of a Gaussian process, how "
+          "uncertain the expected response is, and how far its variance over all stimuli is expected to fall");
     field("target", &DesignSpec::target, "", non_negative(), "numbers of the parameters that utility target is about, from 0");
     field("target_weights", &DesignSpec::target_weights, "", any(), "or the weights of one linear function of all parameters");
     field("average_over", &DesignSpec::average_over, "", one_of({"auto", "pool", "law", "matrix"}),

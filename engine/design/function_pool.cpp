@@ -50,8 +50,7 @@ class FunctionPoolDesign : public Design {
 
   std::unique_ptr<Plan> make_plan() const override { return std::make_unique<FunctionPlan>(set_); }
 
-  void follow(Plan& plan, const Capability&, std::int64_t pool_index, std::span<const double> stimulus,
-              double) const override {
+  void follow(Plan& plan, const Capability&, std::int64_t pool_index, std::span<const double> stimulus, double) const override {
     if (!stimulus.empty()) static_cast<FunctionPlan&>(plan).available.present(pool_index);
   }
 

@@ -99,8 +99,8 @@ class PopulationPoolDesign final : public Design {
 
   std::unique_ptr<Plan> make_plan() const override { return std::make_unique<PopulationPlan>(set_, num_cells_); }
 
-  void follow(Plan& any_plan, const Capability& belief, std::int64_t pool_index,
-              std::span<const double> stimulus, double) const override {
+  void follow(Plan& any_plan, const Capability& belief, std::int64_t pool_index, std::span<const double> stimulus,
+              double) const override {
     auto& plan = static_cast<PopulationPlan&>(any_plan);
     if (!stimulus.empty()) plan.available.present(pool_index);
     take_note(plan, std::get<PopulationView>(belief));

@@ -159,7 +159,8 @@ std::vector<Contender> arms_of(const Table& document, const std::string& file, c
 void check_comparison(const Table& document, const std::string& file, const std::string& folder, Executor& executor) {
   const Spec spec = read_spec(document, file);
   trial_counts(spec);
-  for (const Contender& arm : arms_of(document, file, spec)) build(arm.spec, folder, static_cast<std::uint64_t>(spec.seed), executor);
+  for (const Contender& arm : arms_of(document, file, spec))
+    build(arm.spec, folder, static_cast<std::uint64_t>(spec.seed), executor);
 }
 
 Comparison compare(const Table& document, const std::string& file, const std::string& folder, Executor& executor,

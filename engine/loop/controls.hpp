@@ -50,7 +50,8 @@ struct StopSpec {
   static void describe(Field&& field) {
     field("credible_width", &StopSpec::credible_width, "", positive(),
           "stop when the 90 % credible interval of the parameter is at most this wide");
-    field("parameter", &StopSpec::parameter, "", any(), "name of the parameter, or the index of a weight; absent: the widest of all");
+    field("parameter", &StopSpec::parameter, "", any(),
+          "name of the parameter, or the index of a weight; absent: the widest of all");
     field("minutes", &StopSpec::minutes, "min", positive(), "stop when the delivered stimuli span this time");
   }
 };

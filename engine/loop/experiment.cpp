@@ -233,8 +233,7 @@ void build_on_grid(Experiment& e, const std::string& kind, Executor& executor) {
   auto family = kind == "tuning_curve" ? models::make_family(read_resolved<models::TuningCurveSpec>(e.spec.model, "model"))
                                        : models::make_family(read_resolved<models::PsychometricSpec>(e.spec.model, "model"));
   if (e.stimuli.pool.empty() || e.stimuli.dim != family->stimulus_dim)
-    throw SpecError({"stimulus.kind",
-                     fmt::format("axis or file with {} value(s) a stimulus for this model", family->stimulus_dim),
+    throw SpecError({"stimulus.kind", fmt::format("axis or file with {} value(s) a stimulus for this model", family->stimulus_dim),
                      "\"" + e.spec.stimulus.kind + "\"", ""});
   e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
 }

@@ -47,20 +47,20 @@ struct Experiment {
   design::StimulusSet stimuli;
   std::vector<std::uint64_t> pool_hash;  // content of each member of the pool
   std::unique_ptr<models::Model> model;
-  std::vector<Arm> arms;           // at least one
-  design::StimulusSet validation;  // a pool; empty: none
+  std::vector<Arm> arms;                         // at least one
+  design::StimulusSet validation;                // a pool; empty: none
   std::vector<std::int64_t> validation_members;  // of the pool of stimuli; empty: drawn from a ball
-  std::vector<double> truth;       // initial parameters of a simulated subject; else empty
+  std::vector<double> truth;                     // initial parameters of a simulated subject; else empty
   std::shared_ptr<const Recording> recording;
   std::int64_t batch = 1;          // trials decided together
   std::size_t stop_parameter = 0;  // where the stop rule names one
   std::int64_t refine_every = 0, refine_lag = 0;
   bool refine_at_end = false;
 
-  const models::Glm* glm() const;         // or null
-  const models::GridModel* grid() const;  // or null
-  const models::Population* population() const;      // or null
-  const models::GaussianProcess* process() const;    // or null
+  const models::Glm* glm() const;                  // or null
+  const models::GridModel* grid() const;           // or null
+  const models::Population* population() const;    // or null
+  const models::GaussianProcess* process() const;  // or null
   std::unique_ptr<Subject> make_subject() const;
 
   /// Which arm a trial serves, or which of the validation set it shows. Trial by trial in irregular order; after t trials no share

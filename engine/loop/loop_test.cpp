@@ -44,7 +44,8 @@ TEST(Spec, MistakesAreNamedWithTheirPlaceAndTheNearestName) {
   EXPECT_NE(message_of(base + "[dezign]\nkind = \"random\"").find("Did you mean \"design\"?"), std::string::npos);
   EXPECT_NE(message_of(base + "[design]\nutility = \"laplace_infomation\"").find("Did you mean \"laplace_information\"?"),
             std::string::npos);
-  EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"").find("design.search: must be one of auto, pool, ball, gradient (got \"bal\")"),
+  EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"")
+                .find("design.search: must be one of auto, pool, ball, gradient (got \"bal\")"),
             std::string::npos);
   EXPECT_NE(message_of(base + "[design]\nsearch = \"bal\"").find("line"), std::string::npos);
   EXPECT_NE(message_of("format = 2").find("format: must be 1 (got 2)"), std::string::npos);

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
+#include "models/population.hpp"
 #include "numerics/special.hpp"
 
 namespace hartline::loop {
@@ -19,12 +21,18 @@ double relative_distance(const std::vector<double>& a, const std::vector<double>
   return std::sqrt(distance / length);
 }
 
-double relative_error(const Experiment& e, const Learner& learner, const std::vector<double>& truth) {
-  if (e.glm()) return relative_distance(learner.mean().values, truth);
+double relative_error(const Experiment& e, const Learner& learner, const std::vector<double>& truth, std::size_t arm) {
+  if (e.glm() || e.population()) return relative_distance(learner.mean(arm).values, truth);
+  if (const auto* process = e.process()) {
+    std::vector<double> estimate(e.stimuli.num()), expected(truth);
+    process->predict(learner.belief(arm), e.stimuli.pool, estimate);
+    for (double& f : expected) f = process->law.mean(f);
+    return relative_distance(estimate, expected);
+  }
   const auto& grid = *e.grid();
   std::vector<double> estimate(grid.num_stimuli()), expected(grid.num_stimuli()), outcome(64);
   for (std::size_t x = 0; x < grid.num_stimuli(); ++x) {
-    estimate[x] = grid.mean_response(learner.belief(), x).first;
+    estimate[x] = grid.mean_response(learner.belief(arm), x).first;
     grid.family().evaluate(&grid.stimuli()[x * grid.stimulus_dim], truth.data(), outcome.data());
     expected[x] = outcome[grid.family().num_choices() > 0 ? 1 : 0];
   }
@@ -47,15 +55,21 @@ double correlation(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 /// Log predictive density of each held-out response, summed, nats.
-double log_predictive_sum(const Experiment& e, const Learner& learner, const HeldOut& held_out) {
+double log_predictive_sum(const Experiment& e, const models::Belief& any_belief, const HeldOut& held_out) {
   double total = 0;
   if (const auto* glm = e.glm()) {
     const std::size_t num = held_out.rows.num;
     std::vector<double> m(num), v(num);
-    glm->project(dynamic_cast<const models::GaussianBelief&>(learner.belief()), held_out.rows, m, v);
+    glm->project(dynamic_cast<const models::GaussianBelief&>(any_belief), held_out.rows, m, v);
     for (std::size_t i = 0; i < num; ++i) total += models::log_predictive(glm->law, held_out.rows.data[i], m[i], v[i]);
+  } else if (const auto* process = e.process()) {
+    const auto& belief = dynamic_cast<const models::GaussianProcessBelief&>(any_belief);
+    for (std::size_t i = 0; i < held_out.trials.num_trials; ++i) {
+      const auto [m, v] = process->moments(belief, &held_out.trials.stimuli[i * e.stimuli.dim]);
+      total += models::log_predictive(process->law, held_out.trials.values[i], m, v);
+    }
   } else {
-    const auto& belief = dynamic_cast<const models::GridBelief&>(learner.belief());
+    const auto& belief = dynamic_cast<const models::GridBelief&>(any_belief);
     const models::History& trials = held_out.trials;
     for (std::size_t i = 0; i < trials.num_trials; ++i)
       total += e.grid()->log_predictive(belief, {&trials.stimuli[i * e.stimuli.dim], e.stimuli.dim}, trials.values[i]);
@@ -64,14 +78,14 @@ double log_predictive_sum(const Experiment& e, const Learner& learner, const Hel
 }
 
 /// Predicted mean of each held-out response.
-std::vector<double> predicted(const Experiment& e, const Learner& learner, const HeldOut& held_out) {
+std::vector<double> predicted(const Experiment& e, const models::Belief& belief, const HeldOut& held_out) {
   std::vector<double> mean(held_out.responses().size());
   if (const auto* glm = e.glm()) {
     std::vector<double> v(mean.size());
-    glm->project(dynamic_cast<const models::GaussianBelief&>(learner.belief()), held_out.rows, mean, v);
+    glm->project(dynamic_cast<const models::GaussianBelief&>(belief), held_out.rows, mean, v);
     for (std::size_t i = 0; i < mean.size(); ++i) mean[i] = models::expected_response(glm->law, mean[i], v[i]);
   } else {
-    e.model->predict(learner.belief(), held_out.trials.stimuli, mean);
+    e.model->predict(belief, held_out.trials.stimuli, mean);
   }
   return mean;
 }
@@ -137,7 +151,8 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
 std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
   std::vector<Metric> out;
   if (!e.truth.empty()) out.push_back(Metric::relative_error);
-  out.push_back(e.glm() ? Metric::half_logdet : Metric::entropy);
+  out.push_back(e.glm() || e.population() ? Metric::half_logdet : e.process() ? Metric::posterior_sd : Metric::entropy);
+  if (e.population()) return out;
   if (held_out.trials.num_trials == 0) return out;
   out.push_back(Metric::heldout_correlation);
   if (e.model->response_kind == ResponseKind::counts) out.push_back(Metric::heldout_bits_per_spike);
@@ -145,25 +160,43 @@ std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
   return out;
 }
 
+double uncertainty(const Experiment& e, const models::Belief& belief) {
+  if (e.grid()) return models::entropy(dynamic_cast<const models::GridBelief&>(belief));
+  const models::Capability capability = e.model->capability(belief);
+  if (const auto* view = std::get_if<models::GaussianView>(&capability)) return models::half_logdet(*view);
+  double total = 0;
+  if (const auto* view = std::get_if<models::FunctionView>(&capability)) {
+    for (double v : view->variance) total += v / static_cast<double>(view->variance.size());
+    return std::sqrt(total);
+  }
+  for (const models::GaussianBelief& cell : dynamic_cast<const models::PopulationBelief&>(belief).cells) {
+    models::GaussianView view;
+    view.dim = cell.mean.size();
+    view.covariance = cell.covariance.data();
+    view.half_logdet = cell.half_logdet;
+    total += models::half_logdet(view);
+  }
+  return total;
+}
+
 std::vector<double> measure(const Experiment& e, const Learner& learner, const std::vector<double>& truth, const HeldOut& held_out,
-                            const std::vector<Metric>& metrics) {
+                            const std::vector<Metric>& metrics, std::size_t arm) {
   std::vector<double> out;
   double log_likelihood = std::nan("");
   for (const Metric metric : metrics) {
     if (metric >= Metric::heldout_bits_per_spike && std::isnan(log_likelihood))
-      log_likelihood = log_predictive_sum(e, learner, held_out);
+      log_likelihood = log_predictive_sum(e, learner.belief(arm), held_out);
     switch (metric) {
       case Metric::relative_error:
-        out.push_back(relative_error(e, learner, truth));
+        out.push_back(relative_error(e, learner, truth, arm));
         break;
       case Metric::half_logdet:
-        out.push_back(models::half_logdet(std::get<models::GaussianView>(learner.capability())));
-        break;
+      case Metric::posterior_sd:
       case Metric::entropy:
-        out.push_back(models::entropy(dynamic_cast<const models::GridBelief&>(learner.belief())));
+        out.push_back(uncertainty(e, learner.belief(arm)));
         break;
       case Metric::heldout_correlation: {
-        out.push_back(correlation(predicted(e, learner, held_out), held_out.responses()));
+        out.push_back(correlation(predicted(e, learner.belief(arm), held_out), held_out.responses()));
         break;
       }
       case Metric::heldout_bits_per_spike:

@@ -12,11 +12,12 @@ enum class Metric : std::uint8_t {
   relative_error,
   half_logdet,
   entropy,
+  posterior_sd,
   heldout_correlation,
   heldout_bits_per_spike,
   heldout_log_likelihood
 };
-constexpr std::size_t num_metrics = 6;
+constexpr std::size_t num_metrics = 7;
 
 struct MetricInfo {
   std::string_view name, label, unit;
@@ -26,6 +27,7 @@ constexpr MetricInfo metric_info[num_metrics] = {
     {"relative_error", "Relative error", "", true},
     {"half_logdet", "½ log det covariance", "nats", true},
     {"entropy", "Posterior entropy", "nats", true},
+    {"posterior_sd", "Posterior standard deviation of φ", "", true},
     {"heldout_correlation", "Held-out correlation", "", false},
     {"heldout_bits_per_spike", "Held-out information", "bits per spike", false},
     {"heldout_log_likelihood", "Held-out log-likelihood", "nats per trial", false},
@@ -34,8 +36,8 @@ constexpr MetricInfo metric_info[num_metrics] = {
 /// Trials that no design sees.
 struct HeldOut {
   models::History trials;
-  models::Rows rows;         // their predictors, of a linear model
-  double constant_rate = 0;  // mean held-out response
+  models::Rows rows;                      // their predictors, of a linear model
+  double constant_rate = 0;               // mean held-out response
   std::vector<double> responses() const;  // those that count, in order
 };
 
@@ -46,15 +48,20 @@ HeldOut make_held_out(const Experiment& experiment, std::int64_t num);
 /// The metrics that this experiment has, in the order of `Metric`.
 std::vector<Metric> metrics_of(const Experiment& experiment, const HeldOut& held_out);
 
-/// One value for each of `metrics`:
+/// The metric half_logdet, entropy or posterior_sd, whichever this experiment's beliefs have.
+double uncertainty(const Experiment& experiment, const models::Belief& belief);
+
+/// One value for each of `metrics`, of one arm's belief:
 ///
-///   relative_error           |E[θ] - θ| / |θ|; on a grid |E[f] - f| / |f| for the expected response f over the stimuli
-///   half_logdet              ½ log det covariance, nats
+///   relative_error           |E[θ] - θ| / |θ|; on a grid or of a Gaussian process |E[f] - f| / |f| for the expected
+///                            response f over the stimuli
+///   half_logdet              ½ log det covariance, nats; of a population the sum over its cells
 ///   entropy                  of the belief over the grid, nats
+///   posterior_sd             of the function φ of a Gaussian process: root of its mean variance over the stimuli
 ///   heldout_correlation      Pearson, predictive mean against single responses; 0 for a constant prediction
 ///   heldout_bits_per_spike   (log predictive density - log Poisson density of the constant rate) / spikes / ln 2
 ///   heldout_log_likelihood   mean log predictive density, nats
 std::vector<double> measure(const Experiment& experiment, const Learner& learner, const std::vector<double>& truth,
-                            const HeldOut& held_out, const std::vector<Metric>& metrics);
+                            const HeldOut& held_out, const std::vector<Metric>& metrics, std::size_t arm = 0);
 
 }  // namespace hartline::loop

@@ -23,9 +23,15 @@ namespace hartline::loop {
 class MismatchTest {
  public:
   static constexpr std::size_t num_strategies = 9;
-  static constexpr std::array<std::string_view, num_strategies> names = {
-      "mean",  "spread", "skew", "mean where the rate is high", "spread where the rate is high", "mean at the extremes of the rate",
-      "serial", "low tail", "high tail"};
+  static constexpr std::array<std::string_view, num_strategies> names = {"mean",
+                                                                         "spread",
+                                                                         "skew",
+                                                                         "mean where the rate is high",
+                                                                         "spread where the rate is high",
+                                                                         "mean at the extremes of the rate",
+                                                                         "serial",
+                                                                         "low tail",
+                                                                         "high tail"};
   static constexpr double tolerance = 0.05;
 
   /// `u`: of one response; `predicted`: its expected value.
@@ -48,7 +54,7 @@ class MismatchTest {
   std::array<std::array<Bet, 2>, num_strategies> bets_{};
   std::array<std::int64_t, 10> histogram_{};
   double highest_ = 0;
-  double last_ = 0;                       // first Legendre function of the last u
+  double last_ = 0;                        // first Legendre function of the last u
   double count_ = 0, mean_ = 0, sum_ = 0;  // of the predicted values' logarithm, and their squared deviations
 };
 

@@ -125,8 +125,8 @@ std::shared_ptr<const Recording> read_recording(const std::string& folder) {
   if (trials.dim % trials.num_frames != 0)
     throw SpecError({"dim", fmt::format("a multiple of num_frames = {}", trials.num_frames), fmt::format("{}", trials.dim), file});
   if (trials.num_blank_bins >= trials.num_frames && trials.num_frames > 1)
-    throw SpecError({"num_blank_bins", fmt::format("< num_frames = {}", trials.num_frames),
-                     fmt::format("{}", trials.num_blank_bins), file});
+    throw SpecError(
+        {"num_blank_bins", fmt::format("< num_frames = {}", trials.num_frames), fmt::format("{}", trials.num_blank_bins), file});
   recording->num_frames = static_cast<std::size_t>(trials.num_frames);
   recording->num_blank_bins = static_cast<std::size_t>(trials.num_blank_bins);
   recording->shape = trials.shape.empty() ? std::vector<std::int64_t>{trials.dim / trials.num_frames} : trials.shape;
@@ -148,9 +148,8 @@ std::shared_ptr<const Recording> read_recording(const std::string& folder) {
   if (recording->kind != ResponseKind::trace)
     for (std::size_t i = 0; i < recording->responses.size(); ++i)
       if (const double r = recording->responses[i]; r < 0 || r != std::floor(r))
-        throw SpecError(
-            {fmt::format("{}/responses.npy[{}]", folder, i), "a whole number >= 0", number_text(r),
-             fmt::format("trial {}.", i / recording->num_frames)});
+        throw SpecError({fmt::format("{}/responses.npy[{}]", folder, i), "a whole number >= 0", number_text(r),
+                         fmt::format("trial {}.", i / recording->num_frames)});
   recording->pool_first = trials.split.pool[0];
   recording->pool_last = trials.split.pool[1];
   if (!trials.split.held_out.empty()) {

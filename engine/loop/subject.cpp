@@ -18,8 +18,7 @@ Answer& AnswerQueue::add(std::int64_t due) {
 bool AnswerQueue::take(std::int64_t now, bool wait, Answer& out) {
   Item* first = nullptr;
   for (Item& item : items_)
-    if (item.full && (wait || item.due <= now) &&
-        (!first || std::pair(item.due, item.order) < std::pair(first->due, first->order)))
+    if (item.full && (wait || item.due <= now) && (!first || std::pair(item.due, item.order) < std::pair(first->due, first->order)))
       first = &item;
   if (!first) return false;
   out = first->answer;

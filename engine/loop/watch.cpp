@@ -34,9 +34,7 @@ Watch::Watch(const Experiment& experiment) : e_(experiment), mismatch_(experimen
   }
 }
 
-double Watch::threshold() const {
-  return std::log10(static_cast<double>(mismatch_.size()) / e_.spec.watch.false_alarm);
-}
+double Watch::threshold() const { return std::log10(static_cast<double>(mismatch_.size()) / e_.spec.watch.false_alarm); }
 
 void Watch::look(const Trial& trial, std::span<const models::Prediction> predictions, const models::Belief& belief,
                  std::vector<Event>& news) {
@@ -85,24 +83,27 @@ void Watch::look_at_stimuli(const Trial& trial, std::vector<Event>& news) {
   const auto window = static_cast<double>(spec.window);
   if (!told_stalled_ && *std::max_element(utilities_.begin(), utilities_.end()) < spec.stalled_nats) {
     told_stalled_ = true;
-    news.push_back(warning(trial, "stalled",
-                           fmt::format("the last {} stimuli were each expected to tell less than {} nats; more trials change little",
-                                       spec.window, spec.stalled_nats)));
+    news.push_back(
+        warning(trial, "stalled",
+                fmt::format("the last {} stimuli were each expected to tell less than {} nats; more trials change little",
+                            spec.window, spec.stalled_nats)));
   }
   if (!item) return;
   const auto same = std::count(members_.begin(), members_.end(), item->index);
   if (!told_repeats_ && static_cast<double>(same) > spec.repeat_share * window) {
     told_repeats_ = true;
-    news.push_back(warning(trial, "repeats", fmt::format("pool[{}] was shown in {} of the last {} trials; design.no_repeat avoids that",
-                                                         item->index, same, spec.window)));
+    news.push_back(warning(trial, "repeats",
+                           fmt::format("pool[{}] was shown in {} of the last {} trials; design.no_repeat avoids that", item->index,
+                                       same, spec.window)));
   }
   if (told_edge_ || low_.empty()) return;
   const auto edges = std::count_if(members_.begin(), members_.end(), [&](std::int64_t m) { return m >= 0 && on_edge(m); });
   if (static_cast<double>(edges) <= spec.edge_share * window) return;
   told_edge_ = true;
-  news.push_back(warning(trial, "edge", fmt::format("{} of the last {} stimuli lie on the edge of what may be shown; the best ones may "
-                                                    "lie outside",
-                                                    edges, spec.window)));
+  news.push_back(warning(trial, "edge",
+                         fmt::format("{} of the last {} stimuli lie on the edge of what may be shown; the best ones may "
+                                     "lie outside",
+                                     edges, spec.window)));
 }
 
 void Watch::look_at_belief(const Trial& trial, const models::Belief& belief, std::vector<Event>& news) {
@@ -117,8 +118,8 @@ void Watch::look_at_belief(const Trial& trial, const models::Belief& belief, std
     told_border_[k] = 1;
     news.push_back(warning(trial, "border",
                            fmt::format("{:.0f} % of the belief about {} lies on its {} value, {}; the grid may be too narrow",
-                                       100 * (low ? marginal_.front() : marginal_.back()), parameter.name, low ? "lowest" : "highest",
-                                       low ? parameter.values.front() : parameter.values.back())));
+                                       100 * (low ? marginal_.front() : marginal_.back()), parameter.name,
+                                       low ? "lowest" : "highest", low ? parameter.values.front() : parameter.values.back())));
   }
 }
 

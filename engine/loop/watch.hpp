@@ -34,11 +34,11 @@ class Watch {
   const Experiment& e_;
   std::vector<MismatchTest> mismatch_;  // [num_arms]
   std::int64_t alarm_trial_ = -1;
-  std::vector<std::int64_t> members_;   // of the last trials, the oldest overwritten
-  std::vector<double> utilities_;       // the same
+  std::vector<std::int64_t> members_;  // of the last trials, the oldest overwritten
+  std::vector<double> utilities_;      // the same
   std::int64_t num_looked_ = 0;
-  std::vector<double> low_, high_;      // of each coordinate of a pool on axes
-  std::vector<double> marginal_;        // scratch
+  std::vector<double> low_, high_;  // of each coordinate of a pool on axes
+  std::vector<double> marginal_;    // scratch
   std::vector<std::uint8_t> told_border_;
   bool told_edge_ = false, told_repeats_ = false, told_stalled_ = false;
 };

@@ -84,6 +84,10 @@ Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t fram
       num_history_(static_cast<std::size_t>(spec.num_history)),
       coupling_(spec.coupling),
       bias_(spec.bias) {
+  if (belief_.censored == "skip")
+    throw SpecError({"belief.censored", "tail", "\"skip\"",
+                     "What is lost is lost where rates are high: a belief that skips it comes out too low. \"forced_skip\" does it all "
+                     "the same."});
   if (coupling_ && num_history_ == 0)
     throw SpecError({"model.num_history", ">= 1 bins for coupling", "0 bins", "Coupling looks as far back as the history."});
   if (coupling_ && sequence_.num_cells < 2)
@@ -221,6 +225,10 @@ Prediction Glm::observe(GaussianBelief& belief, const double* s, Datum datum, Ma
   if (mark == Mark::missing || mark == Mark::blanked) {
     out.mean = expected_response(law, numerics::dot(s, belief.mean.data(), dim), 0);
     return out;
+  }
+  if (datum.censored && belief_.censored == "forced_skip") {
+    numerics::multiply_rows(belief.covariance.data(), num_parameters, 0, dim, dim, s, belief.h.data());
+    return predict_response(law, datum, numerics::dot(s, belief.mean.data(), dim), numerics::dot(s, belief.h.data(), dim));
   }
   double* g = belief.add_step(mark == Mark::pending);
   RankOneChange& change = (mark == Mark::pending ? belief.pending : belief.steps).back();
@@ -407,11 +415,29 @@ double Glm::log_likelihood(std::span<const double> parameters, std::span<const d
   return law.log_likelihood(response, rho);
 }
 
+namespace {
+
+void leave_out_censored(Rows& rows) {
+  const std::size_t dim = rows.num > 0 ? rows.s.size() / rows.num : 0;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < rows.num; ++i) {
+    if (rows.data[i].censored) continue;
+    std::copy_n(rows.s.begin() + static_cast<std::ptrdiff_t>(i * dim), dim, rows.s.begin() + static_cast<std::ptrdiff_t>(kept * dim));
+    rows.data[kept++] = rows.data[i];
+  }
+  rows.num = kept;
+  rows.s.resize(kept * dim);
+  rows.data.erase(rows.data.begin() + static_cast<std::ptrdiff_t>(kept), rows.data.end());
+}
+
+}  // namespace
+
 void Glm::refine(Belief& any_belief, const History& history) const {
   auto& belief = dynamic_cast<GaussianBelief&>(any_belief);
   if (has_drift())
     throw SpecError({"belief.refine_at_end", "false when weights drift", "true", "A refit assumes weights that stay."});
-  const Rows data = rows(history);
+  Rows data = rows(history);
+  if (belief_.censored == "forced_skip") leave_out_censored(data);
   GaussianBelief fitted = belief;
   constexpr int max_rounds = 6;
   for (int round = 0; belief_.prior && belief_.prior->fit && round < max_rounds; ++round) {

@@ -47,7 +47,7 @@ struct GlmSpec {
 /// The `belief` table of a glm: prior N(mean, sd² I) and drift.
 struct GaussianBeliefSpec {
   double prior_sd = 1;
-  std::optional<PriorSpec> prior;
+  std::optional<PriorSpec> prior = {};
   double history_sd = 1;
   double bias_mean = 0;
   double bias_sd = 1;
@@ -56,6 +56,7 @@ struct GaussianBeliefSpec {
   std::int64_t refine_every = 0;
   std::int64_t refine_lag = 10;
   bool refine_at_end = true;
+  std::string censored = "tail";
 
   template <class Field>
   static void describe(Field&& field) {
@@ -72,6 +73,9 @@ struct GaussianBeliefSpec {
     field("refine_lag", &GaussianBeliefSpec::refine_lag, "trials", at_least(1),
           "a refit begun at trial t is taken over at trial t + refine_lag");
     field("refine_at_end", &GaussianBeliefSpec::refine_at_end, "", any(), "refit on the whole history when the run ends");
+    field("censored", &GaussianBeliefSpec::censored, "", one_of({"tail", "skip", "forced_skip"}),
+          "a response known only to be at least so large enters through its tail probability; skipping it biases the belief and is "
+          "refused, unless forced");
   }
 };
 

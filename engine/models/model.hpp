@@ -65,13 +65,13 @@ struct Reach {
 /// Capability of a belief N(mean, covariance) over the weights of a linear predictor ρ = sᵀθ; s = (x, 1 if there is a bias), or as
 /// `reach` says.
 struct GaussianView {
-  std::size_t dim = 0;                 // of θ
-  std::size_t stimulus_dim = 0;        // of x: dim, or dim - 1 with a bias; with a reach num_frames · frame_dim
-  const double* mean = nullptr;        // [dim]
-  const double* covariance = nullptr;  // [dim, dim], pending responses included
-  double half_logdet = 0;              // ½ log det covariance, accumulated
-  const ResponseLaw* law = nullptr;    // of the response given ρ
-  BeliefChange change;                 // by the last response
+  std::size_t dim = 0;                     // of θ
+  std::size_t stimulus_dim = 0;            // of x: dim, or dim - 1 with a bias; with a reach num_frames · frame_dim
+  const double* mean = nullptr;            // [dim]
+  const double* covariance = nullptr;      // [dim, dim], pending responses included
+  double half_logdet = 0;                  // ½ log det covariance, accumulated
+  const ResponseLaw* law = nullptr;        // of the response given ρ
+  BeliefChange change;                     // by the last response
   std::span<const RankOneChange> pending;  // expected from responses that are still to come, after `change`
   const Reach* reach = nullptr;            // null: one response, of this stimulus alone
 };
@@ -111,11 +111,11 @@ struct DiscreteView {
 
 /// Capability of a Gaussian belief about a function φ at the members of the pool; the rate is f(φ).
 struct FunctionView {
-  std::span<const double> mean, variance;   // of φ, [num], pending responses included
-  const ResponseLaw* law = nullptr;         // of the response given φ
-  const double* prior_covariance = nullptr; // K [num, num]
+  std::span<const double> mean, variance;    // of φ, [num], pending responses included
+  const ResponseLaw* law = nullptr;          // of the response given φ
+  const double* prior_covariance = nullptr;  // K [num, num]
   std::size_t num_visited = 0;
-  const double* root = nullptr;             // V [num_visited, num]: covariance = K - VᵀV
+  const double* root = nullptr;  // V [num_visited, num]: covariance = K - VᵀV
 };
 
 class Population;
@@ -123,10 +123,10 @@ class Population;
 /// Capability of beliefs about many cells that see the same stimulus.
 struct PopulationView {
   const Population* model = nullptr;
-  std::span<const GaussianView> cells;     // those present
-  std::span<const std::size_t> cell_idx;   // of each, among all cells
-  std::span<const double> weights;         // of each in the utility
-  double gain_variance = 0;                // of a gain on the log rate that all cells share in a trial; 0: conditionally independent
+  std::span<const GaussianView> cells;    // those present
+  std::span<const std::size_t> cell_idx;  // of each, among all cells
+  std::span<const double> weights;        // of each in the utility
+  double gain_variance = 0;               // of a gain on the log rate that all cells share in a trial; 0: conditionally independent
 };
 
 class Model;
@@ -142,8 +142,8 @@ using Capability = std::variant<GaussianView, DiscreteView, FunctionView, Popula
 
 /// What one update did.
 struct Update {
-  bool used = true;         // false: nothing in the response could be used (missing at random or blanked)
-  double log_evidence = 0;  // log p(response | stimulus, everything before), nats
+  bool used = true;                              // false: nothing in the response could be used (missing at random or blanked)
+  double log_evidence = 0;                       // log p(response | stimulus, everything before), nats
   std::span<const Prediction> predictions = {};  // [num_cells, num_bins], until the next update; empty: the model has none
 };
 
@@ -206,7 +206,7 @@ class Model {
   std::size_t stimulus_dim = 0;
   std::size_t num_cells = 1, num_bins = 1;  // of a response
   ResponseKind response_kind = ResponseKind::counts;
-  bool has_context = false;  // a response depends on earlier trials
+  bool has_context = false;                  // a response depends on earlier trials
   std::vector<std::string> parameter_names;  // [num_parameters]; empty names for weights of a stimulus
   std::size_t num_parameters = 0;
 };
@@ -216,9 +216,7 @@ class Model {
 void check_response(const Response& response, ResponseKind kind, std::size_t num_cells, std::size_t num_bins);
 
 /// The mark of one value.
-inline Mark mark_of(const Response& response, std::size_t i) {
-  return response.marks.empty() ? Mark::observed : response.marks[i];
-}
+inline Mark mark_of(const Response& response, std::size_t i) { return response.marks.empty() ? Mark::observed : response.marks[i]; }
 
 /// Throws RunError when a stimulus has the wrong length or a value that is not finite.
 void check_stimulus(std::span<const double> stimulus, std::size_t stimulus_dim);

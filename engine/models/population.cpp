@@ -349,7 +349,8 @@ void Population::predict(const Belief& any_belief, std::span<const double> stimu
       }
       glm_.project(belief.cells[c], rows, m, v);
       for (std::size_t b = 0; b < num_bins; ++b)
-        mean[(i * num_cells + c) * num_bins + b] = expected_response(glm_.law, m[b], v[b] + spec_.shared_gain_sd * spec_.shared_gain_sd);
+        mean[(i * num_cells + c) * num_bins + b] =
+            expected_response(glm_.law, m[b], v[b] + spec_.shared_gain_sd * spec_.shared_gain_sd);
     }
   });
 }

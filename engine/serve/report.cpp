@@ -11,6 +11,7 @@
 #include "loop/run.hpp"
 #include "serve/page_template.hpp"
 #include "serve/sections.hpp"
+#include "serve/studies.hpp"
 
 namespace hartline::serve {
 
@@ -44,6 +45,7 @@ Value report_document(const std::string& path, Executor& executor) {
   const std::int64_t num_trials = reader.num_trials();
 
   Sections sections(*experiment);
+  Studies studies(*experiment);
   loop::Learner learner(*experiment);
   std::vector<std::int64_t> wanted = snapshot_trials(num_trials, experiment->stimuli.dim > 200 ? 24 : 40);
   std::size_t next = 0;
@@ -63,6 +65,7 @@ Value report_document(const std::string& path, Executor& executor) {
       [&](Trial& trial) {
         learner.learn(trial);
         sections.add_trial(trial, learner);
+        studies.add_trial(trial, learner);
         snapshot();
         return true;
       });
@@ -75,7 +78,17 @@ Value report_document(const std::string& path, Executor& executor) {
   document.set("title", spec.title);
   document.set("sentence", sections.sentence(learner, info.durability == "every-trial" ? "" : durability_text(info.durability)));
   document.set("figures", sections.figures(learner, comparison, reader.latency()));
-  document.set("estimate", sections.estimate());
+  const auto set_if_any = [&](const char* name, Value value) {
+    if (!value.is_null()) document.set(name, std::move(value));
+  };
+  set_if_any("estimate", sections.estimate());
+  std::vector<Value> estimates;
+  for (std::size_t a = 0; a < experiment->arms.size() && experiment->arms.size() > 1; ++a)
+    estimates.push_back(sections.final_estimate(learner, a));
+  set_if_any("arms", studies.arms(estimates));
+  set_if_any("validation", studies.validation(learner));
+  set_if_any("mismatch", studies.mismatch(learner));
+  set_if_any("population", studies.population(learner, experiment->truth));
   if (!comparison.is_null()) document.set("curves", learning_curves(comparison));
   document.set("trials", sections.trials());
   document.set("stimuli", sections.stimuli());

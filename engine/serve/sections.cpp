@@ -7,7 +7,9 @@
 #include <numbers>
 
 #include "loop/metrics.hpp"
+#include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
+#include "models/population.hpp"
 
 namespace hartline::serve {
 
@@ -47,40 +49,64 @@ Sections::Sections(const loop::Experiment& experiment)
     : e_(experiment), marginals_(experiment.grid() ? experiment.model->num_parameters : 0) {
   strip_every_ = std::max<std::int64_t>(1, e_.spec.num_trials / static_cast<std::int64_t>(max_strip));
   truth_ = e_.truth;
-  if (const auto* grid = e_.grid(); grid && !e_.truth.empty()) {
+  if (e_.truth.empty()) return;
+  if (const auto* grid = e_.grid()) {
     double outcome[64];
     for (std::size_t x = 0; x < grid->num_stimuli(); ++x) {
       grid->family().evaluate(&grid->stimuli()[x * grid->stimulus_dim], e_.truth.data(), outcome);
       truth_curve_.push_back(outcome[grid->family().num_choices() > 0 ? 1 : 0]);
     }
+  } else if (const auto* process = e_.process()) {
+    for (double phi : e_.truth) truth_curve_.push_back(process->law.mean(phi));
   }
 }
 
-bool Sections::is_image() const { return e_.shape.size() == 2 && e_.shape[0] > 1; }
+bool Sections::is_image() const {
+  return (e_.shape.size() == 2 && e_.shape[0] > 1) || (e_.glm() && e_.glm()->num_lags() > 1 && e_.shape.size() <= 2);
+}
+
+bool Sections::is_process_map() const { return e_.process() && e_.spec.stimulus.axes.size() == 2; }
+
+std::size_t Sections::num_weights() const { return e_.glm() ? e_.glm()->num_lags() * e_.glm()->frame_dim() : e_.stimuli.dim; }
 
 void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
   ++num_trials_;
   utility_.emplace_back(trial.utility);
-  response_.emplace_back(trial.response.values.empty() ? std::nan("") : trial.response.values[0]);
+  double response = std::nan("");  // summed over cells and bins
+  for (std::size_t i = 0; i < trial.response.values.size(); ++i) {
+    const Mark mark = models::mark_of(trial.response, i);
+    if (mark != Mark::observed && mark != Mark::censored) continue;
+    response = std::isnan(response) ? trial.response.values[i] : response + trial.response.values[i];
+  }
+  response_.emplace_back(response);
   if (!std::isnan(trial.utility)) total_utility_ += trial.utility;
   if (trial.lateness_ms > 0) ++misses_;
   worst_lateness_ms_ = std::max(worst_lateness_ms_, trial.lateness_ms);
-  const auto capability = after.capability();
-  if (const auto* view = std::get_if<models::GaussianView>(&capability))
-    uncertainty_.emplace_back(view->dim <= 200 ? models::half_logdet(*view) : view->half_logdet);
-  else
-    uncertainty_.emplace_back(models::entropy(dynamic_cast<const models::GridBelief&>(after.belief())));
+  // with drift each value takes a factorisation of the covariance
+  const bool dear = e_.glm() && e_.glm()->has_drift() && e_.model->num_parameters > 200;
+  uncertainty_.emplace_back(dear ? std::nan("") : loop::uncertainty(e_, after.belief()));
   if (!e_.truth.empty() && e_.spec.subject.drift_per_s == 0) {
     last_error_ = loop::measure(e_, after, e_.truth, {}, {Metric::relative_error})[0];
     error_.emplace_back(last_error_);
   }
   const std::span<const double> x = e_.values(trial.delivered.stimulus, trial.index);
+  if (is_process_map()) {
+    Table observation;
+    observation.set("trial", trial.index + 1);
+    observation.set("x", x[1]);
+    observation.set("y", x[0]);
+    observation.set("r", response);
+    observations_.emplace_back(observation);
+    point_x_.emplace_back(x[1]);
+    point_y_.emplace_back(x[0]);
+    return;
+  }
   if (e_.stimuli.dim == 1) {
     value_.emplace_back(x[0]);
     Table observation;
     observation.set("trial", trial.index + 1);
     observation.set("x", x[0]);
-    observation.set("y", trial.response.values[0]);
+    observation.set("y", response);
     observations_.emplace_back(observation);
   } else if (trial.index % strip_every_ == 0 && strip_.size() < max_strip) {
     Table shown;
@@ -90,20 +116,20 @@ void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
   }
 }
 
-void Sections::snapshot_weights(const loop::Learner& learner, Table& snapshot) const {
-  Array mean = learner.mean(), sd = learner.sd();
+void Sections::snapshot_weights(const loop::Learner& learner, std::size_t arm, Table& snapshot) const {
+  Array mean = learner.mean(arm), sd = learner.sd(arm);
   if (is_image()) {
-    // the bias has no place in the picture
-    mean.values.resize(e_.stimuli.dim);
-    sd.values.resize(e_.stimuli.dim);
+    // history and bias have no place in the picture
+    mean.values.resize(num_weights());
+    sd.values.resize(num_weights());
   }
   snapshot.set("mean", numbers(mean.values));
   snapshot.set("sd", numbers(sd.values));
 }
 
-void Sections::snapshot_curve(const loop::Learner& learner, Table& snapshot) const {
+void Sections::snapshot_curve(const loop::Learner& learner, std::size_t arm, Table& snapshot) const {
   const auto& grid = *e_.grid();
-  const auto& belief = dynamic_cast<const models::GridBelief&>(learner.belief());
+  const auto& belief = dynamic_cast<const models::GridBelief&>(learner.belief(arm));
   std::vector<double> mean, low, high;
   for (std::size_t x = 0; x < grid.num_stimuli(); ++x) {
     const std::span<const double> stimulus = grid.stimuli().subspan(x * grid.stimulus_dim, grid.stimulus_dim);
@@ -116,21 +142,49 @@ void Sections::snapshot_curve(const loop::Learner& learner, Table& snapshot) con
   snapshot.set("high", numbers(high));
 }
 
-void Sections::add_snapshot(loop::Learner& learner) {
-  Table snapshot;
-  snapshot.set("trial", learner.num_trials());
-  if (e_.glm()) {
-    snapshot_weights(learner, snapshot);
-  } else {
-    snapshot_curve(learner, snapshot);
-    for (std::size_t k = 0; k < marginals_.size(); ++k) {
-      Table marginal;
-      marginal.set("trial", learner.num_trials());
-      marginal.set("probability", numbers(e_.grid()->marginal(dynamic_cast<const models::GridBelief&>(learner.belief()), k)));
-      marginals_[k].emplace_back(marginal);
-    }
+void Sections::snapshot_process(const loop::Learner& learner, std::size_t arm, Table& snapshot) const {
+  const auto& process = *e_.process();
+  const auto& belief = dynamic_cast<const models::GaussianProcessBelief&>(learner.belief(arm));
+  std::vector<double> mean, low, high, sd;
+  for (std::size_t i = 0; i < belief.num; ++i) {
+    const double m = belief.mean[i], s = std::sqrt(belief.variance[i]);
+    constexpr double z = 1.6448536269514722;
+    mean.push_back(models::expected_response(process.law, m, s * s));
+    low.push_back(process.law.mean(m - z * s));
+    high.push_back(process.law.mean(m + z * s));
+    sd.push_back((process.law.mean(m + s) - process.law.mean(m - s)) / 2);
   }
-  snapshots_.emplace_back(snapshot);
+  snapshot.set("mean", numbers(mean));
+  if (is_process_map() || e_.stimuli.dim > 1) {
+    snapshot.set("sd", numbers(sd));
+  } else {
+    snapshot.set("low", numbers(low));
+    snapshot.set("high", numbers(high));
+  }
+}
+
+Table Sections::snapshot(const loop::Learner& learner, std::size_t arm) const {
+  Table out;
+  out.set("trial", learner.num_trials());
+  if (e_.grid())
+    snapshot_curve(learner, arm, out);
+  else if (e_.process())
+    snapshot_process(learner, arm, out);
+  else
+    snapshot_weights(learner, arm, out);
+  return out;
+}
+
+void Sections::add_snapshot(loop::Learner& learner) {
+  if (e_.population()) return;  // each cell is drawn by itself
+  Table now = snapshot(learner, 0);
+  for (std::size_t k = 0; k < marginals_.size(); ++k) {
+    Table marginal;
+    marginal.set("trial", learner.num_trials());
+    marginal.set("probability", numbers(e_.grid()->marginal(dynamic_cast<const models::GridBelief&>(learner.belief()), k)));
+    marginals_[k].emplace_back(marginal);
+  }
+  snapshots_.emplace_back(now);
   if (e_.stimuli.dim != 1 || learner.num_trials() >= e_.spec.num_trials) return;
   const std::vector<double> utilities = e_.arms[0].design->utilities(learner.plan(), learner.capability());
   if (utilities.empty()) return;
@@ -144,6 +198,7 @@ void Sections::add_snapshot(loop::Learner& learner) {
 void Sections::end(loop::Learner& learner, const std::vector<double>& truth) {
   if (!truth.empty()) truth_ = truth;
   if (!truth_.empty()) last_error_ = loop::measure(e_, learner, truth_, {}, {Metric::relative_error})[0];
+  if (e_.population()) return;
   snapshots_.pop_back();
   if (!utility_snapshots_.empty() && learner.num_trials() < e_.spec.num_trials) utility_snapshots_.pop_back();
   for (List& marginal : marginals_) marginal.pop_back();
@@ -151,10 +206,17 @@ void Sections::end(loop::Learner& learner, const std::vector<double>& truth) {
 }
 
 std::string Sections::sentence(const loop::Learner& end, const std::string& note) const {
-  std::string what =
-      e_.grid() ? (e_.grid()->family().num_choices() > 0 ? "psychometric function" : "tuning curve") : "receptive field";
+  std::string what = is_process_map()                        ? "tuning map"
+                     : e_.process()                          ? "tuning curve"
+                     : !e_.grid()                            ? "receptive field"
+                     : e_.grid()->family().num_choices() > 0 ? "psychometric function"
+                                                             : "tuning curve";
   std::string who = e_.recording ? "a recorded cell (" + e_.recording->name + ")" : "a simulated cell";
   if (!e_.recording && e_.model->response_kind == ResponseKind::choice) who = "a simulated observer";
+  if (e_.population()) {
+    what = "receptive fields";
+    who = fmt::format("{} simulated cells", e_.model->num_cells);
+  }
   std::string text = fmt::format("The {} of {}, measured in {} trials with {} stimuli", what, who, end.num_trials(),
                                  e_.spec.design.kind == "infomax" ? "adaptively chosen" : e_.spec.design.kind);
   if (!truth_.empty())
@@ -179,19 +241,13 @@ Value Sections::figures(const loop::Learner& end, const Value& comparison,
     out.emplace_back(saved);
   }
   if (!truth_.empty())
-    out.emplace_back(figure("Relative error", last_error_, "", 2,
-                            e_.grid() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
-  // information gained = fall of the belief's entropy
+    out.emplace_back(
+        figure("Relative error", last_error_, "", 2,
+               e_.grid() || e_.process() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
+  // information gained = fall of the belief's entropy; a process has none that is finite
   const auto start = e_.model->prior();
-  double gained = std::nan("");
-  const auto capability = end.capability();
-  if (const auto* view = std::get_if<models::GaussianView>(&capability)) {
-    gained = models::half_logdet(std::get<models::GaussianView>(e_.model->capability(*start))) - models::half_logdet(*view);
-  } else {
-    gained = models::entropy(dynamic_cast<const models::GridBelief&>(*start)) -
-             models::entropy(dynamic_cast<const models::GridBelief&>(end.belief()));
-  }
-  if (e_.spec.subject.drift_per_s == 0)
+  const double gained = loop::uncertainty(e_, *start) - loop::uncertainty(e_, end.belief());
+  if (e_.spec.subject.drift_per_s == 0 && !e_.process())
     out.emplace_back(
         figure("Information gained", gained / std::numbers::ln2, "bits", 1, "fall of the belief's entropy from the prior"));
   if (const Value* designs = member(comparison, "designs"); designs && designs->list()) {
@@ -214,38 +270,82 @@ Value Sections::figures(const loop::Learner& end, const Value& comparison,
   return out;
 }
 
-Value Sections::estimate() const {
+Table Sections::frame_of_estimate() const {
   Table out;
-  if (e_.glm()) {
+  const std::string unit = e_.spec.stimulus.unit, label = e_.spec.stimulus.label.empty() ? "stimulus" : e_.spec.stimulus.label;
+  if (!e_.grid() && !e_.process()) {
     out.set("kind", is_image() ? "image" : "vector");
+    const std::size_t num_lags = e_.glm() ? e_.glm()->num_lags() : 1;
     if (is_image()) {
-      out.set("shape", List{e_.shape[0], e_.shape[1]});
+      const bool line = e_.shape.size() == 1 || e_.shape[0] == 1;
+      if (line && num_lags > 1) {
+        out.set("shape", List{static_cast<std::int64_t>(num_lags), e_.shape.back()});
+        out.set("row_label", "lag");
+        out.set("column_label", "pixel");
+      } else {
+        out.set("shape", List{e_.shape[0], e_.shape[1]});
+        if (num_lags > 1) out.set("num_lags", static_cast<std::int64_t>(num_lags));
+      }
       out.set("unit", "weight");
     } else {
       List names;
-      for (std::size_t i = 0; i < e_.model->num_parameters; ++i)
-        names.emplace_back(i < e_.stimuli.dim ? fmt::format("k{}", i + 1) : "bias");
+      for (std::size_t i = 0; i < e_.model->num_parameters; ++i) {
+        const bool bias = e_.glm() && e_.glm()->has_bias() && i + 1 == e_.model->num_parameters;
+        names.emplace_back(i < num_weights() ? fmt::format("k{}", i + 1)
+                           : bias            ? "bias"
+                                             : fmt::format("h{}", i + 1 - num_weights()));
+      }
       out.set("names", names);
     }
     if (!e_.truth.empty()) {
       std::vector<double> truth = truth_;
-      if (is_image()) truth.resize(e_.stimuli.dim);
+      if (is_image()) truth.resize(num_weights());
       out.set("truth", numbers(truth));
     }
-    out.set("snapshots", snapshots_);
     return out;
   }
-  const auto& grid = *e_.grid();
-  const bool choices = grid.family().num_choices() > 0;
-  out.set("kind", "curve");
-  out.set("x", numbers({grid.stimuli().begin(), grid.stimuli().end()}));
-  out.set("x_label", e_.spec.stimulus.label.empty() ? "stimulus" : e_.spec.stimulus.label);
-  out.set("x_unit", e_.spec.stimulus.unit);
-  out.set("y_label", choices ? "probability of a correct choice" : "expected spikes");
-  out.set("y_unit", choices ? "" : "per bin");
+  if (is_process_map()) {
+    const auto& axes = e_.spec.stimulus.axes;
+    out.set("kind", "map");
+    out.set("x", numbers(axes[1].points("stimulus.axes[1]")));
+    out.set("y", numbers(axes[0].points("stimulus.axes[0]")));
+    out.set("x_label", label);
+    out.set("x_unit", unit);
+    out.set("y_label", label);
+    out.set("y_unit", unit);
+    out.set("unit", "spikes per bin");
+  } else if (e_.stimuli.dim > 1) {
+    out.set("kind", "vector");
+    List names;
+    for (std::size_t i = 0; i < e_.stimuli.num(); ++i) names.emplace_back(fmt::format("stimulus {}", i + 1));
+    out.set("names", names);
+  } else {
+    const bool choices = e_.grid() && e_.grid()->family().num_choices() > 0;
+    out.set("kind", "curve");
+    out.set("x", numbers(e_.stimuli.pool));
+    out.set("x_label", label);
+    out.set("x_unit", unit);
+    out.set("y_label", choices ? "probability of a correct choice" : "expected spikes");
+    out.set("y_unit", choices ? "" : "per bin");
+  }
   if (!truth_curve_.empty()) out.set("truth", numbers(truth_curve_));
+  return out;
+}
+
+Value Sections::final_estimate(const loop::Learner& end, std::size_t arm) const {
+  Table out = frame_of_estimate();
+  out.set("snapshots", List{snapshot(end, arm)});
+  return out;
+}
+
+Value Sections::estimate() const {
+  if (e_.population()) return {};
+  Table out = frame_of_estimate();
   out.set("snapshots", snapshots_);
+  if (e_.glm() || (e_.stimuli.dim > 1 && !is_process_map())) return out;
   out.set("observations", observations_);
+  if (!e_.grid()) return out;
+  const auto& grid = *e_.grid();
   List marginals;
   for (std::size_t k = 0; k < marginals_.size(); ++k) {
     const models::Parameter& parameter = grid.family().parameters[k];
@@ -267,7 +367,7 @@ Value Sections::trials() const {
   Table out;
   out.set("utility", utility_);
   out.set("response", response_);
-  out.set(e_.glm() ? "half_logdet" : "entropy", uncertainty_);
+  out.set(e_.grid() ? "entropy" : "half_logdet", uncertainty_);
   if (!error_.empty()) out.set("relative_error", error_);
   return out;
 }
@@ -282,8 +382,21 @@ Value Sections::stimuli() const {
     out.set("caption", "Every stimulus in order.");
     return out;
   }
+  if (is_process_map()) {
+    const std::string label = e_.spec.stimulus.label.empty() ? "stimulus" : e_.spec.stimulus.label;
+    out.set("kind", "point");
+    for (const char* axis : {"x", "y"}) {
+      out.set(std::string(axis) + "_label", label);
+      out.set(std::string(axis) + "_unit", e_.spec.stimulus.unit);
+    }
+    out.set("x", point_x_);
+    out.set("y", point_y_);
+    out.set("caption", "Every stimulus in order.");
+    return out;
+  }
   out.set("kind", "image");
-  out.set("shape", is_image() ? List{e_.shape[0], e_.shape[1]} : List{1, static_cast<std::int64_t>(e_.stimuli.dim)});
+  out.set("shape", e_.shape.size() == 2 && e_.shape[0] > 1 ? List{e_.shape[0], e_.shape[1]}
+                                                           : List{1, static_cast<std::int64_t>(e_.stimuli.dim)});
   out.set("strip", strip_);
   out.set("caption", strip_every_ > 1 ? fmt::format("Every {}th stimulus in order.", strip_every_) : "Every stimulus in order.");
   return out;

@@ -27,22 +27,29 @@ class Sections {
   Value figures(const loop::Learner& end, const Value& comparison,
                 const std::vector<std::pair<std::string, Histogram>>& latency) const;
   Value estimate() const;
+  /// The last estimate of one arm, in the same form.
+  Value final_estimate(const loop::Learner& end, std::size_t arm) const;
   Value trials() const;
   Value stimuli() const;
   Value utility_curve() const;  // null where there is none
   Value deadline(double deadline_ms) const;
 
  private:
-  void snapshot_weights(const loop::Learner& learner, Table& snapshot) const;
-  void snapshot_curve(const loop::Learner& learner, Table& snapshot) const;
+  void snapshot_weights(const loop::Learner& learner, std::size_t arm, Table& snapshot) const;
+  void snapshot_curve(const loop::Learner& learner, std::size_t arm, Table& snapshot) const;
+  void snapshot_process(const loop::Learner& learner, std::size_t arm, Table& snapshot) const;
+  Table snapshot(const loop::Learner& learner, std::size_t arm) const;
+  Table frame_of_estimate() const;  // all but its snapshots
   bool is_image() const;
+  bool is_process_map() const;
+  std::size_t num_weights() const;  // of a linear model that a picture shows: without history and bias
 
   const loop::Experiment& e_;
   std::vector<double> truth_;  // the parameters that the estimate is drawn beside; empty: not known
   std::vector<double> truth_curve_;
   List snapshots_, utility_snapshots_, strip_, observations_;
   std::vector<List> marginals_;  // [num_parameters] snapshots
-  List utility_, response_, uncertainty_, error_, value_;
+  List utility_, response_, uncertainty_, error_, value_, point_x_, point_y_;
   std::int64_t misses_ = 0, num_trials_ = 0;
   double worst_lateness_ms_ = 0, total_utility_ = 0, last_error_ = 0;
   std::int64_t strip_every_ = 1;

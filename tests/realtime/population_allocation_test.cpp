@@ -34,7 +34,7 @@ TEST(PopulationPool, DoesNotAllocateAfterTheFirstTrials) {
           response.marks[c] = t % 40 < 10 && c == 3 ? Mark::missing : Mark::observed;
         }
         population.update(*belief, choice.values, response, 1);
-        design->follow(*plan, population.capability(*belief), choice.pool_index, choice.values);
+        design->follow(*plan, population.capability(*belief), choice.pool_index, choice.values, 0);
       }
       std::int64_t num = 0;
       for (const realtime::ThreadCount& count : realtime::end_to_count()) num += count.num;
