@@ -123,7 +123,7 @@ struct GaussianProcessBelief final : Belief {
 ///
 /// A refit with `fit` maximises the Laplace evidence times a prior under which log variance and each log length are normal around
 /// the model's with standard deviation 1.5, and the mean with 2 prior standard deviations of φ; by simplex search from the model's
-/// and the present values and from lengths two times shorter.
+/// and the present values and from lengths two times shorter. Lengths that the model gives alike are fitted as one.
 ///
 /// Reference: Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, algorithms 3.1 and 3.2; Pillow & Park 2016, in
 /// Closed Loop Neuroscience

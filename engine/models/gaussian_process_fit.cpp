@@ -5,61 +5,11 @@
 
 #include "base/error.hpp"
 #include "models/gaussian_process.hpp"
+#include "numerics/minimize.hpp"
 
 namespace hartline::models {
 
 namespace {
-
-/// The smallest value found by Nelder & Mead's simplex from x.
-template <class F>
-std::pair<std::vector<double>, double> simplex_search(F f, std::vector<double> x, double size, int max_evaluations,
-                                                      double tolerance) {
-  const std::size_t n = x.size();
-  std::vector<std::pair<double, std::vector<double>>> corners = {{f(x), x}};
-  for (std::size_t i = 0; i < n; ++i) {
-    auto corner = x;
-    corner[i] += size;
-    corners.emplace_back(f(corner), corner);
-  }
-  int evaluations = static_cast<int>(n) + 1;
-  const auto by_value = [](const auto& p, const auto& q) { return p.first < q.first; };
-  for (;;) {
-    std::sort(corners.begin(), corners.end(), by_value);
-    double width = 0;
-    for (const auto& corner : corners)
-      for (std::size_t i = 0; i < n; ++i) width = std::max(width, std::abs(corner.second[i] - corners[0].second[i]));
-    if (evaluations >= max_evaluations || width < tolerance) return {corners[0].second, corners[0].first};
-    std::vector<double> centre(n, 0.0);
-    for (std::size_t c = 0; c < n; ++c)
-      for (std::size_t i = 0; i < n; ++i) centre[i] += corners[c].second[i] / static_cast<double>(n);
-    auto& worst = corners[n];
-    const auto along = [&](double t) {
-      std::vector<double> out(n);
-      for (std::size_t i = 0; i < n; ++i) out[i] = centre[i] + t * (worst.second[i] - centre[i]);
-      ++evaluations;
-      const double value = f(out);
-      return std::pair{value, out};
-    };
-    auto tried = along(-1);
-    if (tried.first < corners[0].first) {
-      auto further = along(-2);
-      worst = further.first < tried.first ? further : tried;
-    } else if (tried.first < corners[n - 1].first) {
-      worst = tried;
-    } else {
-      auto nearer = along(tried.first < worst.first ? -0.5 : 0.5);
-      if (nearer.first < std::min(tried.first, worst.first)) {
-        worst = nearer;
-        continue;
-      }
-      for (std::size_t c = 1; c <= n; ++c) {
-        for (std::size_t i = 0; i < n; ++i) corners[c].second[i] = 0.5 * (corners[c].second[i] + corners[0].second[i]);
-        corners[c].first = f(corners[c].second);
-        ++evaluations;
-      }
-    }
-  }
-}
 
 constexpr double log_sd = 1.5;  // of the prior of log variance and log length
 constexpr double mean_sd = 2;   // of that of the mean, in standard deviations of φ
@@ -87,14 +37,14 @@ void GaussianProcess::fit_hyper_parameters(GaussianProcessBelief& b) const {
   const std::size_t num_lengths = shared ? 1 : n;
   // x = (mean - m₀)/sd₀, log variance/variance₀, log length/length₀ …
   const double sd = std::sqrt(prior_.variance);
-  const auto prior_at = [&](const std::vector<double>& x) {
+  const auto prior_at = [&](std::span<const double> x) {
     SmoothPrior p = prior_;
     p.mean += sd * x[0];
     p.variance *= std::exp(x[1]);
     for (std::size_t d = 0; d < n; ++d) p.length[d] *= std::exp(x[shared ? 2 : 2 + d]);
     return p;
   };
-  const auto loss = [&](const std::vector<double>& x) {
+  const auto loss = [&](std::span<const double> x) {
     double penalty = 0.5 * x[0] * x[0] / (mean_sd * mean_sd);
     for (std::size_t i = 1; i < x.size(); ++i) penalty += 0.5 * x[i] * x[i] / (log_sd * log_sd);
     b.prior = prior_at(x);
@@ -114,13 +64,19 @@ void GaussianProcess::fit_hyper_parameters(GaussianProcessBelief& b) const {
     starts[2][2 + d] = -std::log(2.0);
   }
   if (starts[1] == starts[0]) starts.erase(starts.begin() + 1);
-  std::pair<std::vector<double>, double> best{{}, std::numeric_limits<double>::infinity()};
+  numerics::Minimum best;
+  best.value = std::numeric_limits<double>::infinity();
+  numerics::MinimizeOptions options;
+  options.max_evaluations = 120 * static_cast<std::int64_t>(2 + num_lengths);
+  options.tolerance = 1e-8;
+  options.first_step.assign(2 + num_lengths, 0.3);
   for (const auto& start : starts) {
-    const auto found = simplex_search(loss, start, 0.3, 120 * static_cast<int>(start.size()), 1e-4);
-    if (found.second < best.second) best = found;
+    if (!std::isfinite(loss(start))) continue;
+    numerics::Minimum found = numerics::nelder_mead(loss, start, options);
+    if (found.value < best.value) best = std::move(found);
   }
-  if (!std::isfinite(best.second)) throw RunError({"belief.refine", "", "", "No hyper-parameters explain the responses."}, -1);
-  b.prior = prior_at(best.first);
+  if (best.x.empty()) throw RunError({"belief.refine", "", "", "No hyper-parameters explain the responses."}, -1);
+  b.prior = prior_at(best.x);
 }
 
 void GaussianProcess::refine(Belief& any_belief, const History& history) const {

@@ -9,12 +9,21 @@
 namespace hartline::numerics {
 
 bool factor_lower(double* a, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) {
-    double* row = a + i * n;
-    for (std::size_t j = 0; j < i; ++j) row[j] = (row[j] - dot(row, a + j * n, j)) / a[j * n + j];
-    const double pivot = row[i] - dot(row, row, i);
-    if (!(pivot > 0)) return false;
-    row[i] = std::sqrt(pivot);
+  constexpr std::size_t block = 8;  // rows that share one reading of those above
+  double products[block];
+  for (std::size_t first = 0; first < n; first += block) {
+    const std::size_t here = std::min(block, n - first);
+    for (std::size_t j = 0; j < first; ++j) {
+      multiply_rows(a + first * n, n, 0, here, j, a + j * n, products);
+      for (std::size_t p = 0; p < here; ++p) a[(first + p) * n + j] = (a[(first + p) * n + j] - products[p]) / a[j * n + j];
+    }
+    for (std::size_t i = first; i < first + here; ++i) {
+      double* row = a + i * n;
+      for (std::size_t j = first; j < i; ++j) row[j] = (row[j] - dot(row, a + j * n, j)) / a[j * n + j];
+      const double pivot = row[i] - dot(row, row, i);
+      if (!(pivot > 0)) return false;
+      row[i] = std::sqrt(pivot);
+    }
   }
   return true;
 }
