@@ -76,6 +76,12 @@ using Rows = std::vector<Row>;
 /// Update and choice of one trial of a GLM with num_weights weights, beside a full eigendecomposition of the same covariance.
 Rows glm_rows(std::size_t num_weights, std::size_t num_run_in, std::size_t num_trials);
 
+/// A filter with lags, scored jointly, by the current bin and at random.
+Rows lags_rows();
+
+/// Coverage where counts are lost, told and skipped.
+Rows censoring_rows();
+
 /// A whole run of 5,000 trials with 25 x 33 weights.
 Rows loop_rows();
 

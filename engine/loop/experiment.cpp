@@ -208,6 +208,16 @@ void build_linear(Experiment& e, Executor& executor) {
     e.model = std::make_unique<models::Population>(model, belief, *population, frame_dim, sequence, executor);
   } else {
     e.model = std::make_unique<models::Glm>(model, belief, frame_dim, sequence, e.shape);
+    if (!e.spec.subject.link.empty()) {
+      models::GlmSpec other = model;
+      other.link = e.spec.subject.link;
+      try {
+        e.subject_model = std::make_unique<models::Glm>(other, belief, frame_dim, sequence, e.shape);
+      } catch (SpecError& error) {
+        error.fault.path = "subject.link";
+        throw SpecError(error.fault);
+      }
+    }
   }
   e.refine_every = belief.refine_every;
   e.refine_lag = belief.refine_lag;
@@ -260,7 +270,7 @@ const models::GridModel* Experiment::grid() const { return dynamic_cast<const mo
 
 std::unique_ptr<Subject> Experiment::make_subject() const {
   if (recording) return make_recorded(recording, spec.subject.trial_ms);
-  return make_simulated(spec.subject, *model, truth, spec.stimulus.duration_ms, seed);
+  return make_simulated(spec.subject, subject_model ? *subject_model : *model, truth, spec.stimulus.duration_ms, seed);
 }
 
 Assignment Experiment::assign(std::int64_t trial) const {
@@ -341,6 +351,8 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
   build_stimuli(*e, folder);
   build_validation(*e);
   build_model(*e, executor);
+  if (!spec.subject.link.empty() && !e->glm())
+    throw SpecError({"subject.link", "absent for this model", "\"" + spec.subject.link + "\"", "It has no link of its own."});
   if (!e->spec.stop.parameter.empty()) e->stop_parameter = parameter_named(*e->model, e->spec.stop.parameter);
   if (!e->recording) {
     e->truth = initial_truth(spec.subject, *e->model, e->shape, seed);

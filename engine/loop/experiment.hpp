@@ -47,6 +47,7 @@ struct Experiment {
   design::StimulusSet stimuli;
   std::vector<std::uint64_t> pool_hash;  // content of each member of the pool
   std::unique_ptr<models::Model> model;
+  std::unique_ptr<models::Model> subject_model;  // behind a simulated subject; null: `model`
   std::vector<Arm> arms;                         // at least one
   design::StimulusSet validation;                // a pool; empty: none
   std::vector<std::int64_t> validation_members;  // of the pool of stimuli; empty: drawn from a ball

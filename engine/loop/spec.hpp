@@ -48,6 +48,7 @@ struct SubjectSpec {
   double gain = 1;
   GaborSpec gabor;
   double bias = 0;
+  std::string link;
   std::vector<double> history;
   double trial_ms = 1000;
   double drift_per_s = 0;
@@ -72,6 +73,7 @@ struct SubjectSpec {
     field("gain", &SubjectSpec::gain, "", positive(), "length of the weights, for truth gabor");
     field("gabor", &SubjectSpec::gabor, "", any(), "shape of the weights, for truth gabor");
     field("bias", &SubjectSpec::bias, "", any(), "bias, for truth gabor with a model that has one");
+    field("link", &SubjectSpec::link, "", any(), "link of a simulated glm, where it is not the model's: a model that is wrong");
     field("history", &SubjectSpec::history, "", any(), "weights of earlier responses, own first, for truth gabor; absent: 0");
     field("trial_ms", &SubjectSpec::trial_ms, "ms", positive(), "time from one stimulus to the next");
     field("drift_per_s", &SubjectSpec::drift_per_s, "1/s", non_negative(),

@@ -1,0 +1,200 @@
+// Arms, validation, stop rules, late responses and living subjects.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "io/memory_record.hpp"
+#include "io/record_reader.hpp"
+#include "io/run_record.hpp"
+#include "io/temporary_folder.hpp"
+#include "io/toml.hpp"
+#include "loop/run.hpp"
+#include "models/glm.hpp"
+
+namespace hartline::loop {
+namespace {
+
+constexpr const char* base =
+    "format = 1\nseed = 3\nnum_trials = 120\n[stimulus]\nkind = \"random_pool\"\nshape = [6]\nnum = 40\n[model]\nkind = \"glm\"\n"
+    "[belief]\nprior_sd = 0.6\n";
+constexpr const char* two_arms = "[[arms]]\nname = \"adaptive\"\nshare = 3.0\n[[arms]]\nname = \"random\"\ndesign = { kind = \"random\" }\n";
+
+std::unique_ptr<Experiment> experiment(const std::string& text, Executor& executor) {
+  return build(read_spec(io::parse_toml(text, "test.toml"), "test.toml"), "", 3, executor);
+}
+
+struct Ran {
+  std::vector<Trial> trials;
+  std::vector<Event> events;
+  std::uint64_t digest = 0;
+  std::vector<std::int64_t> in_arm;
+  std::vector<double> mean;
+};
+
+Ran run(const std::string& text) {
+  const auto executor = make_serial_executor();
+  const auto e = experiment(text, *executor);
+  io::MemoryRecord record;
+  const SteadyClock clock;
+  loop::Run r(*e, record, clock);
+  r.go();
+  Ran out{record.trials(), record.events(), r.learner().digest(), {}, r.learner().mean().values};
+  for (std::size_t a = 0; a < e->arms.size(); ++a) out.in_arm.push_back(r.learner().num_trials(a));
+  return out;
+}
+
+std::int64_t count(const std::vector<Event>& events, std::string_view kind) {
+  return std::count_if(events.begin(), events.end(), [&](const Event& e) { return e.kind == kind; });
+}
+
+TEST(Arms, ShareTheTrialsAsStatedAndKeepBeliefsApart) {
+  const Ran r = run(std::string(base) + two_arms);
+  EXPECT_LE(std::abs(r.in_arm[0] - 90), 3);
+  EXPECT_LE(std::abs(r.in_arm[1] - 30), 3);
+  for (const Trial& trial : r.trials) EXPECT_EQ(std::isnan(trial.utility), trial.arm == 1);
+  // the adaptive arm's belief is that of its own trials alone
+  const auto executor = make_serial_executor();
+  const auto e = experiment(std::string(base) + two_arms, *executor);
+  const auto belief = e->model->prior();
+  for (const Trial& trial : r.trials)
+    if (trial.arm == 0) e->model->update(*belief, e->values(trial.delivered.stimulus, trial.index), trial.response, 0);
+  EXPECT_EQ(dynamic_cast<models::GaussianBelief&>(*belief).mean, r.mean);
+}
+
+TEST(Validation, RepeatsItsSetAtItsShareAndTeachesNothing) {
+  const Ran r = run(std::string(base) + "[validation]\nshare = 0.25\nmembers = [4, 9]\n");
+  std::int64_t num = 0, first = 0;
+  for (const Trial& trial : r.trials) {
+    if (trial.role != Role::validate) continue;
+    const auto member = std::get<PoolItem>(trial.requested.stimulus.what).index;
+    EXPECT_TRUE(member == 4 || member == 9);
+    first += member == 4;
+    ++num;
+  }
+  EXPECT_LE(std::abs(num - 30), 3);
+  EXPECT_LE(std::abs(first - 15), 3);
+  EXPECT_EQ(r.in_arm[0], 120 - num);
+}
+
+TEST(Stop, EndsTheRunWhenTheIntervalIsNarrowOrTheTimeIsOver) {
+  const Ran narrow = run(std::string(base) + "[stop]\nparameter = \"2\"\ncredible_width = 1.2\n");
+  EXPECT_LT(narrow.trials.size(), 120u);
+  EXPECT_EQ(count(narrow.events, "stop"), 1);
+  const Ran minutes = run(std::string(base) + "[stop]\nminutes = 1.0\n");
+  EXPECT_EQ(minutes.trials.size(), 61u);  // one a second; the sixty-first comes a minute after the first
+  const auto executor = make_serial_executor();
+  EXPECT_THROW(experiment(std::string(base) + "[stop]\nparameter = \"width\"\ncredible_width = 1.0\n", *executor), SpecError);
+}
+
+TEST(Learner, LateAndDisorderedResponsesGiveTheSameBelief) {
+  const Ran r = run(std::string(base) + "[subject]\ndelay_trials = 3\nswapped_share = 0.3\ndoubled_share = 0.3\n");
+  ASSERT_EQ(r.trials.size(), 120u);
+  EXPECT_GT(count(r.events, "doubled"), 10);
+  EXPECT_EQ(count(r.events, "lost"), 0);
+  // the same trials in order, each answered at once
+  const auto executor = make_serial_executor();
+  const auto e = experiment(base, *executor);
+  Learner learner(*e);
+  for (Trial trial : r.trials) learner.learn(trial);
+  EXPECT_EQ(learner.digest(), r.digest);
+  // a choice knows what is pending: no stimulus three times running at the start, when all are pending and all are new
+  EXPECT_NE(r.trials[0].requested.stimulus.what, r.trials[1].requested.stimulus.what);
+  for (const Trial& trial : r.trials) EXPECT_LE(trial.num_learned, trial.index - std::min<std::int64_t>(trial.index, 3));
+}
+
+TEST(Learner, AResponseThatNeverComesCountsAsMissing) {
+  const Ran r = run(std::string(base) + "[subject]\ndelay_trials = 30\npatience_trials = 5\n");
+  EXPECT_GT(count(r.events, "lost"), 80);
+  EXPECT_GT(count(r.events, "late"), 0);
+  EXPECT_EQ(r.trials[0].response.marks[0], Mark::missing);
+}
+
+TEST(Batch, DecidesTogether) {
+  const Ran r = run(std::string(base) + "[design]\nbatch = 4\n");
+  for (const Trial& trial : r.trials) EXPECT_EQ(trial.num_learned, trial.index / 4 * 4);
+}
+
+/// Every kind of control goes through the record and back: replay repeats it, resume continues it.
+TEST(Controls, AreRepeatedByReplayAndContinuedByResume) {
+  const std::string text = std::string(base) + two_arms +
+                           "[validation]\nshare = 0.2\n[design]\nexplore = 0.1\nbatch = 2\n[subject]\ndelay_trials = 2\n"
+                           "swapped_share = 0.2\nmissing_share = 0.1\nblanked_share = 0.1\n";
+  const Ran whole = run(text);
+  const auto executor = make_serial_executor();
+  const auto e = experiment(text, *executor);
+  for (const std::int64_t stop_at : {0, 1, 17, 60}) {
+    const io::TemporaryFolder folder;
+    const std::string path = folder / "run.hartline";
+    io::RecordInfo info;
+    info.configuration = to_toml(resolved(e->spec));
+    info.durability = "window:50";
+    info.seed = e->seed;
+    const SteadyClock clock;
+    {
+      const auto record = io::RunRecord::create(path, info);
+      loop::Run r(*e, *record, clock);
+      while (r.learner().num_trials() < stop_at) r.step();
+      record->flush();
+    }
+    {
+      const io::RecordReader reader(path);
+      const auto record = io::RunRecord::append(path);
+      loop::Run r(*e, *record, clock);
+      r.restore(reader);
+      r.go();
+      r.finish();
+      EXPECT_EQ(r.learner().digest(), whole.digest) << stop_at;
+    }
+    const io::RecordReader reader(path);
+    const ReplayResult result = replay(*e, reader);
+    EXPECT_EQ(result.first_difference, -1) << result.difference;
+    EXPECT_EQ(result.num_trials, 120);
+  }
+}
+
+TEST(LivingSubject, IsNotAskedTwiceAndItsWeightsDriftOverTheGap) {
+  const std::string text = std::string(base) + "drift_per_s = 0.0001\n[subject]\nliving = true\ntrial_ms = 1000.0\n";
+  const auto executor = make_serial_executor();
+  const auto e = experiment(text, *executor);
+  const io::TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  io::RecordInfo info;
+  info.configuration = to_toml(resolved(e->spec));
+  info.durability = "window:50";
+  info.seed = e->seed;
+  const SteadyClock clock;
+  double before = 0;
+  {
+    const auto record = io::RunRecord::create(path, info);
+    loop::Run r(*e, *record, clock);
+    for (int t = 0; t < 10; ++t) r.step();
+    before = dynamic_cast<const models::GaussianBelief&>(r.learner().belief()).covariance[0];
+    // in flight when the power failed
+    Trial open = r.last_trial();
+    open.index = 10;
+    open.num_learned = 10;
+    open.token += 1;
+    open.requested.time_ns = 10'000'000'000;
+    record->decide(open);
+    record->flush();
+  }
+  const io::RecordReader reader(path);
+  const auto record = io::RunRecord::append(path);
+  loop::Run r(*e, *record, clock);
+  constexpr std::int64_t hour_ns = 3600'000'000'000;
+  r.restore(reader, wall_time_ns() + hour_ns);
+  EXPECT_EQ(r.learner().num_trials(), 11);
+  const double after = dynamic_cast<const models::GaussianBelief&>(r.learner().belief()).covariance[0];
+  EXPECT_NEAR(after - before, 0.0001 * 3601, 0.01);
+  record->flush();
+  const auto events = reader.events();
+  EXPECT_EQ(count(events, "aborted"), 1);
+  r.step();
+  EXPECT_EQ(r.learner().num_trials(), 12);
+  EXPECT_GT(r.last_trial().delivered.time_ns, hour_ns);
+}
+
+}  // namespace
+}  // namespace hartline::loop
