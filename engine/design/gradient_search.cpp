@@ -15,8 +15,8 @@ namespace {
 using models::GaussianView;
 using numerics::dot;
 
-constexpr std::size_t num_random = 32, num_random_kept = 3, max_starts = num_random_kept + 6;
-constexpr std::size_t num_polished = 3;
+constexpr std::size_t num_random = 96, num_random_kept = 8, max_starts = num_random_kept + 6;
+constexpr std::size_t num_polished = 4;
 constexpr int screening_steps = 15, polishing_steps = 400, num_power_steps = 8;
 constexpr int screening_rounds = 2, polishing_rounds = 12, steps_a_round = 60;
 constexpr std::size_t memory = 6;        // values that a step need not fall below all of

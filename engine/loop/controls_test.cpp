@@ -18,8 +18,9 @@ namespace {
 
 constexpr const char* base =
     "format = 1\nseed = 3\nnum_trials = 120\n[stimulus]\nkind = \"random_pool\"\nshape = [6]\nnum = 40\n[model]\nkind = \"glm\"\n"
-    "[belief]\nprior_sd = 0.6\n";
-constexpr const char* two_arms = "[[arms]]\nname = \"adaptive\"\nshare = 3.0\n[[arms]]\nname = \"random\"\ndesign = { kind = \"random\" }\n";
+    "[belief]\nprior_sd = 0.6\nrefine_at_end = false\n";
+constexpr const char* two_arms =
+    "[[arms]]\nname = \"adaptive\"\nshare = 3.0\n[[arms]]\nname = \"random\"\ndesign = { kind = \"random\" }\n";
 
 std::unique_ptr<Experiment> experiment(const std::string& text, Executor& executor) {
   return build(read_spec(io::parse_toml(text, "test.toml"), "test.toml"), "", 3, executor);

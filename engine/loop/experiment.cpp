@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.hpp"
 #include "io/npy.hpp"
 #include "loop/learner.hpp"
+#include "models/candidates.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
@@ -21,8 +23,8 @@ std::string in_folder(const std::string& folder, const std::string& path) {
 }
 
 std::string kind_of(const Table& model) {
-  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process"};
-  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process";
+  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates"};
+  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates";
   const Value* kind = model.find("kind");
   if (!kind) throw SpecError({"model.kind", wanted, "nothing", ""});
   for (std::string_view known : kinds)
@@ -248,14 +250,81 @@ void build_on_grid(Experiment& e, const std::string& kind, Executor& executor) {
   e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
 }
 
-void build_model(Experiment& e, Executor& executor) {
-  const std::string kind = kind_of(e.spec.model);
+/// One of competing models: `[[model.candidate]]`.
+struct CandidateSpec {
+  std::string name;
+  Table model, belief;
+
+  template <class Field>
+  static void describe(Field&& field) {
+    field("name", &CandidateSpec::name, "", required(), "name of the model");
+    field("model", &CandidateSpec::model, "", required(), "its model table");
+    field("belief", &CandidateSpec::belief, "", any(), "its belief table");
+  }
+};
+
+struct CandidatesSpec {
+  std::string kind = "candidates";
+  std::vector<CandidateSpec> candidate;
+
+  template <class Field>
+  static void describe(Field&& field) {
+    field("kind", &CandidatesSpec::kind, "", one_of({"candidates"}), "several models, of which one is right");
+    field("candidate", &CandidatesSpec::candidate, "", required(), "the models");
+  }
+};
+
+void build_one(Experiment& e, const std::string& kind, Executor& executor) {
   if (kind == "glm")
     build_linear(e, executor);
   else if (kind == "gaussian_process")
     build_process(e);
   else
     build_on_grid(e, kind, executor);
+}
+
+void build_candidates(Experiment& e, Executor& executor) {
+  auto spec = read_resolved<CandidatesSpec>(e.spec.model, "model");
+  if (!e.spec.belief.items.empty())
+    throw SpecError({"belief", "absent for competing models", "a table", "Each candidate has a belief of its own."});
+  std::vector<std::unique_ptr<models::Model>> models;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < spec.candidate.size(); ++i) {
+    CandidateSpec& candidate = spec.candidate[i];
+    const std::string kind = kind_of(candidate.model);
+    if (kind == "candidates")
+      throw SpecError({fmt::format("model.candidate[{}].model.kind", i), "a single model", "\"candidates\"", ""});
+    // each is built as if it were the experiment's
+    e.spec.model = candidate.model;
+    e.spec.belief = candidate.belief;
+    try {
+      build_one(e, kind, executor);
+    } catch (SpecError& error) {
+      error.fault.path = fmt::format("model.candidate[{}].{}", i, error.fault.path);
+      throw SpecError(error.fault);
+    }
+    candidate.model = e.spec.model;
+    candidate.belief = e.spec.belief;
+    models.push_back(std::move(e.model));
+    names.push_back(candidate.name);
+    if (candidate.name == e.spec.subject.candidate) e.subject_candidate = i;
+  }
+  if (!e.recording && std::find(names.begin(), names.end(), e.spec.subject.candidate) == names.end())
+    throw SpecError({"subject.candidate", fmt::format("one of {}", fmt::join(names, ", ")), "\"" + e.spec.subject.candidate + "\"",
+                     "It says which of the models answers."});
+  e.spec.model = *to_value(spec).table();
+  e.spec.belief = {};
+  e.model = std::make_unique<models::Candidates>(std::move(models), std::move(names));
+  e.refine_every = 0;
+  e.refine_at_end = false;
+}
+
+void build_model(Experiment& e, Executor& executor) {
+  const std::string kind = kind_of(e.spec.model);
+  if (kind == "candidates")
+    build_candidates(e, executor);
+  else
+    build_one(e, kind, executor);
   if (e.recording && e.recording->kind != e.model->response_kind)
     throw SpecError({"model.response", "of the kind that was recorded", "another kind", "See response.kind in trials.toml."});
   build_arms(e, executor);
@@ -266,11 +335,15 @@ void build_model(Experiment& e, Executor& executor) {
 const models::Glm* Experiment::glm() const { return dynamic_cast<const models::Glm*>(model.get()); }
 const models::Population* Experiment::population() const { return dynamic_cast<const models::Population*>(model.get()); }
 const models::GaussianProcess* Experiment::process() const { return dynamic_cast<const models::GaussianProcess*>(model.get()); }
+const models::Candidates* Experiment::candidates() const { return dynamic_cast<const models::Candidates*>(model.get()); }
+const models::Model& Experiment::answering() const {
+  return subject_model ? *subject_model : candidates() ? candidates()->model(subject_candidate) : *model;
+}
 const models::GridModel* Experiment::grid() const { return dynamic_cast<const models::GridModel*>(model.get()); }
 
 std::unique_ptr<Subject> Experiment::make_subject() const {
   if (recording) return make_recorded(recording, spec.subject.trial_ms);
-  return make_simulated(spec.subject, subject_model ? *subject_model : *model, truth, spec.stimulus.duration_ms, seed);
+  return make_simulated(spec.subject, answering(), truth, spec.stimulus.duration_ms, seed);
 }
 
 Assignment Experiment::assign(std::int64_t trial) const {
@@ -355,7 +428,7 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
     throw SpecError({"subject.link", "absent for this model", "\"" + spec.subject.link + "\"", "It has no link of its own."});
   if (!e->spec.stop.parameter.empty()) e->stop_parameter = parameter_named(*e->model, e->spec.stop.parameter);
   if (!e->recording) {
-    e->truth = initial_truth(spec.subject, *e->model, e->shape, seed);
+    e->truth = initial_truth(spec.subject, e->answering(), e->shape, seed);
     e->make_subject();  // refuses what does not fit
   }
   return e;

@@ -13,6 +13,7 @@
 #include "models/model.hpp"
 
 namespace hartline::models {
+class Candidates;
 class GaussianProcess;
 class Glm;
 class GridModel;
@@ -47,7 +48,8 @@ struct Experiment {
   design::StimulusSet stimuli;
   std::vector<std::uint64_t> pool_hash;  // content of each member of the pool
   std::unique_ptr<models::Model> model;
-  std::unique_ptr<models::Model> subject_model;  // behind a simulated subject; null: `model`
+  std::unique_ptr<models::Model> subject_model;  // behind a simulated subject whose link is another; else null
+  std::size_t subject_candidate = 0;             // of competing models the one that answers
   std::vector<Arm> arms;                         // at least one
   design::StimulusSet validation;                // a pool; empty: none
   std::vector<std::int64_t> validation_members;  // of the pool of stimuli; empty: drawn from a ball
@@ -62,6 +64,9 @@ struct Experiment {
   const models::GridModel* grid() const;           // or null
   const models::Population* population() const;    // or null
   const models::GaussianProcess* process() const;  // or null
+  const models::Candidates* candidates() const;    // or null
+  /// The model that a simulated subject follows.
+  const models::Model& answering() const;
   std::unique_ptr<Subject> make_subject() const;
 
   /// Which arm a trial serves, or which of the validation set it shows. Trial by trial in irregular order; after t trials no share

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "models/candidates.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
@@ -113,6 +114,7 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
   HeldOut out;
   models::History& trials = out.trials;
   const std::size_t dim = e.stimuli.dim, num_values = e.model->num_cells * e.model->num_bins;
+  if (e.candidates()) return out;
   if (e.recording) {
     const Recording& recording = *e.recording;
     const auto row = static_cast<std::int64_t>(dim), bins = static_cast<std::int64_t>(num_values);
@@ -126,7 +128,7 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
       std::fill_n(trials.marks.begin() + static_cast<std::ptrdiff_t>(t * num_values), recording.num_blank_bins, Mark::blanked);
   } else {
     std::vector<double> x(dim), response(num_values);
-    models::Context context = e.model->start();
+    models::Context context = e.answering().start();
     for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(num); ++i) {
       Stream stream(e.seed, Purpose::held_out, i);
       if (e.stimuli.pool.empty()) {
@@ -136,7 +138,7 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
         x.assign(e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>(member * dim),
                  e.stimuli.pool.begin() + static_cast<std::ptrdiff_t>((member + 1) * dim));
       }
-      e.model->sample(e.truth, x, context, stream, response);
+      e.answering().sample(e.truth, x, context, stream, response);
       trials.stimuli.insert(trials.stimuli.end(), x.begin(), x.end());
       trials.values.insert(trials.values.end(), response.begin(), response.end());
       ++trials.num_trials;
@@ -150,6 +152,7 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
 
 std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
   std::vector<Metric> out;
+  if (e.candidates()) return {Metric::entropy};  // they have no parameters in common
   if (!e.truth.empty()) out.push_back(Metric::relative_error);
   out.push_back(e.glm() || e.population() ? Metric::half_logdet : e.process() ? Metric::posterior_sd : Metric::entropy);
   if (e.population()) return out;
@@ -162,6 +165,7 @@ std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
 
 double uncertainty(const Experiment& e, const models::Belief& belief) {
   if (e.grid()) return models::entropy(dynamic_cast<const models::GridBelief&>(belief));
+  if (e.candidates()) return models::entropy(dynamic_cast<const models::CandidatesBelief&>(belief));
   const models::Capability capability = e.model->capability(belief);
   if (const auto* view = std::get_if<models::GaussianView>(&capability)) return models::half_logdet(*view);
   double total = 0;

@@ -32,7 +32,7 @@ class MismatchTest {
                                                                          "serial",
                                                                          "low tail",
                                                                          "high tail"};
-  static constexpr double tolerance = 0.05;
+  static constexpr double tolerance = 0.02;
 
   /// `u`: of one response; `predicted`: its expected value.
   void add(double u, double predicted);

@@ -49,6 +49,7 @@ struct SubjectSpec {
   GaborSpec gabor;
   double bias = 0;
   std::string link;
+  std::string candidate;
   std::vector<double> history;
   double trial_ms = 1000;
   double drift_per_s = 0;
@@ -74,6 +75,7 @@ struct SubjectSpec {
     field("gabor", &SubjectSpec::gabor, "", any(), "shape of the weights, for truth gabor");
     field("bias", &SubjectSpec::bias, "", any(), "bias, for truth gabor with a model that has one");
     field("link", &SubjectSpec::link, "", any(), "link of a simulated glm, where it is not the model's: a model that is wrong");
+    field("candidate", &SubjectSpec::candidate, "", any(), "name of the competing model that answers");
     field("history", &SubjectSpec::history, "", any(), "weights of earlier responses, own first, for truth gabor; absent: 0");
     field("trial_ms", &SubjectSpec::trial_ms, "ms", positive(), "time from one stimulus to the next");
     field("drift_per_s", &SubjectSpec::drift_per_s, "1/s", non_negative(),

@@ -85,9 +85,10 @@ Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t fram
       coupling_(spec.coupling),
       bias_(spec.bias) {
   if (belief_.censored == "skip")
-    throw SpecError({"belief.censored", "tail", "\"skip\"",
-                     "What is lost is lost where rates are high: a belief that skips it comes out too low. \"forced_skip\" does it all "
-                     "the same."});
+    throw SpecError(
+        {"belief.censored", "tail", "\"skip\"",
+         "What is lost is lost where rates are high: a belief that skips it comes out too low. \"forced_skip\" does it all "
+         "the same."});
   if (coupling_ && num_history_ == 0)
     throw SpecError({"model.num_history", ">= 1 bins for coupling", "0 bins", "Coupling looks as far back as the history."});
   if (coupling_ && sequence_.num_cells < 2)
@@ -130,7 +131,9 @@ void Glm::set_prior(GaussianBelief& belief) const {
   std::fill(belief.covariance.begin(), belief.covariance.end(), 0.0);
   belief.half_logdet = 0;
   for (std::size_t i = 0; i < dim; ++i) {
-    const double sd = bias_ && i + 1 == dim ? belief_.bias_sd : i < num_weights ? belief_.prior_sd : belief_.history_sd;
+    const double sd = bias_ && i + 1 == dim ? belief_.bias_sd
+                      : i < num_weights     ? belief_.prior_sd
+                                            : belief_.history_sd.value_or(belief_.prior_sd);
     belief.covariance[i * dim + i] = sd * sd;
     belief.half_logdet += std::log(sd);
   }
@@ -422,7 +425,8 @@ void leave_out_censored(Rows& rows) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < rows.num; ++i) {
     if (rows.data[i].censored) continue;
-    std::copy_n(rows.s.begin() + static_cast<std::ptrdiff_t>(i * dim), dim, rows.s.begin() + static_cast<std::ptrdiff_t>(kept * dim));
+    std::copy_n(rows.s.begin() + static_cast<std::ptrdiff_t>(i * dim), dim,
+                rows.s.begin() + static_cast<std::ptrdiff_t>(kept * dim));
     rows.data[kept++] = rows.data[i];
   }
   rows.num = kept;

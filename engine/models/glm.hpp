@@ -48,7 +48,7 @@ struct GlmSpec {
 struct GaussianBeliefSpec {
   double prior_sd = 1;
   std::optional<PriorSpec> prior = {};
-  double history_sd = 1;
+  std::optional<double> history_sd = {};
   double bias_mean = 0;
   double bias_sd = 1;
   double drift_per_s = 0;
@@ -62,7 +62,8 @@ struct GaussianBeliefSpec {
   static void describe(Field&& field) {
     field("prior_sd", &GaussianBeliefSpec::prior_sd, "", positive(), "prior standard deviation of each weight");
     field("prior", &GaussianBeliefSpec::prior, "", any(), "covariance of the weights over space and lags; absent: prior_sd² I");
-    field("history_sd", &GaussianBeliefSpec::history_sd, "", positive(), "prior standard deviation of each weight of a response");
+    field("history_sd", &GaussianBeliefSpec::history_sd, "", positive(),
+          "prior standard deviation of each weight of a response; absent: prior_sd");
     field("bias_mean", &GaussianBeliefSpec::bias_mean, "", any(), "prior mean of the bias");
     field("bias_sd", &GaussianBeliefSpec::bias_sd, "", positive(), "prior standard deviation of the bias");
     field("drift_per_s", &GaussianBeliefSpec::drift_per_s, "1/s", non_negative(),

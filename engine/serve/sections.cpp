@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "loop/metrics.hpp"
+#include "models/candidates.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
@@ -49,6 +50,14 @@ Sections::Sections(const loop::Experiment& experiment)
     : e_(experiment), marginals_(experiment.grid() ? experiment.model->num_parameters : 0) {
   strip_every_ = std::max<std::int64_t>(1, e_.spec.num_trials / static_cast<std::int64_t>(max_strip));
   truth_ = e_.truth;
+  if (e_.candidates()) {
+    // the truth is which model answers
+    if (!e_.truth.empty()) {
+      truth_.assign(e_.candidates()->num_models(), 0.0);
+      truth_[e_.subject_candidate] = 1;
+    }
+    return;
+  }
   if (e_.truth.empty()) return;
   if (const auto* grid = e_.grid()) {
     double outcome[64];
@@ -61,7 +70,13 @@ Sections::Sections(const loop::Experiment& experiment)
   }
 }
 
+std::size_t Sections::most_probable(const loop::Learner& end) const {
+  const std::vector<double> p = end.mean().values;
+  return static_cast<std::size_t>(std::max_element(p.begin(), p.end()) - p.begin());
+}
+
 bool Sections::is_image() const {
+  if (e_.candidates()) return false;
   return (e_.shape.size() == 2 && e_.shape[0] > 1) || (e_.glm() && e_.glm()->num_lags() > 1 && e_.shape.size() <= 2);
 }
 
@@ -85,7 +100,7 @@ void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
   // with drift each value takes a factorisation of the covariance
   const bool dear = e_.glm() && e_.glm()->has_drift() && e_.model->num_parameters > 200;
   uncertainty_.emplace_back(dear ? std::nan("") : loop::uncertainty(e_, after.belief()));
-  if (!e_.truth.empty() && e_.spec.subject.drift_per_s == 0) {
+  if (!e_.truth.empty() && !e_.candidates() && e_.spec.subject.drift_per_s == 0) {
     last_error_ = loop::measure(e_, after, e_.truth, {}, {Metric::relative_error})[0];
     error_.emplace_back(last_error_);
   }
@@ -196,8 +211,8 @@ void Sections::add_snapshot(loop::Learner& learner) {
 }
 
 void Sections::end(loop::Learner& learner, const std::vector<double>& truth) {
-  if (!truth.empty()) truth_ = truth;
-  if (!truth_.empty()) last_error_ = loop::measure(e_, learner, truth_, {}, {Metric::relative_error})[0];
+  if (!truth.empty() && !e_.candidates()) truth_ = truth;
+  if (!truth_.empty() && !e_.candidates()) last_error_ = loop::measure(e_, learner, truth_, {}, {Metric::relative_error})[0];
   if (e_.population()) return;
   snapshots_.pop_back();
   if (!utility_snapshots_.empty() && learner.num_trials() < e_.spec.num_trials) utility_snapshots_.pop_back();
@@ -206,7 +221,8 @@ void Sections::end(loop::Learner& learner, const std::vector<double>& truth) {
 }
 
 std::string Sections::sentence(const loop::Learner& end, const std::string& note) const {
-  std::string what = is_process_map()                        ? "tuning map"
+  std::string what = e_.candidates()                         ? "right model"
+                     : is_process_map()                      ? "tuning map"
                      : e_.process()                          ? "tuning curve"
                      : !e_.grid()                            ? "receptive field"
                      : e_.grid()->family().num_choices() > 0 ? "psychometric function"
@@ -219,7 +235,9 @@ std::string Sections::sentence(const loop::Learner& end, const std::string& note
   }
   std::string text = fmt::format("The {} of {}, measured in {} trials with {} stimuli", what, who, end.num_trials(),
                                  e_.spec.design.kind == "infomax" ? "adaptively chosen" : e_.spec.design.kind);
-  if (!truth_.empty())
+  if (e_.candidates())
+    text += fmt::format("; the most probable model is {}", e_.model->parameter_names[most_probable(end)]);
+  else if (!truth_.empty())
     text += fmt::format("; the estimate has a relative error of {:.2g}", last_error_);
   else
     text += fmt::format("; the truth is not known");
@@ -290,6 +308,10 @@ Table Sections::frame_of_estimate() const {
     } else {
       List names;
       for (std::size_t i = 0; i < e_.model->num_parameters; ++i) {
+        if (e_.candidates()) {
+          names.emplace_back(e_.model->parameter_names[i]);
+          continue;
+        }
         const bool bias = e_.glm() && e_.glm()->has_bias() && i + 1 == e_.model->num_parameters;
         names.emplace_back(i < num_weights() ? fmt::format("k{}", i + 1)
                            : bias            ? "bias"
@@ -367,7 +389,7 @@ Value Sections::trials() const {
   Table out;
   out.set("utility", utility_);
   out.set("response", response_);
-  out.set(e_.grid() ? "entropy" : "half_logdet", uncertainty_);
+  out.set(e_.grid() || e_.candidates() ? "entropy" : "half_logdet", uncertainty_);
   if (!error_.empty()) out.set("relative_error", error_);
   return out;
 }

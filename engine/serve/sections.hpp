@@ -42,7 +42,8 @@ class Sections {
   Table frame_of_estimate() const;  // all but its snapshots
   bool is_image() const;
   bool is_process_map() const;
-  std::size_t num_weights() const;  // of a linear model that a picture shows: without history and bias
+  std::size_t most_probable(const loop::Learner& end) const;  // of competing models
+  std::size_t num_weights() const;                            // of a linear model that a picture shows: without history and bias
 
   const loop::Experiment& e_;
   std::vector<double> truth_;  // the parameters that the estimate is drawn beside; empty: not known

@@ -105,7 +105,7 @@ void Studies::add_trial(const Trial& trial, const loop::Learner& after) {
   if (arms_.size() > 1) {
     arms_[a].trials.emplace_back(trial.index + 1);
     arms_[a].uncertainty.emplace_back(loop::uncertainty(e_, after.belief(a)));
-    if (!e_.truth.empty() && e_.spec.subject.drift_per_s == 0)
+    if (!e_.truth.empty() && !e_.candidates() && e_.spec.subject.drift_per_s == 0)
       arms_[a].error.emplace_back(loop::measure(e_, after, e_.truth, {}, {loop::Metric::relative_error}, a)[0]);
   }
   if (a == 0) {
