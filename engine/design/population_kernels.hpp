@@ -49,8 +49,8 @@ void take_in(const Pass& pass, const float* x, float* v);
 ///   h = E log(1 + y e^{√v z}),  y = Δ v e^m       h = log(1 + w),  w = y (1 + u s(u(1 - u), v)),  u = 1/(1 + y)
 ///
 /// s is a polynomial of nine terms: e^h - 1 - y is symmetric under y → 1/y but for a factor, so that it depends on u(1 - u).
-/// Above v = ½ the rest of the variance is integrated by the trapezoidal rule, six times slower; above v = 12 or m + log Δ = 20
-/// in double precision.
+/// Above v = ½ (or m + log Δ = 10) the rest of the variance is integrated by quadrature, several times slower; above v = 12 or
+/// m + log Δ = 20 in double precision.
 /// Accuracy of h: relative 1e-4    (population_pool_test.cpp: PopulationKernel.AgreesWithTheDoubleReference)
 void score_exp_counts(const Pass& pass, bool update, const float* x, float* v, double* out);
 
