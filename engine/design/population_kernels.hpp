@@ -40,8 +40,8 @@ struct Pass {
   Aggregate aggregate = Aggregate::sum;
 };
 
-/// Takes the steps into the variances v [num_cells, tile_size] of a tile: v ← v + inflation |x|² - Σ shrink (x·g)².
-/// x [dim + 1, tile_size], the last row |x|².
+/// Takes the steps into the variances (what rounding makes negative is zero) v [num_cells, tile_size] of a tile: v ← v + inflation
+/// |x|² - Σ shrink (x·g)². x [dim + 1, tile_size], the last row |x|².
 void take_in(const Pass& pass, const float* x, float* v);
 
 /// The same, if `update`, and in one go the utility of every stimulus of the tile under exp counts, out [tile_size]:
