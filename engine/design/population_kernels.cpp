@@ -23,25 +23,33 @@ HARTLINE_INLINE Floats load(const float* p) {
   return v;
 }
 HARTLINE_INLINE void store(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
-HARTLINE_INLINE Floats spread(float x) { return Floats{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
+HARTLINE_INLINE Floats spread(float x) {  // filled in memory: GCC 12 makes a braced list sixteen masked moves in a clone
+  float all[width];
+  for (float& one : all) one = x;
+  return load(all);
+}
 HARTLINE_INLINE Floats larger(Floats a, Floats b) { return (a > b) ? a : b; }
 HARTLINE_INLINE Floats smaller(Floats a, Floats b) { return (a < b) ? a : b; }
+HARTLINE_INLINE bool any_above(Floats v, float limit) {
+  const FloatBits mask = v > spread(limit);
+  std::uint64_t parts[8], all = 0;
+  std::memcpy(parts, &mask, sizeof parts);
+  for (const std::uint64_t part : parts) all |= part;
+  return all != 0;
+}
 HARTLINE_INLINE float largest(Floats v) {
   float top = v[0];
   for (int k = 1; k < width; ++k) top = v[k] > top ? v[k] : top;
   return top;
 }
 
-/// e^x for -87 <= x <= 88, relative 1e-6; below as at -87.
+/// e^x for -87 <= x <= 88, relative 1e-5; below as at -87.
 HARTLINE_INLINE Floats exp(Floats x) {
   const Floats shifter = spread(0x1.8p23f);
-  const Floats rounded = larger(x, spread(-87.0f)) * spread(1.44269504f) + shifter;
-  const Floats k = rounded - shifter;
-  const Floats r = (larger(x, spread(-87.0f)) - k * spread(0.693359375f)) + k * spread(2.12194440e-4f);
-  Floats p = spread(1.0f / 120) * r + spread(1.0f / 24);
-  p = p * r + spread(1.0f / 6);
-  p = p * r + spread(0.5f);
-  p = (p * r) * r + r + spread(1.0f);
+  x = larger(x, spread(-87.0f));
+  const Floats rounded = x * spread(1.44269504f) + shifter, k = rounded - shifter;
+  const Floats r = (x - k * spread(0.693359375f)) + k * spread(2.12194440e-4f);
+  const Floats p = ((spread(0.0412776887f) * r + spread(0.167535272f)) * r + spread(0.500051176f)) * (r * r) + (r + spread(1.0f));
   FloatBits bits, scaled;
   std::memcpy(&bits, &rounded, sizeof bits);
   std::memcpy(&scaled, &p, sizeof scaled);
@@ -49,6 +57,17 @@ HARTLINE_INLINE Floats exp(Floats x) {
   Floats y;
   std::memcpy(&y, &scaled, sizeof y);
   return y;
+}
+
+/// 1/x for 1e-37 < x < 1e37, relative 1e-5: two Newton steps from a difference of exponents.
+HARTLINE_INLINE Floats reciprocal(Floats x) {
+  FloatBits bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits = 0x7ef30800 - bits;
+  Floats r;
+  std::memcpy(&r, &bits, sizeof r);
+  r = r * (spread(2.0f) - x * r);
+  return r * (spread(2.0f) - x * r);
 }
 
 /// log(1 + x) for 0 <= x < 1e38, relative 1e-6.
@@ -61,17 +80,20 @@ HARTLINE_INLINE Floats log1p(Floats x) {
   Floats m;
   std::memcpy(&m, &mantissa, sizeof m);
   // what rounding took from 1 + x comes back to first order
-  const Floats f = m - one, lost = (x - (sum - one)) / sum;
-  const Floats s = f / (spread(2.0f) + f), z = s * s;
-  Floats p = spread(2.0f / 9) * z + spread(2.0f / 7);
-  p = p * z + spread(2.0f / 5);
-  p = p * z + spread(2.0f / 3);
-  p = p * z;
-  const Floats kd = __builtin_convertvector(k, Floats);
-  return kd * spread(0.693147181f) + (s * (spread(2.0f) + p) + lost);
+  const Floats f = m - one, lost = (x - (sum - one)) * reciprocal(sum);
+  Floats p = spread(7.0376836292e-2f) * f + spread(-1.1514610310e-1f);
+  p = p * f + spread(1.1676998740e-1f);
+  p = p * f + spread(-1.2420140846e-1f);
+  p = p * f + spread(1.4249322787e-1f);
+  p = p * f + spread(-1.6668057665e-1f);
+  p = p * f + spread(2.0000714765e-1f);
+  p = p * f + spread(-2.4999993993e-1f);
+  p = p * f + spread(3.3333331174e-1f);
+  const Floats kd = __builtin_convertvector(k, Floats), square = f * f;
+  return kd * spread(0.693147181f) + (f + (lost + square * (p * f - spread(0.5f))));
 }
 
-/// e^x - 1 for 0 <= x <= 80, relative 1e-6.
+/// e^x - 1 for 0 <= x <= 80, relative 3e-5.
 HARTLINE_INLINE Floats expm1(Floats x) {
   Floats p = spread(1.0f / 5040) * x + spread(1.0f / 720);
   p = p * x + spread(1.0f / 120);
@@ -82,7 +104,8 @@ HARTLINE_INLINE Floats expm1(Floats x) {
   return (x < spread(0.4f)) ? p : exp(x) - spread(1.0f);
 }
 
-constexpr float fast_variance = 0.5f, middle_variance = 12.0f, largest_offset = 20.0f;
+constexpr float fast_variance = 0.5f, middle_variance = 12.0f;
+constexpr float fast_offset = 10, middle_offset = 20;  // of m: eight factors 1 + w then stay below 1e38
 
 // s(p, v) = Σ c_ij p^i v^j, the minimax fit of h on 0 <= v <= ½ and all y: relative 3.3e-5.
 constexpr float c01 = 0.500490207f, c02 = 0.12252137f, c03 = 0.0248629271f;
@@ -100,15 +123,31 @@ HARTLINE_INLINE Floats information(Floats y, Floats v, Floats& quotient) {
   return y * quotient;
 }
 
-/// h for ½ < v <= 12 (and below): the trapezoidal rule over what is above ½.
+/// h for v <= 12: what is above ½ by Gauss-Hermite with five nodes (v <= 1) or seven (v <= 1.7), else by the trapezoidal rule.
 HARTLINE_INLINE Floats integrate(Floats y, Floats v) {
-  const Floats rest = larger(v - spread(fast_variance), spread(0.0f));
+  const Floats rest = larger(v - spread(fast_variance), spread(0.0f)), inner = smaller(v, spread(fast_variance));
   Floats sd = rest;
   for (int k = 0; k < width; ++k) sd[k] = std::sqrt(rest[k]);
-  const float top = largest(sd), step = std::min(1.0f, 2 / std::max(top, 1e-3f));
+  const float top = largest(sd);
+  constexpr float five[2][3] = {{0, 1.355626180f, 2.856970014f}, {0.533333333f, 0.222075922f, 0.0112574113f}};
+  constexpr float seven[2][4] = {{0, 1.154405395f, 2.366759411f, 3.750439718f},
+                                 {0.457142857f, 0.240123179f, 0.0307571240f, 0.000548268856f}};
+  Floats quotient, total;
+  if (top < 1.1f) {
+    const bool few = top < 0.71f;
+    total = spread(few ? five[1][0] : seven[1][0]) * log1p(information(y, inner, quotient));
+    for (int k = 1; k < (few ? 3 : 4); ++k) {
+      const Floats factor = exp(sd * spread(few ? five[0][k] : seven[0][k]));
+      total += spread(few ? five[1][k] : seven[1][k]) *
+               (log1p(information(y * factor, inner, quotient)) + log1p(information(y / factor, inner, quotient)));
+    }
+    return total;
+  }
+  const float step = std::min(1.0f, 2 / top);
   const int low = -static_cast<int>(std::ceil(4.6f / step)), high = static_cast<int>(std::ceil((4.6f + top) / step));
-  const Floats inner = smaller(v, spread(fast_variance)), factor = exp(sd * spread(step));
-  Floats node = y * exp(sd * spread(step * static_cast<float>(low))), total = spread(0.0f), quotient;
+  const Floats factor = exp(sd * spread(step));
+  Floats node = y * exp(sd * spread(step * static_cast<float>(low)));
+  total = spread(0.0f);
   for (int k = low; k <= high; ++k) {
     const float z = step * static_cast<float>(k);
     const float weight = step * 0.398942280f * std::exp(-0.5f * z * z);
@@ -227,14 +266,15 @@ HARTLINE_INLINE void fold(Sums& sums) {
 
 template <Aggregate aggregate>
 HARTLINE_INLINE void add_cell(const Pass& pass, std::size_t at, const Floats* m, const Floats* v, Sums& sums) {
-  Floats total[rows], bound = spread(0.0f);
+  Floats total[rows], top_v = spread(0.0f), top_m = spread(0.0f);
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) {
     total[r] = aggregate == Aggregate::shared_gain ? v[r] + spread(pass.gain_variance) : v[r];
-    bound = larger(bound, larger(total[r] * spread(1 / fast_variance), m[r] * spread(1 / largest_offset)));
+    top_v = larger(total[r], top_v);
+    top_m = larger(m[r], top_m);
   }
   const float weight = pass.cells[at].weight;
-  if (largest(bound) <= 1) [[likely]] {
+  if (!any_above(larger(top_v * spread(fast_offset / fast_variance), top_m), fast_offset)) [[likely]] {
 #pragma GCC unroll 8
     for (int r = 0; r < rows; ++r) {
       Floats quotient;
@@ -244,12 +284,6 @@ HARTLINE_INLINE void add_cell(const Pass& pass, std::size_t at, const Floats* m,
     return;
   }
   fold(sums);
-  float top = 0, top_m = -1;
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-    top = std::max(top, largest(total[r]));
-    top_m = std::max(top_m, largest(m[r]));
-  }
   alignas(64) float means[tile_size], variances[tile_size], totals[tile_size], hs[tile_size];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) {
@@ -257,7 +291,8 @@ HARTLINE_INLINE void add_cell(const Pass& pass, std::size_t at, const Floats* m,
     store(variances + r * width, v[r]);
     store(totals + r * width, total[r]);
   }
-  (top <= middle_variance && top_m <= largest_offset ? integrate_tile : integrate_in_double)(means, variances, totals, hs);
+  (any_above(top_v, middle_variance) || any_above(top_m, middle_offset) ? integrate_in_double : integrate_tile)(means, variances,
+                                                                                                                totals, hs);
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r) {
     const Floats h = load(hs + r * width), w = expm1(smaller(h, spread(80.0f))), rate = w / larger(v[r], spread(1e-30f));
@@ -324,7 +359,7 @@ HARTLINE_INLINE void score(const Pass& pass, const float* x, float* v, double* o
     const std::size_t ahead = pass.cells[std::min(at + 12, num - 1)].cell;
     for (std::size_t i = 0; i < 2 * tile_size; i += 16) __builtin_prefetch(v + ahead * tile_size + i, 1);
     add_cells<aggregate, update, 2>(pass, at, x, v, sums);
-    if (aggregate != Aggregate::worst && aggregate != Aggregate::weighted && at % 4 == 2) fold(sums);
+    if (aggregate != Aggregate::worst && aggregate != Aggregate::weighted && at % 8 == 6) fold(sums);
   }
   if (at < num) add_cells<aggregate, update, 1>(pass, at, x, v, sums);
   fold(sums);

@@ -40,8 +40,8 @@ struct Pass {
   Aggregate aggregate = Aggregate::sum;
 };
 
-/// Takes the steps into the variances v [num_cells, tile_size] of a tile: v ← v + inflation |x|² - Σ shrink (x·g)².
-/// x [dim + 1, tile_size], the last row |x|².
+/// Takes the steps into the variances (what rounding makes negative is zero) v [num_cells, tile_size] of a tile: v ← v + inflation
+/// |x|² - Σ shrink (x·g)². x [dim + 1, tile_size], the last row |x|².
 void take_in(const Pass& pass, const float* x, float* v);
 
 /// The same, if `update`, and in one go the utility of every stimulus of the tile under exp counts, out [tile_size]:
@@ -49,8 +49,8 @@ void take_in(const Pass& pass, const float* x, float* v);
 ///   h = E log(1 + y e^{√v z}),  y = Δ v e^m       h = log(1 + w),  w = y (1 + u s(u(1 - u), v)),  u = 1/(1 + y)
 ///
 /// s is a polynomial of nine terms: e^h - 1 - y is symmetric under y → 1/y but for a factor, so that it depends on u(1 - u).
-/// Above v = ½ the rest of the variance is integrated by the trapezoidal rule, six times slower; above v = 12 or m + log Δ = 20
-/// in double precision.
+/// Above v = ½ (or m + log Δ = 10) the rest of the variance is integrated by quadrature, several times slower; above v = 12 or
+/// m + log Δ = 20 in double precision.
 /// Accuracy of h: relative 1e-4    (population_pool_test.cpp: PopulationKernel.AgreesWithTheDoubleReference)
 void score_exp_counts(const Pass& pass, bool update, const float* x, float* v, double* out);
 

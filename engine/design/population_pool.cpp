@@ -26,6 +26,11 @@ constexpr std::int64_t tiles_at_once = 64;   // between two looks at the clock
 constexpr double fast_error = 1e-4;          // relative, of a utility from the kernels
 constexpr std::size_t max_candidates = 12;
 
+/// A row of numbers, one a stimulus of a tile, in whole cache lines.
+struct Row {
+  alignas(64) float of[tile_size];
+};
+
 /// Steps of every cell that go together, [num_cells] each.
 struct Round {
   std::vector<float> g, shrink, bias_g;  // g [num_cells, dim]
@@ -36,8 +41,8 @@ class PopulationPlan final : public Plan {
   PopulationPlan(const StimulusSet& set, std::size_t num_cells)
       : available(set),
         num_tiles((set.num() + tile_size - 1) / tile_size),
-        x(num_tiles * (set.dim + 1) * tile_size),
-        v(num_tiles * num_cells * tile_size),
+        x(num_tiles * (set.dim + 1)),
+        v(num_tiles * num_cells),
         applied(num_tiles, 1),
         scored(num_tiles),
         utility(num_tiles * tile_size),
@@ -49,7 +54,7 @@ class PopulationPlan final : public Plan {
         exact(max_candidates * num_cells),
         exact_v(max_candidates * num_cells) {
     for (std::size_t i = 0; i < set.num(); ++i) {
-      float* tile = &x[i / tile_size * (set.dim + 1) * tile_size + i % tile_size];
+      float* tile = x[i / tile_size * (set.dim + 1)].of + i % tile_size;
       for (std::size_t k = 0; k < set.dim; ++k) tile[k * tile_size] = static_cast<float>(set.pool[i * set.dim + k]);
       const double norm = numerics::dot(&set.pool[i * set.dim], &set.pool[i * set.dim], set.dim);
       tile[set.dim * tile_size] = static_cast<float>(norm);
@@ -60,8 +65,8 @@ class PopulationPlan final : public Plan {
 
   Available available;
   std::size_t num_tiles;
-  std::vector<float> x;                // [num_tiles, dim + 1, tile_size]
-  std::vector<float> v;                // [num_tiles, num_cells, tile_size]
+  std::vector<Row> x;                  // [num_tiles, dim + 1]
+  std::vector<Row> v;                  // [num_tiles, num_cells]
   std::vector<std::uint8_t> applied;   // [num_tiles] the queued steps are in v
   std::vector<std::uint8_t> scored;    // [num_tiles] in this choice
   std::vector<double> utility;         // [num_tiles · tile_size]
@@ -139,8 +144,8 @@ class PopulationPoolDesign final : public Design {
   }
 
  private:
-  float* variances(PopulationPlan& plan, std::size_t tile) const { return &plan.v[tile * num_cells_ * tile_size]; }
-  const float* stimuli(const PopulationPlan& plan, std::size_t tile) const { return &plan.x[tile * (set_.dim + 1) * tile_size]; }
+  float* variances(PopulationPlan& plan, std::size_t tile) const { return plan.v[tile * num_cells_].of; }
+  const float* stimuli(const PopulationPlan& plan, std::size_t tile) const { return plan.x[tile * (set_.dim + 1)].of; }
   std::size_t num_in(std::size_t tile) const { return std::min(tile_size, set_.num() - tile * tile_size); }
 
   template <class Body>

@@ -17,19 +17,20 @@ namespace hartline::design {
 ///   worst       min_c U_c(m_c, v_c)
 ///   with a shared gain of variance s²: the information of all cells' responses together,
 ///               Σ_c ½ log(1 + D_c v_c) + ½ log(1 + s² Σ_c D_c/(1 + D_c v_c)) - ½ log(1 + s² Σ_c D_c),
-///               log(1 + D_c v_c) = E log(1 + J(η) v_c), η ~ N(m_c, v_c + s²)
+///               log(1 + D_c v_c) = E log(1 + J(η) v_c), η ~ N(m_c, v_c + s²);
+///               what errors of different cells have in common (K of models/population.hpp) is not seen by it
 ///   (population_pool_test.cpp: PopulationPool.SharedGainUtilityEqualsTheDenseDeterminant)
 ///
 /// The variance v = xᵀCx of every (stimulus, cell) pair is kept in single precision, 4 bytes a pair, and follows the rank-one
 /// changes of the beliefs, v ← v - shrink (x·g)²; the mean x·mean is formed anew, since reading it from memory would take longer.
 /// One pass over the pool a trial does both and adds up the utility. In every trial one tile of 64 stimuli in 2,048 is recomputed
 /// from the covariances in double precision, so that rounding cannot build up    (population_pool_test.cpp:
-/// PopulationPool.FollowedVariancesEqualFreshOnes). Cells that come back, and all after a refit, are projected anew, which takes
-/// seconds for a hundred million pairs.
+/// PopulationPool.FollowedVariancesEqualFreshOnes). Cells that come back, and all after a refit, are projected anew: a
+/// quadratic form for every pair instead of a product.
 ///
 /// laplace_information of exp counts goes through single-precision kernels (population_kernels.hpp); the best dozen of those within
 /// their error of the best are worked out again in double, and the best of these is taken. Other laws and utilities go through
-/// LinearUtility for every pair, some twenty times slower.
+/// LinearUtility for every pair, in double precision and far slower.
 /// Unit of work: a tile of 64 members with all cells. Ties of equal utility go to the member that the seed prefers.
 /// Allocates: nothing after the first calls    (population_allocation_test.cpp:
 /// PopulationPool.DoesNotAllocateAfterTheFirstTrials)
