@@ -180,7 +180,7 @@ double Population::find_gain(PopulationBelief& belief, const Response& response,
       PopulationBelief::Row& row = belief.rows[c];
       row.slope = row.information = row.step = row.curvature = 0;
       if (!has_value(row.mark)) return;
-      const double r = response.values[c * num_bins + bin];
+      const Datum r(response.values[c * num_bins + bin], row.mark == Mark::censored);
       const Mode mode = find_mode(glm_.law, r, row.m + y, row.v);
       row.step = mode.step;
       row.curvature = std::max(0.0, glm_.law.curvature(r, mode.rho));
@@ -267,11 +267,11 @@ void Population::share_gain(PopulationBelief& belief, std::span<const double> st
     if (!has_value(row.mark) && row.mark != Mark::pending) return;
     GaussianBelief& cell = belief.cells[c];
     if (!is_pending) {
-      const double r = response.values[c * num_bins + bin];
+      const Datum r(response.values[c * num_bins + bin], row.mark == Mark::censored);
       row.log_evidence =
           models::log_evidence(glm_.law, r, row.m + belief.gain, row.v, find_mode(glm_.law, r, row.m + belief.gain, row.v));
       cell.num_responses += 1;
-      cell.mean_response += (r - cell.mean_response) / cell.num_responses;
+      cell.mean_response += (r.value - cell.mean_response) / cell.num_responses;
     }
     // the loss of variance in the coordinates (h, g - k): [[loss, cross], [cross, own]], taken off as two squares
     const double l = row.curvature / (1 + row.curvature * row.v);

@@ -389,7 +389,7 @@ Value Sections::trials() const {
   Table out;
   out.set("utility", utility_);
   out.set("response", response_);
-  out.set(e_.grid() || e_.candidates() ? "entropy" : "half_logdet", uncertainty_);
+  if (!e_.process()) out.set(e_.grid() || e_.candidates() ? "entropy" : "half_logdet", uncertainty_);
   if (!error_.empty()) out.set("relative_error", error_);
   return out;
 }

@@ -123,7 +123,7 @@ Value Studies::arms(const std::vector<Value>& estimates) const {
     item.set("role", e_.arms[a].baseline ? "baseline" : "adaptive");
     item.set("num_trials", static_cast<std::int64_t>(arms_[a].trials.size()));
     item.set("trials", arms_[a].trials);
-    item.set(e_.grid() ? "entropy" : "half_logdet", arms_[a].uncertainty);
+    if (!e_.process()) item.set(e_.grid() || e_.candidates() ? "entropy" : "half_logdet", arms_[a].uncertainty);
     if (!arms_[a].error.empty()) item.set("relative_error", arms_[a].error);
     item.set("estimate", estimates[a]);
     out.emplace_back(item);
