@@ -30,7 +30,8 @@ int main(int argc, char** argv) try {
     std::ifstream file(words[1]);
     rows = grid_rows(nlohmann::json::parse(file));
   } else {
-    std::cerr << "usage: hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | grid PEERS.json\n";
+    std::cerr << "usage: hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | "
+                 "grid PEERS.json\n";
     return 2;
   }
   nlohmann::json out = nlohmann::json::array();

@@ -15,7 +15,7 @@ namespace hartline::loop {
 /// The state of a run that learns: of every arm the belief, the plan and the history that a refit needs.
 ///
 /// Trials are taken in in their order, whatever the order in which responses came; those decided and not yet taken in are pending
-/// and enter each choice as expected information (loop_test.cpp: Learner.LateAndDisorderedResponsesGiveTheSameBelief).
+/// and enter each choice as expected information (controls_test.cpp: Learner.LateAndDisorderedResponsesGiveTheSameBelief).
 class Learner {
  public:
   explicit Learner(const Experiment& experiment);

@@ -57,13 +57,7 @@ Outcome run(const std::string& path, const std::string& durability, const FaultV
 
 std::string observed_part_left_out(Trial trial) {
   Trial decided;
-  decided.index = trial.index;
-  decided.attempt = trial.attempt;
-  decided.token = trial.token;
-  decided.requested = trial.requested;
-  decided.utility = trial.utility;
-  decided.units = trial.units;
-  decided.lateness_ms = trial.lateness_ms;
+  copy_decision(trial, decided);
   return text_of(decided);
 }
 
