@@ -28,7 +28,7 @@ constexpr double max_count = 20000;
 /// p[r] = ∫ p(r | ρ) N(ρ; m, v) dρ for every outcome that matters.
 void predictive(const ResponseLaw& law, double m, double v, std::vector<double>& p) {
   if (law.law == models::Law::bernoulli) {
-    const double one = expected_count(law, m, v);
+    const double one = models::expected_response(law, m, v);
     p.assign({1 - one, one});
     return;
   }

@@ -43,7 +43,7 @@ class GaussianUtility {
   Terms terms(double m, double v, double w) const;
 
   /// E[r], or nothing where the law is not one of counts or choices.
-  double expected_count(double m, double v) const { return design::expected_count(law_, m, v); }
+  double expected_count(double m, double v) const { return models::expected_response(law_, m, v); }
 
  private:
   Kind kind_;

@@ -24,7 +24,7 @@ struct Problem {
   std::unique_ptr<Design> make(const DesignSpec& spec) const { return make_design(spec, set, view(), {}, 1, *executor); }
   double count(std::size_t i) const {
     const Matrix s = rows_of(view(), &set.pool[4 * i]);
-    return expected_count(glm.law, (s * mean_of(view()))(0), (s * covariance_of(view()) * s.transpose())(0, 0));
+    return models::expected_response(glm.law, (s * mean_of(view()))(0), (s * covariance_of(view()) * s.transpose())(0, 0));
   }
 };
 

@@ -32,7 +32,4 @@ Slope shrinkage(const models::ResponseLaw& law, double m, double v);
 /// E[f] + κ SD[f], f = E[r | ρ]: the expected response, and an upper confidence bound of it.
 Slope confident_response(const models::ResponseLaw& law, double kappa, double m, double v);
 
-/// E[r].
-inline double expected_count(const models::ResponseLaw& law, double m, double v) { return confident_response(law, 0, m, v).value; }
-
 }  // namespace hartline::design

@@ -46,6 +46,14 @@ Ran run(const std::string& text) {
   return out;
 }
 
+io::RecordInfo info_of(const Experiment& e) {
+  io::RecordInfo info;
+  info.configuration = to_toml(resolved(e.spec));
+  info.durability = "window:50";
+  info.seed = e.seed;
+  return info;
+}
+
 std::int64_t count(const std::vector<Event>& events, std::string_view kind) {
   return std::count_if(events.begin(), events.end(), [&](const Event& e) { return e.kind == kind; });
 }
@@ -62,6 +70,11 @@ TEST(Arms, ShareTheTrialsAsStatedAndKeepBeliefsApart) {
   for (const Trial& trial : r.trials)
     if (trial.arm == 0) e->model->update(*belief, e->values(trial.delivered.stimulus, trial.index), trial.response, 0);
   EXPECT_EQ(dynamic_cast<models::GaussianBelief&>(*belief).mean, r.mean);
+}
+
+TEST(Arms, RefuseWhatIsNotTheirs) {
+  const auto executor = make_serial_executor();
+  EXPECT_THROW(experiment(std::string(base) + "[[arms]]\nname = \"a\"\ndesign = { batch = 3 }\n", *executor), SpecError);
 }
 
 TEST(Validation, RepeatsItsSetAtItsShareAndTeachesNothing) {
@@ -87,6 +100,7 @@ TEST(Stop, EndsTheRunWhenTheIntervalIsNarrowOrTheTimeIsOver) {
   EXPECT_EQ(minutes.trials.size(), 61u);  // one a second; the sixty-first comes a minute after the first
   const auto executor = make_serial_executor();
   EXPECT_THROW(experiment(std::string(base) + "[stop]\nparameter = \"width\"\ncredible_width = 1.0\n", *executor), SpecError);
+  EXPECT_THROW(experiment(std::string(base) + "[stop]\nparameter = \"2\"\n", *executor), SpecError);
 }
 
 TEST(Learner, LateAndDisorderedResponsesGiveTheSameBelief) {
@@ -103,6 +117,28 @@ TEST(Learner, LateAndDisorderedResponsesGiveTheSameBelief) {
   // a choice knows what is pending: no stimulus three times running at the start, when all are pending and all are new
   EXPECT_NE(r.trials[0].requested.stimulus.what, r.trials[1].requested.stimulus.what);
   for (const Trial& trial : r.trials) EXPECT_LE(trial.num_learned, trial.index - std::min<std::int64_t>(trial.index, 3));
+}
+
+/// What is pending, of this arm and of the other, is known to a choice and leaves nothing behind in a plan.
+TEST(Learner, PlansFollowTheirBeliefsThroughPendingTrialsOfEveryArm) {
+  const std::string look_back =
+      "format = 1\nseed = 3\nnum_trials = 90\n[stimulus]\nkind = \"random_pool\"\nshape = [6]\nnum = 40\n"
+      "[model]\nkind = \"glm\"\nnum_lags = 3\n[belief]\nprior_sd = 0.6\n";
+  for (const std::string& model : {std::string(base), look_back}) {
+    const auto executor = make_serial_executor();
+    const auto e = experiment(model + two_arms + "[subject]\ndelay_trials = 2\n", *executor);
+    io::MemoryRecord record;
+    const SteadyClock clock;
+    loop::Run r(*e, record, clock);
+    while (r.learner().num_trials() < 80) {
+      r.step();
+      const design::Design& design = *e->arms[0].design;
+      const auto followed = design.utilities(r.learner().plan(), r.learner().capability()),
+                 fresh = design.utilities(*design.make_plan(), r.learner().capability());
+      for (std::size_t i = 0; i < fresh.size(); ++i)
+        ASSERT_NEAR(followed[i], fresh[i], 1e-9 * (1 + std::abs(fresh[i]))) << r.learner().num_trials();
+    }
+  }
 }
 
 TEST(Learner, AResponseThatNeverComesCountsAsMissing) {
@@ -128,13 +164,9 @@ TEST(Controls, AreRepeatedByReplayAndContinuedByResume) {
   for (const std::int64_t stop_at : {0, 1, 17, 60}) {
     const io::TemporaryFolder folder;
     const std::string path = folder / "run.hartline";
-    io::RecordInfo info;
-    info.configuration = to_toml(resolved(e->spec));
-    info.durability = "window:50";
-    info.seed = e->seed;
     const SteadyClock clock;
     {
-      const auto record = io::RunRecord::create(path, info);
+      const auto record = io::RunRecord::create(path, info_of(*e));
       loop::Run r(*e, *record, clock);
       while (r.learner().num_trials() < stop_at) r.step();
       record->flush();
@@ -161,14 +193,10 @@ TEST(LivingSubject, IsNotAskedTwiceAndItsWeightsDriftOverTheGap) {
   const auto e = experiment(text, *executor);
   const io::TemporaryFolder folder;
   const std::string path = folder / "run.hartline";
-  io::RecordInfo info;
-  info.configuration = to_toml(resolved(e->spec));
-  info.durability = "window:50";
-  info.seed = e->seed;
   const SteadyClock clock;
   double before = 0;
   {
-    const auto record = io::RunRecord::create(path, info);
+    const auto record = io::RunRecord::create(path, info_of(*e));
     loop::Run r(*e, *record, clock);
     for (int t = 0; t < 10; ++t) r.step();
     before = dynamic_cast<const models::GaussianBelief&>(r.learner().belief()).covariance[0];

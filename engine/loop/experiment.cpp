@@ -171,11 +171,25 @@ void build_arms(Experiment& e, Executor& executor) {
     for (const Arm& other : e.arms)
       if (other.name == arm.name)
         throw SpecError({fmt::format("arms[{}].name", a), "different from the others", "\"" + arm.name + "\"", ""});
-    Table merged = arm.design.find("kind") ? Table{} : *to_value(e.spec.design).table();
-    for (const auto& [key, value] : arm.design.items) merged.set(key, value);
+    if (arm.design.find("batch"))
+      throw SpecError({fmt::format("arms[{}].design.batch", a), "absent", display(*arm.design.find("batch")),
+                       "Trials are decided in batches whichever arm they serve: set design.batch."});
     design::DesignSpec spec;
-    read_table(merged, {fmt::format("arms[{}].design", a), ""}, spec);
+    read_table(design_with(*to_value(e.spec.design).table(), arm.design), {fmt::format("arms[{}].design", a), ""}, spec);
     add(arm.name, arm.share / total, arm.role, spec);
+  }
+}
+
+/// Recorded trials have no parameters, and nothing befalls them that was not recorded.
+void refuse_unused(const SubjectSpec& subject) {
+  const bool recorded = subject.kind == "recorded";
+  const Table given = *to_value(subject).table(), defaults = *to_value(SubjectSpec{}).table();
+  for (const auto& [key, value] : given.items) {
+    const bool of_recorded = key == "kind" || key == "folder" || key == "trial_ms" || key == "patience_trials";
+    const bool used = key == "folder" ? recorded : !recorded || of_recorded;
+    const Value* unset = defaults.find(key);
+    if (!used && display(value) != (unset ? display(*unset) : ""))
+      throw SpecError({"subject." + key, fmt::format("absent for a {} subject", subject.kind), display(value), ""});
   }
 }
 
@@ -416,6 +430,7 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
   e->spec = spec;
   e->seed = seed;
   e->spec.seed = static_cast<std::int64_t>(seed);
+  refuse_unused(spec.subject);
   if (spec.subject.kind == "recorded") {
     if (spec.subject.folder.empty()) throw SpecError({"subject.folder", "given for a recorded subject", "nothing", ""});
     e->spec.subject.folder = in_folder(folder, spec.subject.folder);  // so that a record can be resumed from anywhere
@@ -426,6 +441,9 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
   build_model(*e, executor);
   if (!spec.subject.link.empty() && !e->glm())
     throw SpecError({"subject.link", "absent for this model", "\"" + spec.subject.link + "\"", "It has no link of its own."});
+  if (!e->spec.stop.parameter.empty() && !e->spec.stop.credible_width)
+    throw SpecError({"stop.parameter", "absent without stop.credible_width", "\"" + e->spec.stop.parameter + "\"",
+                     "It names the parameter whose interval is to be that narrow."});
   if (!e->spec.stop.parameter.empty()) e->stop_parameter = parameter_named(*e->model, e->spec.stop.parameter);
   if (!e->recording) {
     e->truth = initial_truth(spec.subject, e->answering(), e->shape, seed);

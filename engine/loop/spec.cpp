@@ -70,15 +70,26 @@ Spec recorded_spec(const std::string& configuration, const std::string& record) 
 
 Table resolved(const Spec& spec) { return *to_value(spec).table(); }
 
-Table with_overrides(const Table& document, const Table& design) {
-  Table out = document, over = design;
-  std::erase_if(over.items, [](const auto& item) { return item.first == "name" || item.first == "role"; });
-  // a design of another kind has no use for the settings of the first
-  const Value *first = out.find("design"), *second = over.find("design");
-  if (second && second->table() && second->table()->find("kind") && first && first->table())
-    if (const Value* kind = first->table()->find("kind");
-        display(kind ? *kind : Value("infomax")) != display(*second->table()->find("kind")))
-      out.set("design", Table{});
+Table design_with(const Table& design, const Table& over) {
+  const auto kind = [](const Table& table, const Value& otherwise) {
+    const Value* value = table.find("kind");
+    return value ? *value : otherwise;
+  };
+  const Value first = kind(design, Value("infomax"));
+  Table out = display(kind(over, first)) == display(first) ? design : Table{};
+  overlay(out, over);
+  return out;
+}
+
+Table with_overrides(const Table& document, const Table& contender) {
+  Table out = document, over = contender;
+  std::erase_if(over.items,
+                [](const auto& item) { return item.first == "name" || item.first == "role" || item.first == "design"; });
+  const Value *first = out.find("design"), *second = contender.find("design");
+  if (second && second->table())
+    out.set("design", design_with(first && first->table() ? *first->table() : Table{}, *second->table()));
+  else if (second)
+    out.set("design", *second);
   overlay(out, over);
   return out;
 }

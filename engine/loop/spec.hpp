@@ -221,8 +221,10 @@ Spec recorded_spec(const std::string& configuration, const std::string& record);
 /// The document with every default written out.
 Table resolved(const Spec& spec);
 
-/// The document of one design of a comparison: its tables laid over the experiment's, but that a design with a kind takes the place
-/// of the experiment's design.
-Table with_overrides(const Table& document, const Table& design);
+/// A design laid over another. One of another kind has no use for the settings of the first and takes its place.
+Table design_with(const Table& design, const Table& over);
+
+/// The document of one contender of a comparison: its tables laid over the experiment's, its design by design_with.
+Table with_overrides(const Table& document, const Table& contender);
 
 }  // namespace hartline::loop

@@ -64,6 +64,12 @@ std::uint64_t GaussianBelief::digest() const {
   return content_hash(mean.data(), mean.size()) ^ (content_hash(covariance.data(), covariance.size()) * 3);
 }
 
+void GaussianBelief::begin_change() {
+  ++version;
+  exact = true;
+  steps.clear();
+}
+
 double* GaussianBelief::add_step(bool is_pending) {
   const std::size_t dim = mean.size();
   std::vector<RankOneChange>& list = is_pending ? pending : steps;
@@ -208,20 +214,6 @@ void Glm::let_time_pass(GaussianBelief& belief, double elapsed_s, bool is_pendin
   belief.half_logdet = std::numeric_limits<double>::quiet_NaN();
 }
 
-namespace {
-
-/// The information D of a response that is still to come: log(1 + D v) = E log(1 + J(ρ) v), ρ ~ N(m, v).
-double expected_information(const ResponseLaw& law, double m, double v) {
-  if (!(v > 0)) return law.fisher(m);
-  static const numerics::NormalRule rule = numerics::gauss_hermite(16);
-  double total = 0;
-  for (std::size_t k = 0; k < rule.nodes.size(); ++k)
-    total += rule.weights[k] * std::log1p(v * law.fisher(m + std::sqrt(v) * rule.nodes[k]));
-  return std::expm1(total) / v;
-}
-
-}  // namespace
-
 Prediction Glm::observe(GaussianBelief& belief, const double* s, Datum datum, Mark mark, double& evidence) const {
   const std::size_t dim = num_parameters;
   Prediction out{0, std::nan(""), std::nan("")};
@@ -240,7 +232,7 @@ Prediction Glm::observe(GaussianBelief& belief, const double* s, Datum datum, Ma
   const double m = numerics::dot(s, belief.mean.data(), dim);
   double information = 0;
   if (mark == Mark::pending) {
-    information = expected_information(law, m, v);
+    information = expected_information(law, m, v, v);
     out.mean = expected_response(law, m, v);
   } else {
     out = predict_response(law, datum, m, v);
@@ -263,33 +255,33 @@ Prediction Glm::observe(GaussianBelief& belief, const double* s, Datum datum, Ma
 
 Update Glm::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const {
   auto& belief = dynamic_cast<GaussianBelief&>(any_belief);
-  const bool is_pending = !stimulus.empty() && mark_of(response, 0) == Mark::pending;
+  bool is_pending = false, changes = has_drift() && elapsed_s > 0;
   if (!stimulus.empty()) {
     check_stimulus(stimulus, stimulus_dim);
     check_response(response, response_kind, 1, num_bins);
-    for (std::size_t b = 0; b < num_bins; ++b)
-      if (law.law == Law::bernoulli && mark_of(response, b) == Mark::observed && response.values[b] > 1)
+    for (std::size_t b = 0; b < num_bins; ++b) {
+      const Mark mark = mark_of(response, b);
+      is_pending = is_pending || mark == Mark::pending;
+      changes = changes || has_value(mark);
+      if (law.law == Law::bernoulli && mark == Mark::observed && response.values[b] > 1)
         throw RunError({"response", "0 or 1 for bernoulli responses", fmt::format("{}", response.values[b]), ""});
+    }
   }
-  if (stimulus.empty() && !(has_drift() && elapsed_s > 0)) return {false, 0, {}};
-  if (!is_pending) {
-    ++belief.version;
-    belief.exact = true;
-    belief.steps.clear();
-  }
+  if (stimulus.empty() && !changes) return {false, 0, {}};
+  // what only moves the context makes no version: a plan that followed a fork so far would miss the next change of the belief
+  if (changes && !is_pending) belief.begin_change();
   let_time_pass(belief, elapsed_s, is_pending);
   if (stimulus.empty()) return {false, 0, {}};
   belief.predictions.resize(num_bins);
   Update out{false, 0, belief.predictions};
   if (sequence_.isolated) rest(belief.context);
   for (std::size_t b = 0; b < num_bins; ++b) {
-    const Mark mark = mark_of(response, b);
+    const Mark mark = b < sequence_.num_blank_bins ? Mark::blanked : mark_of(response, b);
     place(belief.context, stimulus, b, 0, belief.s.data());
     Prediction& prediction = belief.predictions[b];
     prediction = observe(belief, belief.s.data(), {response.values[b], mark == Mark::censored}, mark, out.log_evidence);
-    out.used = out.used || mark == Mark::observed || mark == Mark::censored;
-    const bool known =
-        mark == Mark::observed || mark == Mark::censored || (mark == Mark::blanked && std::isfinite(response.values[b]));
+    out.used = out.used || has_value(mark);
+    const bool known = has_value(mark) || (mark == Mark::blanked && std::isfinite(response.values[b]));
     const double seen = known ? response.values[b] : prediction.mean;
     advance(belief.context, stimulus, b, {&seen, 1});
   }
@@ -350,7 +342,7 @@ Rows Glm::rows(const History& history, std::size_t cell) const {
     for (std::size_t b = 0; b < num_bins; ++b) {
       const auto at = [&](std::size_t c) { return (t * num_cells_here + c) * num_bins + b; };
       const Mark mark = history.marks.empty() ? Mark::observed : history.marks[at(cell)];
-      if (mark == Mark::observed || mark == Mark::censored) {
+      if (has_value(mark)) {
         out.s.resize((out.num + 1) * dim);
         place(context, stimulus, b, cell, &out.s[out.num * dim]);
         out.data.emplace_back(history.values[at(cell)], mark == Mark::censored);

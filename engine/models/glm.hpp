@@ -97,6 +97,8 @@ struct GaussianBelief final : Belief {
   void replace_by(const Belief& other) override;
   std::uint64_t digest() const override;
 
+  /// A new version begins, whose changes `steps` will list.
+  void begin_change();
   /// Notes one change; returns where its g goes, [dim].
   double* add_step(bool is_pending);
 

@@ -22,8 +22,12 @@ void check_response(const Response& response, ResponseKind kind, std::size_t num
                     fmt::format("{} cells x {} bins, {} values, {} marks", response.num_cells, response.num_bins,
                                 response.values.size(), response.marks.size()),
                     ""});
+  bool is_pending = false;
+  for (std::size_t i = 0; i < num; ++i) is_pending = is_pending || mark_of(response, i) == Mark::pending;
   for (std::size_t i = 0; i < num; ++i) {
-    if (const Mark mark = mark_of(response, i); mark != Mark::observed && mark != Mark::censored) continue;
+    if (!has_value(mark_of(response, i))) continue;
+    if (is_pending)
+      throw RunError({"response", "pending in all its values", "one that is in part observed", "They answer the same stimulus."});
     const double value = response.values[i];
     if (!std::isfinite(value)) throw RunError({"response", "a finite number", fmt::format("{}", value), ""});
     if (kind != ResponseKind::trace && (value < 0 || value != std::floor(value)))

@@ -218,6 +218,9 @@ void check_response(const Response& response, ResponseKind kind, std::size_t num
 /// The mark of one value.
 inline Mark mark_of(const Response& response, std::size_t i) { return response.marks.empty() ? Mark::observed : response.marks[i]; }
 
+/// The value counts.
+inline bool has_value(Mark mark) { return mark == Mark::observed || mark == Mark::censored; }
+
 /// Throws RunError when a stimulus has the wrong length or a value that is not finite.
 void check_stimulus(std::span<const double> stimulus, std::size_t stimulus_dim);
 

@@ -21,17 +21,6 @@ Sequence with_cells(Sequence sequence, std::int64_t num_cells) {
   return sequence;
 }
 
-bool has_value(Mark mark) { return mark == Mark::observed || mark == Mark::censored; }
-
-/// The information D of a count that is still to come, η ~ N(m, w): log(1 + D v) = E log(1 + J(η) v).
-double expected_information(const ResponseLaw& law, double m, double v, double w) {
-  static const numerics::NormalRule rule = numerics::gauss_hermite(16);
-  double total = 0;
-  for (std::size_t k = 0; k < rule.nodes.size(); ++k)
-    total += rule.weights[k] * std::log1p(v * law.fisher(m + std::sqrt(w) * rule.nodes[k]));
-  return v > 0 ? std::expm1(total) / v : law.fisher(m);
-}
-
 }  // namespace
 
 Population::Population(const GlmSpec& glm, const GaussianBeliefSpec& belief, const PopulationSpec& spec, std::size_t frame_dim,
@@ -114,28 +103,22 @@ void Population::attend(PopulationBelief& belief, const Response& response) cons
 
 Update Population::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const {
   auto& belief = dynamic_cast<PopulationBelief&>(any_belief);
-  bool is_pending = false;
+  bool is_pending = false, changes = glm_.has_drift() && elapsed_s > 0;
   if (!stimulus.empty()) {
     check_stimulus(stimulus, stimulus_dim);
     check_response(response, response_kind, num_cells, num_bins);
     for (std::size_t i = 0; i < response.values.size(); ++i) {
       const Mark mark = mark_of(response, i);
       is_pending = is_pending || mark == Mark::pending;
+      changes = changes || has_value(mark);
       if (glm_.law.law == Law::bernoulli && mark == Mark::observed && response.values[i] > 1)
         throw RunError({"response", "0 or 1 for bernoulli responses", number_text(response.values[i]), ""});
     }
-    for (std::size_t i = 0; i < response.values.size(); ++i)
-      if (is_pending && has_value(mark_of(response, i)))
-        throw RunError({"response", "pending in all its values", "one that is in part observed", "Cells answer together."});
   }
-  if (stimulus.empty() && !(glm_.has_drift() && elapsed_s > 0)) return {false, 0, {}};
+  if (stimulus.empty() && !changes) return {false, 0, {}};
   for_each_cell([&](std::size_t c) {
     GaussianBelief& cell = belief.cells[c];
-    if (!is_pending) {
-      ++cell.version;
-      cell.exact = true;
-      cell.steps.clear();
-    }
+    if (changes && !is_pending) cell.begin_change();
     glm_.let_time_pass(cell, elapsed_s, is_pending);
   });
   if (stimulus.empty()) return {false, 0, {}};
@@ -144,7 +127,7 @@ Update Population::update(Belief& any_belief, std::span<const double> stimulus, 
   Update out{false, 0, belief.predictions};
   for (std::size_t b = 0; b < num_bins; ++b) {
     for (std::size_t c = 0; c < num_cells; ++c) {
-      const Mark mark = mark_of(response, c * num_bins + b);
+      const Mark mark = b < glm_.sequence().num_blank_bins ? Mark::blanked : mark_of(response, c * num_bins + b);
       belief.rows[c].mark = mark == Mark::pending && !belief.present[c] ? Mark::missing : mark;
       out.used = out.used || has_value(mark);
     }

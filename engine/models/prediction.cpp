@@ -5,6 +5,7 @@
 
 #include "models/response_law.hpp"
 #include "numerics/lanes.hpp"
+#include "numerics/quadrature.hpp"
 
 namespace hartline::models {
 
@@ -131,6 +132,14 @@ double expected_response(const ResponseLaw& law, double m, double v) {
   if (law.link == Link::exp) return law.mean(m + 0.5 * v);
   if (law.link == Link::identity) return m;
   return average(m, std::sqrt(v), 0.6, [&](double rho) { return law.mean(rho); });
+}
+
+double expected_information(const ResponseLaw& law, double m, double v, double w) {
+  static const NormalRule rule = gauss_hermite(16);
+  double total = 0;
+  for (std::size_t k = 0; k < rule.nodes.size(); ++k)
+    total += rule.weights[k] * std::log1p(v * law.fisher(m + std::sqrt(w) * rule.nodes[k]));
+  return v > 0 ? std::expm1(total) / v : law.fisher(m);
 }
 
 Prediction predict_response(const ResponseLaw& law, Datum r, double m, double v) {

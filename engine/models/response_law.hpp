@@ -101,6 +101,10 @@ double log_evidence(const ResponseLaw& law, Datum r, double m, double v, const M
 /// Accuracy: relative 1e-10 for v <= 25    (response_law_test.cpp: Prediction.AgreesWithBruteForce)
 double expected_response(const ResponseLaw& law, double m, double v);
 
+/// The information D of a response that is still to come, ρ ~ N(m, w): log(1 + D v) = E log(1 + J(ρ) v), J the expected
+/// information.
+double expected_information(const ResponseLaw& law, double m, double v, double w);
+
 /// What was expected of a response r before it came: E[r'], P(r' < r) and P(r' <= r). For a continuous r both are the distribution
 /// function; for a censored one below = P(r' < value) and up_to = 1; where nothing was observed both are NaN.
 struct Prediction {
