@@ -68,6 +68,7 @@ enum class Role : std::uint8_t {
   measure,   // chosen by the arm's design
   explore,   // drawn at random, by the design's exploration share
   validate,  // of the repeated validation set: never enters a belief
+  fallback,  // drawn at random because the design's choice was not there in time
 };
 
 /// One trial: the decision, the stimulus at its three stations, and the response.

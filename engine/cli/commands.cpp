@@ -6,6 +6,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -19,6 +20,7 @@
 #include "loop/compare.hpp"
 #include "loop/run.hpp"
 #include "serve/report.hpp"
+#include "serve/rig_server.hpp"
 
 namespace hartline::cli {
 
@@ -38,9 +40,9 @@ std::string folder_of(const std::string& file) {
   return parent.string();
 }
 
-void print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  std::fputs("\n", stdout);
+void print(const std::string& text, std::FILE* to = stdout) {
+  std::fputs(text.c_str(), to);
+  std::fputs("\n", to);
 }
 
 Table document_of(const Options& options) {
@@ -80,28 +82,56 @@ void print_outcome(const Options& options, const loop::Experiment& experiment, l
   const Histogram& choose = run.latency(loop::Stage::choose);
   out.set("choose_p50_ms", choose.percentile_ns(0.5) * 1e-6);
   out.set("choose_p99_ms", choose.percentile_ns(0.99) * 1e-6);
-  if (options.json) return print(io::to_json(out));
+  std::FILE* to = options.rig == "stdio" ? stderr : stdout;  // what a rig reads ends with its goodbye
+  if (options.json) return print(io::to_json(out), to);
   for (const auto& [name, value] : out.items)
-    if (name != "format") print(fmt::format("{} = {}", name, display(value)));
+    if (name != "format") print(fmt::format("{} = {}", name, display(value)), to);
 }
 
-int finish_run(const Options& options, const loop::Experiment& experiment, loop::Run& run, const std::string& path) {
+/// Lets the rig drive the run. What is printed goes before and after what the rig hears.
+void serve_rig(const Options& options, const loop::Experiment& experiment, loop::Run& run, Record& record) {
+  const serve::RigAddress address = serve::rig_address(options.rig);
+  const char* given = std::getenv("HARTLINE_RIG_TOKEN");
+  const std::string token = !address.tcp ? "" : given && *given ? given : serve::make_rig_token();
+  serve::RigProtocol protocol(experiment, run, record, token);
+  if (!address.tcp) return serve::serve_rig_stdio(protocol, stop_requested);
+  serve::serve_rig_tcp(protocol, address, experiment.spec.subject.silence_s, stop_requested, [&](std::uint16_t port) {
+    Table out;
+    out.set("rig", "tcp");
+    out.set("protocol", serve::rig_protocol);
+    out.set("host", address.host);
+    out.set("port", static_cast<std::int64_t>(port));
+    if (!given) out.set("token", token);
+    print(io::to_json(out));
+    std::fflush(stdout);
+  });
+}
+
+int finish_run(const Options& options, const loop::Experiment& experiment, loop::Run& run, Record& record,
+               const std::string& path) {
   stop_on_interrupt();
-  {
+  const bool remote = experiment.spec.subject.kind == "remote";
+  if (remote == options.rig.empty())
+    throw SpecError({"--rig", remote ? "given for a remote subject" : "absent but for a remote subject",
+                     remote ? "nothing" : "\"" + options.rig + "\"", "subject.kind says who responds."});
+  if (remote) {
+    serve_rig(options, experiment, run, record);
+  } else {
     Progress progress("trials", experiment.spec.num_trials, options.json);
     run.go([&](std::int64_t done_trials) { progress.show(done_trials); }, &stop_requested);
   }
   if (!run.done()) {
+    std::FILE* to = options.rig == "stdio" ? stderr : stdout;
     if (options.json) {
       Table out;
       out.set("format", 1);
       out.set("record", path);
       out.set("num_trials", run.learner().num_trials());
       out.set("interrupted", true);
-      print(io::to_json(out));
+      print(io::to_json(out), to);
       return interrupted;
     }
-    print(fmt::format("interrupted after {} trials; continue with: hartline resume {}", run.learner().num_trials(), path));
+    print(fmt::format("interrupted after {} trials; continue with: hartline resume {}", run.learner().num_trials(), path), to);
     return interrupted;
   }
   run.finish();
@@ -147,7 +177,7 @@ int run_command(const Options& options) {
   const auto record = io::RunRecord::create(path, info);
   const SteadyClock clock;
   loop::Run run(*experiment, *record, clock);
-  return finish_run(options, *experiment, run, path);
+  return finish_run(options, *experiment, run, *record, path);
 }
 
 int resume_command(const Options& options) {
@@ -158,7 +188,7 @@ int resume_command(const Options& options) {
   const SteadyClock clock;
   loop::Run run(*experiment, *record, clock);
   run.restore(reader);
-  return finish_run(options, *experiment, run, options.file);
+  return finish_run(options, *experiment, run, *record, options.file);
 }
 
 int replay_command(const Options& options) {

@@ -14,6 +14,7 @@ struct Options {
   std::vector<std::string> overrides;  // "a.b=3"
   std::optional<std::int64_t> seed;
   std::string out;
+  std::string rig;  // where a remote subject's rig is heard
   bool json = false;
   int threads = 0;
 };

@@ -28,6 +28,13 @@ int main(int argc, char** argv) {
   CLI::App* run = app.add_subcommand("run", "run an experiment and write its record");
   add_experiment(run);
   run->add_option("--out", options.out, "record to write; default: NAME.hartline here");
+  const auto add_rig = [&](CLI::App* command) {
+    command->add_option(
+        "--rig", options.rig,
+        "for a remote subject, where its rig is heard: stdio, tcp, tcp:PORT or tcp:HOST:PORT; a token is printed, or "
+        "taken from HARTLINE_RIG_TOKEN");
+  };
+  add_rig(run);
   CLI::App* compare =
       app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
   add_experiment(compare);
@@ -36,6 +43,7 @@ int main(int argc, char** argv) {
   add_experiment(check);
   CLI::App* resume = app.add_subcommand("resume", "continue an interrupted run");
   add_common(resume, "record");
+  add_rig(resume);
   CLI::App* replay = app.add_subcommand("replay", "recompute every choice of a record");
   add_common(replay, "record");
   CLI::App* report = app.add_subcommand("report", "write a report as one HTML file");

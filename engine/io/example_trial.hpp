@@ -25,7 +25,7 @@ inline Trial example_trial(int index) {
   trial.index = index;
   trial.token = 0x8000000000000000u + static_cast<std::uint64_t>(index);
   Stimulus& stimulus = trial.requested.stimulus;
-  switch (index % 3) {
+  switch (index % 4) {
     case 0:
       stimulus.what = PoolItem{index, 0xfedcba9876543210u};
       break;

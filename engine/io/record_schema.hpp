@@ -15,7 +15,7 @@ constexpr std::array<std::string_view, 3> station_names = {"requested", "rendere
 constexpr std::array<std::string_view, 3> stimulus_kind_names = {"pool", "array", "pattern"};
 constexpr std::array<std::string_view, 4> response_kind_names = {"counts", "trace", "choice", "time"};
 constexpr std::array<std::string_view, 2> level_names = {"info", "warning"};
-constexpr std::array<std::string_view, 3> role_names = {"measure", "explore", "validate"};
+constexpr std::array<std::string_view, 4> role_names = {"measure", "explore", "validate", "fallback"};
 constexpr int num_marks = 4;  // a pending value is never written
 
 struct TableText {

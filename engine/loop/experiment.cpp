@@ -163,6 +163,11 @@ void build_arms(Experiment& e, Executor& executor) {
                       design::make_design(spec, e.stimuli, capability, e.model->parameter_names, e.seed, executor)});
   };
   e.batch = e.spec.design.batch;
+  if (e.spec.subject.kind == "remote") {
+    design::DesignSpec random;
+    random.kind = "random";
+    e.fallback = design::make_design(random, e.stimuli, capability, e.model->parameter_names, e.seed, executor);
+  }
   if (e.spec.arms.empty()) return add(e.spec.design.kind, 1, "auto", e.spec.design);
   double total = 0;
   for (const ArmSpec& arm : e.spec.arms) total += arm.share;
@@ -180,17 +185,19 @@ void build_arms(Experiment& e, Executor& executor) {
   }
 }
 
-/// Recorded trials have no parameters, and nothing befalls them that was not recorded.
+/// Recorded trials and a rig have no parameters, and nothing befalls them but what does.
 void refuse_unused(const SubjectSpec& subject) {
-  const bool recorded = subject.kind == "recorded";
+  const auto is_used = [&](const std::string& key) {
+    const bool simulated = subject.kind == "simulated", recorded = subject.kind == "recorded", remote = subject.kind == "remote";
+    if (key == "kind" || key == "patience_trials") return true;
+    if (key == "folder") return recorded;
+    if (key == "ask_deadline_ms" || key == "silence_s") return remote;
+    return simulated || (recorded && key == "trial_ms");
+  };
   const Table given = *to_value(subject).table(), defaults = *to_value(SubjectSpec{}).table();
-  for (const auto& [key, value] : given.items) {
-    const bool of_recorded = key == "kind" || key == "folder" || key == "trial_ms" || key == "patience_trials";
-    const bool used = key == "folder" ? recorded : !recorded || of_recorded;
-    const Value* unset = defaults.find(key);
-    if (!used && display(value) != (unset ? display(*unset) : ""))
+  for (const auto& [key, value] : given.items)
+    if (const Value* unset = defaults.find(key); !is_used(key) && !(unset && value == *unset))
       throw SpecError({"subject." + key, fmt::format("absent for a {} subject", subject.kind), display(value), ""});
-  }
 }
 
 /// Reads a table of the experiment into a spec, and puts it back with its defaults written out.
@@ -323,7 +330,7 @@ void build_candidates(Experiment& e, Executor& executor) {
     names.push_back(candidate.name);
     if (candidate.name == e.spec.subject.candidate) e.subject_candidate = i;
   }
-  if (!e.recording && std::find(names.begin(), names.end(), e.spec.subject.candidate) == names.end())
+  if (e.spec.subject.kind == "simulated" && std::find(names.begin(), names.end(), e.spec.subject.candidate) == names.end())
     throw SpecError({"subject.candidate", fmt::format("one of {}", fmt::join(names, ", ")), "\"" + e.spec.subject.candidate + "\"",
                      "It says which of the models answers."});
   e.spec.model = *to_value(spec).table();
@@ -355,7 +362,8 @@ const models::Model& Experiment::answering() const {
 }
 const models::GridModel* Experiment::grid() const { return dynamic_cast<const models::GridModel*>(model.get()); }
 
-std::unique_ptr<Subject> Experiment::make_subject() const {
+std::unique_ptr<Subject> Experiment::make_subject(const Clock& clock) const {
+  if (spec.subject.kind == "remote") return make_remote(clock);
   if (recording) return make_recorded(recording, spec.subject.trial_ms);
   return make_simulated(spec.subject, answering(), truth, spec.stimulus.duration_ms, seed);
 }
@@ -445,9 +453,9 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
     throw SpecError({"stop.parameter", "absent without stop.credible_width", "\"" + e->spec.stop.parameter + "\"",
                      "It names the parameter whose interval is to be that narrow."});
   if (!e->spec.stop.parameter.empty()) e->stop_parameter = parameter_named(*e->model, e->spec.stop.parameter);
-  if (!e->recording) {
+  if (spec.subject.kind == "simulated") {
     e->truth = initial_truth(spec.subject, e->answering(), e->shape, seed);
-    e->make_subject();  // refuses what does not fit
+    e->make_subject(SteadyClock());  // refuses what does not fit
   }
   return e;
 }

@@ -51,6 +51,7 @@ struct Experiment {
   std::unique_ptr<models::Model> subject_model;  // behind a simulated subject whose link is another; else null
   std::size_t subject_candidate = 0;             // of competing models the one that answers
   std::vector<Arm> arms;                         // at least one
+  std::unique_ptr<design::Design> fallback;      // for choices that are late; null unless a rig asks
   design::StimulusSet validation;                // a pool; empty: none
   std::vector<std::int64_t> validation_members;  // of the pool of stimuli; empty: drawn from a ball
   std::vector<double> truth;                     // initial parameters of a simulated subject; else empty
@@ -67,7 +68,8 @@ struct Experiment {
   const models::Candidates* candidates() const;    // or null
   /// The model that a simulated subject follows.
   const models::Model& answering() const;
-  std::unique_ptr<Subject> make_subject() const;
+  /// `clock`: that of a rig that asks and tells.
+  std::unique_ptr<Subject> make_subject(const Clock& clock) const;
 
   /// Which arm a trial serves, or which of the validation set it shows. Trial by trial in irregular order; after t trials no share
   /// is off by more than about log(t) trials (a golden-ratio sequence from a seeded start).

@@ -10,6 +10,7 @@
 namespace hartline::loop {
 
 Learner::Learner(const Experiment& experiment) : experiment_(experiment), arms_(experiment.arms.size()), watch_(experiment) {
+  if (experiment.fallback) fallback_plan_ = experiment.fallback->make_plan();
   keeps_history_ = experiment.model->can_refine() && (experiment.refine_every > 0 || experiment.refine_at_end);
   for (std::size_t a = 0; a < arms_.size(); ++a) {
     ArmState& arm = arms_[a];
@@ -37,6 +38,13 @@ double Learner::elapse(ArmState& arm, std::int64_t time_ns) {
   return elapsed_s;
 }
 
+void Learner::pass_time(const Trial& trial) {
+  if (trial.role == Role::validate) return;
+  ArmState& arm = arms_[static_cast<std::size_t>(trial.arm)];
+  if (const double elapsed_s = elapse(arm, trial.requested.time_ns); elapsed_s > 0)
+    experiment_.model->update(*arm.belief, {}, {}, elapsed_s);
+}
+
 void Learner::choose(const Trial& trial, const design::Budget& budget, design::Choice& out) {
   if (trial.role == Role::validate) {
     const Assignment assignment = experiment_.assign(trial.index);
@@ -51,7 +59,8 @@ void Learner::choose(const Trial& trial, const design::Budget& budget, design::C
   const auto a = static_cast<std::size_t>(trial.arm);
   ArmState& arm = arms_[a];
   const models::Model& model = *experiment_.model;
-  if (const double elapsed_s = elapse(arm, trial.requested.time_ns); elapsed_s > 0) model.update(*arm.belief, {}, {}, elapsed_s);
+  pass_time(trial);
+  if (trial.role == Role::fallback) return draw_fallback(trial, out);  // a replay; the run had begun to choose
   const auto index = static_cast<std::uint64_t>(trial.index);
   const design::Design& design = *experiment_.arms[a].design;
   if (num_decided_ == num_trials_) return design.choose(*arm.plan, capability(a), index, budget, out);
@@ -67,6 +76,12 @@ void Learner::choose(const Trial& trial, const design::Budget& budget, design::C
     if (serves(a, open) || model.has_context) model.update(*outlook, experiment_.values(open.requested.stimulus, t), blank_, 0);
   }
   design.choose(*arm.plan, model.capability(*outlook), index, budget, out);
+}
+
+void Learner::draw_fallback(const Trial& trial, design::Choice& out) {
+  experiment_.fallback->choose(*fallback_plan_, {}, static_cast<std::uint64_t>(trial.index), {}, out);
+  out.utility = std::nan("");
+  out.units = 0;
 }
 
 void Learner::decide(const Trial& trial) {

@@ -23,6 +23,12 @@ class Learner {
   /// Chooses the stimulus of a trial whose index, arm, role and request time are set. Allocates where responses are pending.
   void choose(const Trial& trial, const design::Budget& budget, design::Choice& out);
 
+  /// Lets the time until the request pass for the arm's belief, as a choice does.
+  void pass_time(const Trial& trial);
+
+  /// Draws the stimulus of a trial whose choice is late, by the law of random stimuli. May run beside `choose`.
+  void draw_fallback(const Trial& trial, design::Choice& out);
+
   /// Takes note of a decision, in order of trials; until it is learned it is pending.
   void decide(const Trial& trial);
 
@@ -76,7 +82,8 @@ class Learner {
 
   const Experiment& experiment_;
   std::vector<ArmState> arms_;
-  std::vector<Trial> pending_;  // ring of decided trials, by index
+  std::unique_ptr<design::Plan> fallback_plan_;  // null where there is no fallback
+  std::vector<Trial> pending_;                   // ring of decided trials, by index
   std::int64_t num_decided_ = 0, num_trials_ = 0;
   bool keeps_history_ = false;
   std::int64_t last_member_ = -1, last_delivered_ns_ = 0;

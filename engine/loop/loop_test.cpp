@@ -75,7 +75,7 @@ std::unique_ptr<Experiment> experiment(const std::string& text, Executor& execut
 TEST(SimulatedSubject, AnswersARepeatedTrialAsBefore) {
   const auto executor = make_serial_executor();
   const auto e = experiment(std::string(small_ball), *executor);
-  const auto subject = e->make_subject();
+  const auto subject = e->make_subject(SteadyClock());
   const std::vector<double> x(16, 0.25);
   Trial trial;
   trial.index = 7;
@@ -94,7 +94,7 @@ TEST(SimulatedSubject, LapsesAndGainsHaveTheirStatedSize) {
     const std::string plain = "subject = { truth = \"gabor\", gain = 2.0 }";
     text.replace(text.find(plain), plain.size(), subject_table);
     const auto e = experiment(text, *executor);
-    const auto subject = e->make_subject();
+    const auto subject = e->make_subject(SteadyClock());
     std::vector<double> x(e->truth);
     for (double& v : x) v /= 2;  // along the filter: rate exp(2)
     double sum = 0, squares = 0;
@@ -126,7 +126,7 @@ TEST(SimulatedSubject, DriftIsARandomWalkOfTheStatedVariance) {
   double squares = 0;
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     const auto e = experiment(text, *executor, seed);
-    const auto subject = e->make_subject();
+    const auto subject = e->make_subject(SteadyClock());
     const std::vector<double> x(16, 0);
     Trial trial;
     trial.index = 200;

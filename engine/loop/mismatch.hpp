@@ -18,8 +18,9 @@ namespace hartline::loop {
 /// λ follows by online Newton steps from the past alone. The mean of all capitals is a non-negative supermartingale that starts
 /// at 1, so in a run whose model is right it ever reaches 1/α with probability at most α (Ville).
 /// The tolerance leaves room for a belief that is only nearly calibrated, as a one-step Laplace belief is.
-/// Accuracy: false alarms below 1 % over 1,000 adaptive runs    (tests/statistical/rig_test.cpp: Mismatch.RarelyWarnsWhereTheModelIsRight)
-/// Reference: Waudby-Smith & Ramdas 2024, doi 10.1093/jrsssb/qkad009; Dawid 1984 for the transform
+/// Accuracy: false alarms below 1 % over 1,000 adaptive runs    (tests/statistical/rig_test.cpp:
+/// Mismatch.RarelyWarnsWhereTheModelIsRight) Reference: Waudby-Smith & Ramdas 2024, doi 10.1093/jrsssb/qkad009; Dawid 1984 for the
+/// transform
 class MismatchTest {
  public:
   static constexpr std::size_t num_strategies = 9;

@@ -47,7 +47,7 @@ Run::Run(const Experiment& experiment, Record& record, const Clock& clock)
     : experiment_(experiment),
       record_(record),
       clock_(clock),
-      subject_(experiment.make_subject()),
+      subject_(experiment.make_subject(clock)),
       learner_(experiment),
       slots_(static_cast<std::size_t>(experiment.spec.subject.patience_trials + experiment.batch + 3)),
       start_ns_(clock.now_ns()) {}
@@ -61,6 +61,7 @@ void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
   walk(
       reader,
       [&](const Trial& trial) {
+        learner_.pass_time(trial);
         learner_.decide(trial);
         num_decided_ = trial.index + 1;
         return true;
@@ -100,7 +101,7 @@ void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
       },
       std::max<std::int64_t>(0, learner_.num_trials() - 1));
   num_presented_ = learner_.num_trials();
-  const bool living = experiment_.spec.subject.living;
+  const bool living = experiment_.spec.subject.living || experiment_.spec.subject.kind == "remote";
   const std::int64_t gap_ns = living && num_decided_ > 0 ? std::max<std::int64_t>(0, now_ns - last_wall_ns) : 0;
   if (num_decided_ > 0) subject_->resume_after(last, gap_ns);
   for (std::int64_t t = num_presented_; t < num_decided_ && !stopped_; ++t) {
@@ -125,7 +126,26 @@ void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
   if (!stopped_) learn_what_came();
 }
 
-void Run::decide() {
+/// The choice, by the worker; false: it is not there in time, and the worker goes on.
+bool Run::choose_in_time(const Trial& trial, const design::Budget& budget, std::int64_t reply_by_ns) {
+  asked_ = trial;
+  worker_.begin([this, budget] { learner_.choose(asked_, budget, choice_); });
+  learner_.draw_fallback(trial, fallback_);
+  if (!worker_.wait_for(reply_by_ns - clock_.now_ns())) return false;
+  worker_.wait();
+  return true;
+}
+
+/// Waits for a choice that was late, and tells the learner what was shown in its place.
+void Run::settle() {
+  if (owed_ < 0) return;
+  worker_.wait();
+  learner_.decide(slot(owed_).trial);
+  owed_ = -1;
+}
+
+void Run::decide(std::optional<double> ask_deadline_ms) {
+  settle();
   const std::int64_t begun = clock_.now_ns();
   Slot& s = slot(num_decided_);
   s.answered = s.written = s.again = false;
@@ -140,33 +160,98 @@ void Run::decide() {
   trial.num_learned = learner_.num_trials();
   trial.answered = false;
   subject_->request(trial);
+  const auto after = [&](double ms) { return begun + static_cast<std::int64_t>(ms * 1e6); };
+  const std::int64_t reply_by = ask_deadline_ms ? after(*ask_deadline_ms) : std::numeric_limits<std::int64_t>::max();
   design::Budget budget;
-  const auto& deadline_ms = experiment_.arms[static_cast<std::size_t>(trial.arm)].spec.deadline_ms;
-  if (deadline_ms) {
-    budget.clock = &clock_;
-    budget.deadline_ns = begun + static_cast<std::int64_t>(*deadline_ms * 1e6);
-  }
-  learner_.choose(trial, budget, choice_);
-  set_stimulus(experiment_, choice_, trial.requested.stimulus);
-  if (choice_.explored) trial.role = Role::explore;
-  trial.utility = choice_.utility;
-  trial.units = choice_.units;
+  if (const auto& ms = experiment_.arms[static_cast<std::size_t>(trial.arm)].spec.deadline_ms) budget.deadline_ns = after(*ms);
+  if (const auto& ms = ask_deadline_ms; ms && !(budget.deadline_ns > 0 && budget.deadline_ns < after(0.8 * *ms)))
+    budget.deadline_ns = after(0.8 * *ms);
+  if (budget.deadline_ns > 0) budget.clock = &clock_;
+  const bool late = ask_deadline_ms && !choose_in_time(trial, budget, reply_by);
+  if (late)
+    trial.role = Role::fallback;
+  else if (!ask_deadline_ms)
+    learner_.choose(trial, budget, choice_);
+  const design::Choice& choice = late ? fallback_ : choice_;
+  set_stimulus(experiment_, choice, trial.requested.stimulus);
+  if (!late && choice.explored) trial.role = Role::explore;
+  trial.utility = choice.utility;
+  trial.units = choice.units;
   const std::int64_t ended = clock_.now_ns();
-  trial.lateness_ms = deadline_ms ? std::max(0.0, static_cast<double>(ended - budget.deadline_ns) * 1e-6) : 0;
+  const std::int64_t due = ask_deadline_ms ? reply_by : budget.clock ? budget.deadline_ns : ended;
+  trial.lateness_ms = std::max(0.0, static_cast<double>(ended - due) * 1e-6);
   latency_[static_cast<std::size_t>(Stage::choose)].add(ended - begun);
-  if (trial.lateness_ms > 0)
+  if (late)
+    note(trial.index, Level::warning, "fallback",
+         fmt::format("no choice was there after {:.3f} ms; a stimulus drawn at random is shown", *ask_deadline_ms));
+  else if (trial.lateness_ms > 0)
     note(trial.index, Level::warning, "deadline",
          fmt::format("the choice was {:.3f} ms late after {} units", trial.lateness_ms, trial.units));
   record_.decide(trial);
   latency_[static_cast<std::size_t>(Stage::decide)].add(clock_.now_ns() - ended);
-  learner_.decide(trial);
+  if (late)
+    owed_ = trial.index;
+  else
+    learner_.decide(trial);
   ++num_decided_;
 }
 
-void Run::decide_batch() {
+void Run::decide_batch(std::optional<double> ask_deadline_ms) {
   const std::int64_t last = std::min(num_decided_ + experiment_.batch, experiment_.spec.num_trials);
-  while (num_decided_ < last) decide();
+  while (num_decided_ < last) decide(ask_deadline_ms);
 }
+
+const Trial* Run::ask(std::optional<double> deadline_ms) {
+  if (stopped_ || (num_presented_ == num_decided_ && num_decided_ == experiment_.spec.num_trials)) return nullptr;
+  if (num_presented_ == num_decided_) decide_batch(deadline_ms);
+  present();
+  if (num_presented_ - learner_.num_trials() > experiment_.spec.subject.patience_trials) {
+    settle();
+    collect(false);
+    learn_what_came();
+  }
+  return &last_trial();
+}
+
+Run::Told Run::tell(const Answer& answer) {
+  settle();
+  const auto fits = [&](const std::vector<double>& values) {
+    experiment_.model->check(values.empty() ? std::vector<double>(experiment_.stimuli.dim) : values, answer.response);
+  };
+  fits(answer.delivered);
+  fits(answer.rendered);
+  const Told told = take(answer);
+  learn_what_came();
+  return told;
+}
+
+std::vector<const Trial*> Run::open() const {
+  std::vector<const Trial*> out;
+  for (std::int64_t t = learner_.num_trials(); t < num_presented_; ++t)
+    if (const Slot& s = slots_[static_cast<std::size_t>(t) % slots_.size()]; !s.answered) out.push_back(&s.trial);
+  return out;
+}
+
+bool Run::give_up(std::uint64_t token, const std::string& reason) {
+  settle();
+  for (const Trial* trial : open())
+    if (trial->token == token) {
+      const std::int64_t t = trial->index;
+      give_up(t, reason);
+      note(t, Level::warning, "given_up", fmt::format("trial {} counts as missing at random: {}", t, reason));
+      learn_what_came();
+      return true;
+    }
+  return false;
+}
+
+std::int64_t Run::now_ns() const {
+  Trial probe;
+  subject_->request(probe);
+  return probe.requested.time_ns;
+}
+
+void Run::note(Level level, const char* kind, std::string message) { note(num_presented_ - 1, level, kind, std::move(message)); }
 
 void Run::present() {
   const std::int64_t begun = clock_.now_ns();
@@ -179,23 +264,46 @@ void Run::present() {
   latency_[static_cast<std::size_t>(Stage::present)].add(clock_.now_ns() - begun);
 }
 
-void Run::take(const Answer& answer) {
+namespace {
+
+/// What the rig says of one station of the stimulus; what it does not say stays as requested.
+void tell_station(const Answer& answer, const std::vector<double>& values, std::optional<std::int64_t> time_ns,
+                  Presentation& station) {
+  if (!values.empty()) {
+    if (!std::holds_alternative<Array>(station.stimulus.what)) station.stimulus.what = Array{};
+    Array& array = std::get<Array>(station.stimulus.what);
+    if (array.values.size() != values.size()) array.shape = {static_cast<std::int64_t>(values.size())};
+    array.values = values;
+  }
+  if (!time_ns) return;
+  station.time_ns = *time_ns;
+  station.clock = answer.clock;
+}
+
+}  // namespace
+
+Run::Told Run::take(const Answer& answer) {
   const std::int64_t first = std::max<std::int64_t>(0, num_presented_ - static_cast<std::int64_t>(slots_.size()));
   for (std::int64_t t = first; t < num_presented_; ++t) {
     Slot& s = slot(t);
     if (s.trial.token != answer.token) continue;
     if (!s.answered) {
       s.trial.response = answer.response;
+      tell_station(answer, answer.rendered, answer.rendered_ns, s.trial.rendered);
+      tell_station(answer, answer.delivered, answer.delivered_ns, s.trial.delivered);
       s.trial.answered = s.answered = true;
-    } else if (s.trial.response.values == answer.response.values && s.trial.response.marks == answer.response.marks) {
-      note(t, Level::info, "doubled", fmt::format("the response to trial {} came again", t));
-    } else {
-      note(t, Level::warning, "late", fmt::format("a response to trial {} came after one was taken in; it is not used", t));
+      return Told::taken;
     }
-    return;
+    if (s.trial.response.values == answer.response.values && s.trial.response.marks == answer.response.marks) {
+      note(t, Level::info, "doubled", fmt::format("the response to trial {} came again", t));
+      return Told::doubled;
+    }
+    note(t, Level::warning, "late", fmt::format("a response to trial {} came after one was taken in; it is not used", t));
+    return Told::late;
   }
   note(num_presented_ - 1, Level::warning, "stranger",
        fmt::format("a response has token {:016x}, which no open trial has", answer.token));
+  return Told::stranger;
 }
 
 void Run::give_up(std::int64_t t, const std::string& reason) {
@@ -289,6 +397,7 @@ void Run::write_latency() {
 }
 
 void Run::finish() {
+  settle();
   learner_.finish();
   const std::int64_t num = learner_.num_trials();
   for (std::size_t a = 0; a < experiment_.arms.size(); ++a) {

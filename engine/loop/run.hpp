@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/histogram.hpp"
 #include "base/record.hpp"
 #include "loop/learner.hpp"
+#include "loop/worker.hpp"
 
 namespace hartline::io {
 class RecordReader;
@@ -47,11 +49,36 @@ class Run {
   /// Presents one trial and takes in the responses that have arrived; once all are presented, waits for those to come.
   void step();
 
+  /// The inverted loop, for a remote subject: the next trial to present, decided and written down; null when all are, or a stop
+  /// rule holds. `deadline_ms`: where the choice is not there by then, a stimulus drawn at random takes its place and an event
+  /// says so; the search itself has four fifths of that time.
+  const Trial* ask(std::optional<double> deadline_ms = {});
+
+  /// What became of a response that was told.
+  enum class Told : std::uint8_t { taken, doubled, late, stranger };
+
+  /// Takes the response of a trial, in any order; whatever can be learned is. What came twice, late or of no open trial is noted
+  /// and left. Throws: RunError for a response or a stimulus that does not fit; the trial then stays open.
+  Told tell(const Answer& answer);
+
+  /// The trials that were asked for and not told of, oldest first.
+  std::vector<const Trial*> open() const;
+
+  /// Counts an open trial as missing at random, for the stated reason. Returns whether there was one of that token.
+  bool give_up(std::uint64_t token, const std::string& reason);
+
+  /// The time now on the engine's clock, as in requested.time_ns of a remote subject.
+  std::int64_t now_ns() const;
+
+  /// Writes an event.
+  void note(Level level, const char* kind, std::string message);
+
   /// Ends the run: the final refit, final estimates and the latency histograms go to the record.
   void finish();
 
   bool done() const { return stopped_ || learner_.num_trials() >= experiment_.spec.num_trials; }
   Learner& learner() { return learner_; }
+  const Learner& learner() const { return learner_; }
   const Histogram& latency(Stage stage) const { return latency_[static_cast<std::size_t>(stage)]; }
   /// The last one presented.
   const Trial& last_trial() const { return slots_[static_cast<std::size_t>(num_presented_ - 1) % slots_.size()].trial; }
@@ -69,11 +96,13 @@ class Run {
   };
 
   Slot& slot(std::int64_t trial) { return slots_[static_cast<std::size_t>(trial) % slots_.size()]; }
-  void decide();
-  void decide_batch();
+  void decide(std::optional<double> deadline_ms);
+  bool choose_in_time(const Trial& trial, const design::Budget& budget, std::int64_t reply_by_ns);
+  void settle();
+  void decide_batch(std::optional<double> deadline_ms = {});
   void present();
   void collect(bool wait);
-  void take(const Answer& answer);
+  Told take(const Answer& answer);
   void give_up(std::int64_t trial, const std::string& reason);
   void learn_what_came();
   void note(std::int64_t trial, Level level, const char* kind, std::string message);
@@ -93,6 +122,11 @@ class Run {
   std::int64_t first_time_ns_ = 0;  // of the first delivered stimulus
   std::array<Histogram, num_stages> latency_;
   std::int64_t start_ns_;
+  // of a choice with a deadline
+  Trial asked_;              // the worker's copy
+  design::Choice fallback_;  // prepared while the worker chooses
+  std::int64_t owed_ = -1;   // trial that the learner has not been told of, because the worker still holds it
+  Worker worker_;
 };
 
 /// What a replay found.

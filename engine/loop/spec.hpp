@@ -65,10 +65,13 @@ struct SubjectSpec {
   std::int64_t patience_trials = 20;
   bool living = false;
   std::string folder;
+  std::optional<double> ask_deadline_ms;
+  double silence_s = 10;
 
   template <class Field>
   static void describe(Field&& field) {
-    field("kind", &SubjectSpec::kind, "", one_of({"simulated", "recorded"}), "a model with known parameters, or recorded trials");
+    field("kind", &SubjectSpec::kind, "", one_of({"simulated", "recorded", "remote"}),
+          "a model with known parameters, recorded trials, or a rig that asks for stimuli and tells of responses");
     field("truth", &SubjectSpec::truth, "", one_of({"prior", "gabor", "values"}), "where the known parameters come from");
     field("values", &SubjectSpec::values, "", any(), "the parameters, for truth values");
     field("gain", &SubjectSpec::gain, "", positive(), "length of the weights, for truth gabor");
@@ -98,6 +101,9 @@ struct SubjectSpec {
     field("living", &SubjectSpec::living, "", any(),
           "whether the subject cannot be asked again: resuming then gives up the trial in flight");
     field("folder", &SubjectSpec::folder, "", any(), "of recorded trials, relative to this file");
+    field("ask_deadline_ms", &SubjectSpec::ask_deadline_ms, "ms", positive(),
+          "a rig that asks has its stimulus by then, if need be one drawn at random in place of the choice");
+    field("silence_s", &SubjectSpec::silence_s, "s", positive(), "a rig that says nothing for so long is taken to be gone");
   }
 };
 

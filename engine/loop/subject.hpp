@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/trial.hpp"
 #include "loop/spec.hpp"
 #include "models/model.hpp"
@@ -17,6 +19,11 @@ namespace hartline::loop {
 struct Answer {
   std::uint64_t token = 0;
   Response response;
+  /// What a rig tells of the stimulus as it was shown, in numbers; empty: as requested.
+  std::vector<double> rendered, delivered;
+  /// When, on the clock of `clock`; absent: unknown.
+  std::optional<std::int64_t> rendered_ns, delivered_ns;
+  std::string clock = "rig";
 };
 
 /// A subject in the ring. Trials are presented in order; an interrupted trial may be presented again. Responses may come late, in
@@ -98,5 +105,9 @@ std::shared_ptr<const Recording> read_recording(const std::string& folder);
 /// Answers what was recorded when the chosen stimulus of the pool was shown. Each can be presented once; again only as a further
 /// attempt of the same trial.
 std::unique_ptr<Subject> make_recorded(std::shared_ptr<const Recording> recording, double trial_ms);
+
+/// Where nothing is answered by itself: a rig asks and tells (Run::ask, Run::tell). Times are nanoseconds on `clock` since the run
+/// began.
+std::unique_ptr<Subject> make_remote(const Clock& clock);
 
 }  // namespace hartline::loop

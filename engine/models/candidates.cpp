@@ -55,6 +55,7 @@ Candidates::Candidates(std::vector<std::unique_ptr<Model>> models, std::vector<s
   num_cells = first.num_cells;
   num_bins = first.num_bins;
   response_kind = first.response_kind;
+  num_choices = first.num_choices;
   num_parameters = models_.size();
   parameter_names = std::move(names);
 }
@@ -72,6 +73,7 @@ std::unique_ptr<Belief> Candidates::prior() const {
 
 Update Candidates::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const {
   auto& belief = dynamic_cast<CandidatesBelief&>(any_belief);
+  if (!stimulus.empty()) check(stimulus, response);
   Update out{false, 0, {}};
   belief.predictions.assign(num_cells * num_bins, {0, 0, 0});
   double top = -INFINITY;

@@ -306,8 +306,7 @@ std::pair<double, double> GaussianProcess::moments(const GaussianProcessBelief& 
 Update GaussianProcess::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
   auto& b = dynamic_cast<GaussianProcessBelief&>(any_belief);
   if (stimulus.empty()) return {false, 0, {}};
-  check_stimulus(stimulus, stimulus_dim);
-  check_response(response, response_kind, 1, 1);
+  check(stimulus, response);
   const Mark mark = mark_of(response, 0);
   const std::size_t member_idx = member(stimulus);
   const auto [m, v] =

@@ -106,6 +106,7 @@ Glm::Glm(const GlmSpec& spec, const GaussianBeliefSpec& belief, std::size_t fram
   response_kind = law.law == Law::bernoulli  ? ResponseKind::choice
                   : law.law == Law::gaussian ? ResponseKind::trace
                                              : ResponseKind::counts;
+  num_choices = law.law == Law::bernoulli ? 2 : 0;
   std::vector<std::int64_t> lattice(shape.begin(), shape.end());
   if (lattice.empty()) lattice = {1, static_cast<std::int64_t>(frame_dim)};
   if (lattice.size() == 1) lattice.insert(lattice.begin(), 1);
@@ -257,14 +258,11 @@ Update Glm::update(Belief& any_belief, std::span<const double> stimulus, const R
   auto& belief = dynamic_cast<GaussianBelief&>(any_belief);
   bool is_pending = false, changes = has_drift() && elapsed_s > 0;
   if (!stimulus.empty()) {
-    check_stimulus(stimulus, stimulus_dim);
-    check_response(response, response_kind, 1, num_bins);
+    check(stimulus, response);
     for (std::size_t b = 0; b < num_bins; ++b) {
       const Mark mark = mark_of(response, b);
       is_pending = is_pending || mark == Mark::pending;
       changes = changes || has_value(mark);
-      if (law.law == Law::bernoulli && mark == Mark::observed && response.values[b] > 1)
-        throw RunError({"response", "0 or 1 for bernoulli responses", fmt::format("{}", response.values[b]), ""});
     }
   }
   if (stimulus.empty() && !changes) return {false, 0, {}};

@@ -35,13 +35,14 @@ GridModel::GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli
   num_parameters = family_->parameters.size();
   num_blocks_ = (num_nodes_ + block_size - 1) / block_size;
   num_groups_ = (num_nodes_ + group_size - 1) / group_size;
-  const auto num_tables = static_cast<std::size_t>(family_->num_choices() > 0 ? family_->num_choices() : 3);
+  num_choices = family_->num_choices();
+  const auto num_tables = static_cast<std::size_t>(num_choices > 0 ? num_choices : 3);
   const double bytes = static_cast<double>(num_stimuli()) * static_cast<double>(num_nodes_) * static_cast<double>(num_tables) * 8;
   if (bytes > static_cast<double>(max_bytes))
     throw SpecError({"model", fmt::format("at most {:.1f} GB of tables", static_cast<double>(max_bytes) / 1e9),
                      fmt::format("{:.1f} GB for {} stimuli x {} nodes", bytes / 1e9, num_stimuli(), num_nodes_),
                      "Use fewer values for a parameter or a coarser set of stimuli."});
-  response_kind = family_->num_choices() > 0 ? ResponseKind::choice : ResponseKind::counts;
+  response_kind = num_choices > 0 ? ResponseKind::choice : ResponseKind::counts;
   fill_tables(executor);
 }
 
@@ -57,7 +58,6 @@ void GridModel::node(std::size_t node_idx, std::span<double> out) const {
 
 void GridModel::fill_tables(Executor& executor) {
   const std::size_t num_x = num_stimuli(), cells = num_x * num_nodes_;
-  const int num_choices = family_->num_choices();
   entropy_.resize(cells);
   if (num_choices > 0) {
     num_outcomes_ = static_cast<std::size_t>(num_choices);
@@ -127,7 +127,7 @@ std::size_t GridModel::find(std::span<const double> stimulus) const {
 
 void GridModel::node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const {
   const auto r = static_cast<std::size_t>(response);
-  const bool choices = family_->num_choices() > 0;
+  const bool choices = num_choices > 0;
   // a stimulus of the set is looked up, any other is evaluated
   if (const std::size_t x = find(stimulus); x < num_stimuli()) {
     if (!choices) return poisson_log_likelihood(&rate_[x * num_nodes_], num_nodes_, response, out.data());
@@ -229,8 +229,7 @@ Prediction GridModel::foretell(GridBelief& belief, std::span<const double> stimu
 Update GridModel::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
   auto& belief = dynamic_cast<GridBelief&>(any_belief);
   if (stimulus.empty()) return {false, 0, {}};
-  check_stimulus(stimulus, stimulus_dim);
-  check_response(response, response_kind, 1, 1);
+  check(stimulus, response);
   const Mark mark = mark_of(response, 0);
   if (mark == Mark::pending) {
     imagine(belief, stimulus);
@@ -238,11 +237,6 @@ Update GridModel::update(Belief& any_belief, std::span<const double> stimulus, c
   }
   if (mark == Mark::missing || mark == Mark::blanked) return {false, 0, {}};
   const double r = response.values[0];
-  const int num_choices = family_->num_choices();
-  if (num_choices > 0 && r >= static_cast<double>(num_outcomes_))
-    throw RunError({"response", fmt::format("a choice in 0 … {}", num_outcomes_ - 1), number_text(r), ""});
-  if (num_choices > 0 && mark == Mark::censored)
-    throw RunError({"response.marks[0]", "observed, missing or blanked", "censored", "A choice has no lower bound."});
   const Prediction prediction = foretell(belief, stimulus, r, mark == Mark::censored);
   Update out{true, 0, {&belief.prediction, 1}};
   take(belief, stimulus, r, mark == Mark::censored, out.log_evidence);
@@ -258,7 +252,7 @@ double GridModel::predictive(const Belief& any_belief, std::size_t x, std::span<
   const double* weights = belief.weights.data();
   for (const std::uint32_t b : belief.active_blocks) {
     const std::size_t first = b * block_size, count = std::min(block_size, num_nodes_ - first), at = x * num_nodes_ + first;
-    if (family_->num_choices() > 0) {
+    if (num_choices > 0) {
       const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_ + first];
       mean_entropy += average(weights + first, table, num_nodes_, num_outcomes_ - 1, &entropy_[at], count, p.data() + 1);
     } else {
@@ -266,14 +260,14 @@ double GridModel::predictive(const Belief& any_belief, std::size_t x, std::span<
                                      &top_count_[x * num_groups_ + first / group_size], p.data());
     }
   }
-  if (family_->num_choices() > 0) p[0] = std::max(0.0, 1 - std::accumulate(p.begin() + 1, p.end(), 0.0));
+  if (num_choices > 0) p[0] = std::max(0.0, 1 - std::accumulate(p.begin() + 1, p.end(), 0.0));
   return mean_entropy;
 }
 
 double GridModel::expected_response(const double* outcome) const {
   double mean = 0;
-  for (int c = 0; c < family_->num_choices(); ++c) mean += c * outcome[c];
-  return family_->num_choices() > 0 ? mean : outcome[0];
+  for (std::int64_t c = 0; c < num_choices; ++c) mean += static_cast<double>(c) * outcome[c];
+  return num_choices > 0 ? mean : outcome[0];
 }
 
 std::pair<double, double> GridModel::mean_response(const Belief& any_belief, std::size_t x) const {
@@ -283,7 +277,7 @@ std::pair<double, double> GridModel::mean_response(const Belief& any_belief, std
     const std::size_t first = b * block_size, last = std::min(first + block_size, num_nodes_);
     for (std::size_t n = first; n < last; ++n) {
       double value = 0;
-      if (family_->num_choices() == 0) {
+      if (num_choices == 0) {
         value = rate_[x * num_nodes_ + n];
       } else {
         const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_ + n];
@@ -351,7 +345,6 @@ void GridModel::sample(std::span<const double> parameters, std::span<const doubl
                        std::span<double> response) const {
   double outcome[64];
   family_->evaluate(stimulus.data(), parameters.data(), outcome);
-  const int num_choices = family_->num_choices();
   if (num_choices == 0) {
     response[0] = stream.poisson(context.gain * outcome[0]);
     return;
@@ -365,7 +358,7 @@ void GridModel::sample(std::span<const double> parameters, std::span<const doubl
 double GridModel::log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const {
   std::vector<double> outcome(std::max<std::size_t>(num_outcomes_, 1));
   family_->evaluate(stimulus.data(), parameters.data(), outcome.data());
-  if (family_->num_choices() > 0) return std::log(outcome[static_cast<std::size_t>(response)]);
+  if (num_choices > 0) return std::log(outcome[static_cast<std::size_t>(response)]);
   return response * std::log(outcome[0]) - outcome[0] - numerics::log_factorial(response);
 }
 
@@ -394,7 +387,7 @@ void GridModel::summarise(const Belief& belief, std::span<double> mean, std::spa
 }
 
 std::size_t GridModel::table_bytes() const {
-  const std::size_t tables = family_->num_choices() > 0 ? num_outcomes_ : 3;
+  const std::size_t tables = num_choices > 0 ? num_outcomes_ : 3;
   return num_stimuli() * num_nodes_ * tables * sizeof(double);
 }
 

@@ -11,7 +11,7 @@ void GridModel::for_each_outcome(const GridBelief& belief, std::size_t x, Take&&
   for (const std::uint32_t b : belief.active_blocks)
     for (std::size_t n = b * block_size; n < std::min((b + 1) * block_size, num_nodes_); ++n) {
       const double weight = belief.weights[n];
-      if (family_->num_choices() == 0) {
+      if (num_choices == 0) {
         const double rate = rate_[x * num_nodes_ + n];
         const int top = top_count_[x * num_groups_ + n / group_size];
         double p = weight * zero_[x * num_nodes_ + n];
@@ -32,7 +32,7 @@ void GridModel::for_each_outcome(const GridBelief& belief, std::size_t x, Take&&
 }
 
 double GridModel::node_response(std::size_t n, std::size_t x) const {
-  if (family_->num_choices() == 0) return rate_[x * num_nodes_ + n];
+  if (num_choices == 0) return rate_[x * num_nodes_ + n];
   double mean = 0;
   for (std::size_t c = 1; c < num_outcomes_; ++c)
     mean += static_cast<double>(c) * probability_[(x * (num_outcomes_ - 1) + c - 1) * num_nodes_ + n];

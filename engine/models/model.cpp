@@ -35,6 +35,19 @@ void check_response(const Response& response, ResponseKind kind, std::size_t num
   }
 }
 
+void Model::check(std::span<const double> stimulus, const Response& response) const {
+  check_stimulus(stimulus, stimulus_dim);
+  check_response(response, response_kind, num_cells, num_bins);
+  for (std::size_t i = 0; i < response.values.size() && num_choices > 0; ++i) {
+    const Mark mark = mark_of(response, i);
+    if (has_value(mark) && !(response.values[i] < static_cast<double>(num_choices)))
+      throw RunError({"response", fmt::format("a choice in 0 … {}", num_choices - 1), number_text(response.values[i]), ""});
+    if (mark == Mark::censored)
+      throw RunError(
+          {fmt::format("response.marks[{}]", i), "observed, missing or blanked", "censored", "A choice has no lower bound."});
+  }
+}
+
 void Model::refine(Belief&, const History&) const {
   throw SpecError({"belief.refine_at_end", "false for this model", "true", "It has no refit."});
 }

@@ -170,6 +170,9 @@ class Model {
 
   virtual std::unique_ptr<Belief> prior() const = 0;
 
+  /// Throws: RunError for a stimulus or a response that an update would refuse.
+  void check(std::span<const double> stimulus, const Response& response) const;
+
   /// Takes one response into the belief. `elapsed_s`: time since the previous update, for drift. Blanked and missing values are
   /// skipped, censored ones enter through their tail probability, pending ones as expected information that the next update of the
   /// same belief takes for granted (do that to a fork). An empty stimulus only lets the time pass. Allocates: nothing.
@@ -206,6 +209,7 @@ class Model {
   std::size_t stimulus_dim = 0;
   std::size_t num_cells = 1, num_bins = 1;  // of a response
   ResponseKind response_kind = ResponseKind::counts;
+  std::int64_t num_choices = 0;              // of a choice; 0: the response is none
   bool has_context = false;                  // a response depends on earlier trials
   std::vector<std::string> parameter_names;  // [num_parameters]; empty names for weights of a stimulus
   std::size_t num_parameters = 0;

@@ -53,6 +53,7 @@ Population::Population(const GlmSpec& glm, const GaussianBeliefSpec& belief, con
   num_bins = glm_.num_bins;
   num_parameters = num_cells * glm_.num_parameters;
   response_kind = glm_.response_kind;
+  num_choices = glm_.num_choices;
 }
 
 template <class Body>
@@ -105,14 +106,11 @@ Update Population::update(Belief& any_belief, std::span<const double> stimulus, 
   auto& belief = dynamic_cast<PopulationBelief&>(any_belief);
   bool is_pending = false, changes = glm_.has_drift() && elapsed_s > 0;
   if (!stimulus.empty()) {
-    check_stimulus(stimulus, stimulus_dim);
-    check_response(response, response_kind, num_cells, num_bins);
+    check(stimulus, response);
     for (std::size_t i = 0; i < response.values.size(); ++i) {
       const Mark mark = mark_of(response, i);
       is_pending = is_pending || mark == Mark::pending;
       changes = changes || has_value(mark);
-      if (glm_.law.law == Law::bernoulli && mark == Mark::observed && response.values[i] > 1)
-        throw RunError({"response", "0 or 1 for bernoulli responses", number_text(response.values[i]), ""});
     }
   }
   if (stimulus.empty() && !changes) return {false, 0, {}};
