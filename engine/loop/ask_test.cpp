@@ -54,7 +54,9 @@ TEST(Ask, AnyOrderOfTellingGivesTheBeliefOfOrderedTrials) {
     const auto at = static_cast<std::ptrdiff_t>(stream.integer(static_cast<std::int64_t>(open.size())));
     const Answer answer = answer_to(*e, open[static_cast<std::size_t>(at)]);
     EXPECT_EQ(run.tell(answer), loop::Run::Told::taken);
-    if (stream.uniform() < 0.3) EXPECT_EQ(run.tell(answer), loop::Run::Told::doubled);
+    if (stream.uniform() < 0.3) {
+      EXPECT_EQ(run.tell(answer), loop::Run::Told::doubled);
+    }
     open.erase(open.begin() + at);
   }
   EXPECT_EQ(run.ask(), nullptr);
@@ -70,7 +72,7 @@ TEST(Ask, ChoosesWhatTheLoopOfASimulatedSubjectChooses) {
   const auto remote = experiment(std::string(base) + "[subject]\nkind = \"remote\"\n", *executor);
   io::MemoryRecord by_loop, by_rig;
   const SteadyClock clock;
-  Run loop_run(*simulated, by_loop, clock);
+  loop::Run loop_run(*simulated, by_loop, clock);
   loop_run.go();
   loop::Run run(*remote, by_rig, clock);
   for (const Trial& seen : by_loop.trials()) {
@@ -110,7 +112,7 @@ TEST(Ask, WhatDoesNotFitIsRefusedAndTheTrialStaysOpen) {
   answer.delivered = {0.1, 0, 0, 0, 0, 0};
   answer.delivered_ns = 5'000'000;
   EXPECT_EQ(run.tell(answer), loop::Run::Told::taken);
-  const Trial& kept = record.trials().front();
+  const Trial kept = record.trials().front();
   EXPECT_EQ(std::get<Array>(kept.delivered.stimulus.what).values, answer.delivered);
   EXPECT_EQ(kept.delivered.time_ns, 5'000'000);
   EXPECT_EQ(kept.delivered.clock, "rig");
@@ -141,7 +143,7 @@ TEST(Ask, ADeadlineThatIsMissedShowsTheFallbackAndReplayRepeatsIt) {
   const auto executor = make_serial_executor();
   // whole tiles of mmse cannot be cut short: 1,500 members take far longer than a tenth of a millisecond
   const auto e = experiment(
-      "format = 1\nseed = 3\nnum_trials = 6\n[subject]\nkind = \"remote\"\n[stimulus]\nkind = \"axis\"\naxis = { low = 0.0, high = "
+      "format = 1\nseed = 3\nnum_trials = 6\n[subject]\nkind = \"remote\"\n[stimulus]\nkind = \"axis\"\naxis = { from = 0.0, to = "
       "1.0, "
       "num = 1500 }\n[model]\nkind = \"gaussian_process\"\n[design]\nutility = \"mmse\"\n",
       *executor);

@@ -22,7 +22,7 @@ struct Hello {
   std::int64_t protocol = 0;
   std::string token, client;
   bool keep_open = false;
-  std::optional<std::int64_t> time_ns;
+  std::optional<double> time_ns;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -38,7 +38,7 @@ struct Hello {
 struct Ask {
   std::string is;
   std::optional<double> deadline_ms;
-  std::optional<std::int64_t> time_ns;
+  std::optional<double> time_ns;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -53,7 +53,7 @@ struct Tell {
   std::string is, token, reason;
   std::vector<double> response, rendered, delivered;
   std::vector<std::string> marks;
-  std::optional<std::int64_t> rendered_ns, delivered_ns, time_ns;
+  std::optional<double> rendered_ns, delivered_ns, time_ns;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -72,7 +72,7 @@ struct Tell {
 
 struct GiveUp {
   std::string is, token, reason;
-  std::optional<std::int64_t> time_ns;
+  std::optional<double> time_ns;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -85,7 +85,7 @@ struct GiveUp {
 
 struct Ping {
   std::string is;
-  std::optional<std::int64_t> time_ns;
+  std::optional<double> time_ns;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -96,7 +96,7 @@ struct Ping {
 
 struct Note {
   std::string is, message;
-  std::optional<std::int64_t> time_ns;
+  std::optional<double> time_ns;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -105,6 +105,12 @@ struct Note {
     field("time_ns", &Note::time_ns, "ns", any(), "the rig's clock as the message leaves");
   }
 };
+
+/// Times come as any number: many a rig's language knows doubles only.
+std::int64_t whole_ns(double ns, const char* field) {
+  if (!(std::abs(ns) <= 4e18)) throw SpecError({field, "within 4e18 ns of 0", number_text(ns), ""});
+  return std::llround(ns);
+}
 
 template <class Message>
 Message read_message(const Table& table, const char* name) {
@@ -250,17 +256,17 @@ std::string RigProtocol::refuse_second(std::string_view line) const {
   return io::to_json(error_reply(RunError({"hello", "from the only rig", "a second one", "The first is still connected."}))) + "\n";
 }
 
-void RigProtocol::hear_time(std::optional<std::int64_t> rig_ns) {
+void RigProtocol::hear_time(std::optional<double> rig_ns) {
   if (!rig_ns || !last_reply_ns_) return;
-  if (!offset_.add(*last_reply_ns_, *rig_ns, received_ns_))
+  if (!offset_.add(*last_reply_ns_, whole_ns(*rig_ns, "time_ns"), received_ns_))
     run_.note(Level::warning, "clock", "the rig's clock was set: its times before and after do not agree");
 }
 
-std::int64_t RigProtocol::to_engine(std::int64_t rig_ns, const char* field) const {
+std::int64_t RigProtocol::to_engine(double rig_ns, const char* field) const {
   if (!offset_.known())
     throw SpecError({std::string("tell.") + field, "told with time_ns, here or in an earlier message",
                      fmt::format("{} alone", rig_ns), "It says how the rig's clock stands to the engine's."});
-  return rig_ns + offset_.offset_ns();
+  return whole_ns(rig_ns, field) + offset_.offset_ns();
 }
 
 Table RigProtocol::hello(const Table& message) {

@@ -66,8 +66,8 @@ class RigProtocol {
   Table give_up(const Table& message);
   Table ping(const Table& message);
   Table note(const Table& message);
-  void hear_time(std::optional<std::int64_t> rig_ns);
-  std::int64_t to_engine(std::int64_t rig_ns, const char* field) const;
+  void hear_time(std::optional<double> rig_ns);
+  std::int64_t to_engine(double rig_ns, const char* field) const;
   Table progress(const char* what) const;
 
   const loop::Experiment& experiment_;

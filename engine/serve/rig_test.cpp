@@ -1,4 +1,5 @@
 // The rig's protocol, its clock and its line to the engine.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -137,7 +138,7 @@ TEST(RigProtocol, TimesAreTakenToTheEnginesClock) {
   EXPECT_EQ(text_of(talk.say(tell_of(stimulus, R"(,"delivered_ns":5)")), "is"), "error");  // on a clock that nobody knows
   const std::int64_t shift = 77'000'000'000'000, onset = talk.run.now_ns();
   talk.say(tell_of(stimulus, fmt::format(R"(,"delivered_ns":{},"time_ns":{})", onset + shift, talk.run.now_ns() + shift)));
-  const Trial& trial = talk.record.trials().front();
+  const Trial trial = talk.record.trials().front();
   EXPECT_NEAR(static_cast<double>(trial.delivered.time_ns), static_cast<double>(onset), 50e6);
   EXPECT_EQ(trial.delivered.clock, "rig");
 }

@@ -27,7 +27,9 @@ function reply = say(line, message)
 end
 
 function ns = now_ns()
-  ns = int64(1e9 * now() * 86400);
+  persistent start
+  if isempty(start), start = tic(); end
+  ns = round(1e9 * toc(start));
 end
 
 function [onset_ns, count] = present(values)
