@@ -41,8 +41,8 @@ kind = "glm"
 # A rig of its own process. Its count is a function of the trial, so that a response in the wrong trial shows.
 # What was acknowledged goes to standard output before anything else happens.
 CLIENT = """
-import json, os, random, socket, sys, time
-port, seed = int(sys.argv[1]), int(sys.argv[2])
+import json, os, socket, sys, time
+port = int(sys.argv[1])
 lines = socket.create_connection(("127.0.0.1", port)).makefile("rw", encoding="utf-8", newline="\\n")
 def say(**message):
     lines.write(json.dumps({**message, "time_ns": time.monotonic_ns()}) + "\\n"); lines.flush()
@@ -148,9 +148,9 @@ def replayed(binary: str, record: Path) -> dict:
     return json.loads(done.stdout)
 
 
-def client(port: int, seed: int, **options: object) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", CLIENT, str(port), str(seed)], stdout=subprocess.PIPE, text=True,
-                            env={**os.environ, "HARTLINE_RIG_TOKEN": TOKEN}, **options)
+def client(port: int) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", CLIENT, str(port)], stdout=subprocess.PIPE, text=True,
+                            env={**os.environ, "HARTLINE_RIG_TOKEN": TOKEN})
 
 
 def same_bytes_whoever_asks(arguments: argparse.Namespace, folder: Path) -> None:
@@ -190,13 +190,16 @@ def killed_clients(arguments: argparse.Namespace, folder: Path) -> None:
     told: dict[int, str] = {}
     with engine(arguments.binary, folder, arguments.trials) as rig:
         for kill in range(arguments.kills + 1):
-            one = client(rig.port, kill)
+            one = client(rig.port)
+            lines = []
             if kill < arguments.kills:
-                time.sleep(stream.uniform(0.05, 0.05 + 1.6 * 0.006 * arguments.trials / arguments.kills))
+                for _ in range(stream.randrange(1, int(1.6 * arguments.trials / (arguments.kills + 1)))):
+                    lines.append(one.stdout.readline())
+                time.sleep(stream.uniform(0, 0.006))  # somewhere in the trial after that
                 one.kill()
             out, _ = one.communicate(timeout=300)
-            for text in out.splitlines():
-                word, what = (text.split() + [""])[:2]
+            for text in [*lines, *out.splitlines()]:
+                word, what = (text.split() + ["", ""])[:2]
                 if word.isdigit():
                     require(int(word) not in told and what == "taken", f"trial {word} was {what} a second time")
                     told[int(word)] = what
@@ -208,6 +211,7 @@ def killed_clients(arguments: argparse.Namespace, folder: Path) -> None:
     for idx in told:
         require(answers[idx][0][0] == 0, f"the response to trial {idx} was acknowledged and lost")
     missing = sum(marks[0] == 1 for marks, _ in answers.values())
+    require(missing > 0 or arguments.kills < 5, "no kill met a trial in flight")
     require(missing <= arguments.kills, f"{missing} trials without a response after {arguments.kills} kills")
     replayed(arguments.binary, rig.record)
     print(f"  {arguments.kills} kills of the client in {arguments.trials} trials: {missing} in flight, none lost or stale")
