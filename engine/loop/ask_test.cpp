@@ -155,9 +155,10 @@ TEST(Ask, ADeadlineThatIsMissedShowsTheFallbackAndReplayRepeatsIt) {
     const auto record = io::RunRecord::create(path, info_of(*e));
     loop::Run run(*e, *record, clock);
     for (int t = 0; t < 6; ++t) {
-      const Trial trial = *run.ask(t % 2 == 0 ? std::optional(0.05) : std::nullopt);
-      EXPECT_EQ(trial.role, t % 2 == 0 ? Role::fallback : Role::measure);
-      EXPECT_EQ(std::isnan(trial.utility), t % 2 == 0);
+      const bool hurried = t % 2 == 1;
+      const Trial trial = *run.ask(hurried ? std::optional(0.05) : std::nullopt);
+      EXPECT_EQ(trial.role, hurried ? Role::fallback : Role::measure);
+      EXPECT_EQ(std::isnan(trial.utility), hurried);
       Answer answer;
       answer.token = trial.token;
       answer.response.values = {static_cast<double>(t)};

@@ -120,7 +120,7 @@ TEST(RingLaws, ResponsesThatAreNotFiniteAreRefusedWithTheTrialNamed) {
     SCOPED_TRACE(c.name);
     const auto experiment = proof::build(c.text, 1, *executor);
     loop::Learner learner(*experiment);
-    const auto subject = experiment->make_subject();
+    const auto subject = experiment->make_subject(SteadyClock());
     design::Choice choice;
     Trial trial;
     const auto present = [&](std::int64_t index) {
