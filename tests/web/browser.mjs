@@ -35,8 +35,12 @@ export async function open(browser, address, { width = 1280, scheme = 'light' } 
   return { page, heard, close: () => context.close() };
 }
 
-/** Waits until what was asked for has been drawn. */
+/** Waits until what was asked for has been drawn, below the fold too. */
 export const drawn = (page) =>
-  page.evaluate(
-    () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 0)))),
-  );
+  page.evaluate(async () => {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    await frame();
+    do await frame();
+    while (document.querySelector('[data-drawing]'));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  });

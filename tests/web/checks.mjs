@@ -31,7 +31,9 @@ export const drawings_have_colours = (page) =>
     const style = getComputedStyle(document.documentElement);
     const named = (name) => parseInt(style.getPropertyValue(name).trim().slice(1), 16);
     const background = named('--background');
-    const wrong = [];
+    const wrong = [...document.querySelectorAll('figure')]
+      .filter((figure) => !figure.querySelector('.drawing canvas'))
+      .map((figure) => `${figure.id} is not drawn`);
     for (const canvas of document.querySelectorAll('.drawing canvas')) {
       if (canvas.closest('button')) continue; // a tile is checked with its population
       const id = canvas.closest('figure').id;

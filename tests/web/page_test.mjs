@@ -1,4 +1,5 @@
 // node page_test.mjs PAGE_HTML [REPORT_HTML…]: the page in a real browser, with documents made here and with reports given.
+// ONLY='name;name' … takes these of the documents made here alone.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
@@ -13,6 +14,7 @@ const MARKER = '<!--HARTLINE_DATA-->';
 const WIDTHS = [390, 1280, 1920];
 const SCHEMES = ['light', 'dark'];
 const PAINT_MS = 1000;
+const ONLY = process.env.ONLY?.split(';');
 /** Documents whose form others have too. */
 const BRIEFLY = new Set(['psychometric', 'designs with parameters', 'first trial', 'hollow parts', 'study with nulls']);
 
@@ -123,6 +125,27 @@ async function paint_time(address) {
   return fastest;
 }
 
+/** What a reader sees first is whole, though the rest is drawn later. */
+async function first_sight(address) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    new PerformanceObserver((seen) => {
+      if (seen.getEntriesByName('first-contentful-paint').length === 0) return;
+      const figures = [...document.querySelectorAll('figure')].filter(
+        (figure) => figure.querySelector('.drawing').getBoundingClientRect().top < innerHeight,
+      );
+      globalThis.first_sight = figures.map((figure) => [figure.id, figure.querySelector('canvas') !== null]);
+    }).observe({ type: 'paint', buffered: true });
+  });
+  await page.goto(address);
+  await page.waitForFunction(() => globalThis.first_sight);
+  const seen = await page.evaluate(() => globalThis.first_sight);
+  await context.close();
+  const blank = seen.filter(([, is_drawn]) => !is_drawn).map(([id]) => id);
+  return seen.length > 0 && blank.length === 0 ? null : `of ${seen.length} figures in view not drawn: ${blank.join(', ')}`;
+}
+
 async function message_of(name, html) {
   const { page, heard, close } = await open(browser, written(name, html));
   const shown = await page.evaluate(() => [...document.querySelectorAll('[role=alert]')].map((one) => one.textContent));
@@ -193,6 +216,7 @@ try {
     'study with nulls': study_fixtures.gaps(),
   };
   for (const [name, document] of Object.entries(made)) {
+    if (ONLY && !ONLY.includes(name)) continue;
     const address = written(name.replace(/\W/g, '-'), embedded(document));
     await look_everywhere(name, address, BRIEFLY.has(name));
     await compare_with_document(name, address, document);
@@ -202,6 +226,7 @@ try {
         const time = await paint_time(address);
         return time < PAINT_MS ? null : `${Math.round(time)} ms`;
       });
+      await check(`${name}: what is in view is drawn with the first paint`, () => first_sight(address));
     }
     if (name === 'nulls') {
       const { page, close } = await open(browser, address);

@@ -56,10 +56,12 @@ export class CellDialog {
     this.previous.disabled = idx === 0;
     this.next.disabled = idx === this.count - 1;
     if (!this.element.open) this.element.showModal();
-    this.figure.fit(true);
+    this.refit();
   }
 
   refit(): void {
-    if (this.element.open) this.figure?.fit(true);
+    if (!this.element.open || !this.figure) return;
+    this.figure.widen(this.figure.present_width());
+    this.figure.draw();
   }
 }

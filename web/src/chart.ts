@@ -1,6 +1,6 @@
 // Lines, bands and dots over an axis, drawn by uPlot from a plain description.
 
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import type { Column } from './document';
 import type { Drawing } from './drawing';
 import { decimals_of, fixed, with_unit } from './numbers';
@@ -54,17 +54,22 @@ export interface ChartSpec {
   overlay?: (plot: Plot, trial: number) => void;
 }
 
+/** uPlot sets up number formats of every language when it is evaluated: that waits for the first chart. */
+declare function require(name: 'uplot'): typeof uPlot;
+const plotter = (): typeof uPlot => require('uplot');
+
 const TEXT_PX = 12;
 const STEPS = Array.from({ length: 30 }, (_, idx) => [1, 2, 5].map((factor) => Number(`${factor}e${idx - 15}`))).flat();
 const WHOLE_STEPS = STEPS.filter((step) => step >= 1);
 
 export const chart_height = (width: number): number => Math.round(Math.min(340, Math.max(230, width * 0.42)));
 
+const measuring = document.createElement('canvas').getContext('2d');
+
 function text_width(text: string): number {
-  const ctx = document.createElement('canvas').getContext('2d');
-  if (!ctx) return 0;
-  ctx.font = font(TEXT_PX, 600);
-  return ctx.measureText(text).width;
+  if (!measuring) return 0;
+  measuring.font = font(TEXT_PX, 600);
+  return measuring.measureText(text).width;
 }
 
 /** Moves `wanted` places apart, to at least `gap`, inside of low..high; keeps their order. */
@@ -96,6 +101,10 @@ export class Chart implements Drawing {
     private readonly last: number,
     private trial = last,
   ) {}
+
+  height(width: number): number {
+    return (this.spec.height ?? chart_height)(width);
+  }
 
   resize(width: number): void {
     this.width = width;
@@ -155,10 +164,11 @@ export class Chart implements Drawing {
             },
       );
     }
-    const plot = new uPlot(
+    const Plotter = plotter();
+    const plot = new Plotter(
       {
         width: this.width * zoom,
-        height: (spec.height ?? chart_height)(this.width) * zoom,
+        height: this.height(this.width) * zoom,
         padding: [10 * zoom, Math.max(14, last_tick, Math.min(labels, this.width * 0.3)) * zoom, 0, 0],
         legend: { show: false },
         cursor: { show: false },
@@ -212,7 +222,7 @@ export class Chart implements Drawing {
       top,
       right: left + width,
       bottom: top + height,
-      pixel: uPlot.pxRatio * zoom,
+      pixel: plotter().pxRatio * zoom,
       x: (value) => self.valToPos(value, 'x', true),
       y: (value) => self.valToPos(value, 'y', true),
     };

@@ -4,6 +4,8 @@ import { read_theme, type Theme } from './theme';
 
 export interface Drawing {
   readonly element: HTMLElement;
+  /** CSS pixels that a drawing of `width` takes; 0 where only the drawing tells. */
+  height(width: number): number;
   /** Draws anew in the present theme, `width` CSS pixels wide. */
   resize(width: number): void;
   /** Shows the state at `trial`. */
@@ -40,6 +42,10 @@ export class Painted implements Drawing {
     private readonly painting: Painting,
     private trial: number,
   ) {}
+
+  height(width: number): number {
+    return this.painting.height(width);
+  }
 
   resize(width: number): void {
     this.width = width;

@@ -33,7 +33,9 @@ export class Figure {
   readonly element: HTMLElement;
   readonly moves: boolean;
   private readonly host: HTMLElement;
-  private width = 0;
+  /** What it is drawn for, CSS pixels; 0 before the first time. */
+  width = 0;
+  private stale = false;
 
   constructor(
     private readonly spec: FigureSpec,
@@ -45,6 +47,7 @@ export class Figure {
       `${file_stem}-${spec.id}${spec.moves ? `-trial-${this.trial}` : ''}.${ending}`;
     const picture = element('button', { type: 'button', 'aria-label': `Save ${spec.title} as PNG` }, 'PNG');
     picture.addEventListener('click', () => {
+      this.draw();
       void spec.drawing.render(EXPORT_ZOOM).then((canvas) => save_canvas(canvas, name('png')));
     });
     const numbers = element(
@@ -70,12 +73,28 @@ export class Figure {
     this.say();
   }
 
-  /** Draws anew where the width has changed, or at any width where `always`. */
-  fit(always = false): void {
-    const width = Math.floor(this.host.clientWidth);
-    if (width <= 0 || (width === this.width && !always)) return;
+  /** The width it has on the page. */
+  present_width(): number {
+    return Math.floor(this.host.clientWidth);
+  }
+
+  /** Takes the room that a drawing of `width` needs; draw() fills it. */
+  widen(width: number): void {
     this.width = width;
-    this.spec.drawing.resize(width);
+    this.stale = true;
+    this.host.style.minHeight = `${this.spec.drawing.height(width)}px`;
+  }
+
+  draw(): void {
+    if (!this.stale) return;
+    this.stale = false;
+    this.spec.drawing.resize(this.width);
+    this.host.style.minHeight = '';
+  }
+
+  is_in_view(): boolean {
+    const { top, bottom } = this.host.getBoundingClientRect();
+    return bottom >= 0 && top <= innerHeight;
   }
 
   move(trial: number): void {

@@ -8,6 +8,7 @@ import { element } from './element';
 import { file_stem } from './export';
 import { Figure, type FigureSpec } from './figure';
 import { figures_of_merit } from './figures';
+import { Fitting } from './fitting';
 import { deadline_text } from './deadline';
 import { event_list, timeline_figure, warnings_text } from './events';
 import { image_figure } from './image';
@@ -138,14 +139,15 @@ function lay_out(report: Report): Figure[] {
 }
 
 function keep_fitting(figures: Figure[]): void {
-  const fit = (always: boolean): void => figures.forEach((figure) => figure.fit(always));
-  fit(true);
-  new ResizeObserver(() => fit(false)).observe(main);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => fit(true));
+  const fitting = new Fitting(main, figures);
+  fitting.fit();
+  new ResizeObserver(() => fitting.fit()).observe(main);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => fitting.fit(true));
   // Paper is light and has its own width, whatever the screen has.
   const on_paper = (paper: boolean): void => {
     document.documentElement.classList.toggle('paper', paper);
-    fit(true);
+    fitting.fit(true);
+    fitting.finish();
   };
   addEventListener('beforeprint', () => on_paper(true));
   addEventListener('afterprint', () => on_paper(false));

@@ -108,6 +108,10 @@ class CellGrid implements Drawing {
     );
   }
 
+  height(): number {
+    return 0;
+  }
+
   resize(width: number): void {
     this.width = width;
     this.fill();

@@ -17,8 +17,9 @@ export const objects = (from: unknown): Members[] =>
 
 /** `from` as a column of exactly `length` values; null where there is none. */
 export function fitted(from: unknown, length: number): Column {
-  const read = column(from);
-  return Array.from({ length }, (_, idx) => read[idx] ?? null);
+  if (!Array.isArray(from)) return new Array<Num>(length).fill(null);
+  if (from.length === length && from.every((one) => number(one) !== null)) return from as Column;
+  return Array.from({ length }, (_, idx) => number(from[idx]));
 }
 
 /** A coordinate must be complete and ascending: another cannot be drawn and counts as absent. */
