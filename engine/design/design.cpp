@@ -14,6 +14,7 @@
 #include "design/pool_design.hpp"
 #include "design/population_pool.hpp"
 #include "design/reach_scorer.hpp"
+#include "design/utility_meaning.hpp"
 
 namespace hartline::design {
 
@@ -66,7 +67,7 @@ void refuse_unused(const DesignSpec& spec, const StimulusSet& set) {
 
 /// Designs for one kind of belief. A kind of belief is added here: one function, or one scorer of pools.
 struct Builder {
-  const DesignSpec& spec;
+  const DesignSpec& spec;  // its utility is not auto
   const StimulusSet& set;
   std::span<const std::string> names;
   std::uint64_t seed;
@@ -105,7 +106,7 @@ struct Builder {
 
   Result operator()(const models::CandidatesView& prior) const {
     require_pool("competing models");
-    if (spec.kind != "infomax" || (spec.utility != "auto" && spec.utility != "model_information"))
+    if (spec.kind != "infomax" || spec.utility != "model_information")
       refuse("utility", "model_information, with kind infomax, for competing models",
              quoted(spec.kind == "infomax" ? spec.utility : spec.kind), "");
     return over_pool(make_candidates_scorer(set, prior, executor));
@@ -126,7 +127,7 @@ struct Builder {
     require_pool("a Gaussian process");
     refuse_modifiers("a Gaussian process");
     FunctionScore score;
-    score.utility = spec.kind == "uncertainty" ? "response_sd" : spec.utility == "auto" ? "mmse" : spec.utility;
+    score.utility = spec.utility;
     score.kappa = spec.kappa;
     if (spec.max_expected_count) score.max_expected_count = *spec.max_expected_count;
     return make_function_pool_design(score, *prior.law, set, seed, executor);
@@ -136,15 +137,13 @@ struct Builder {
     require_pool("a population");
     refuse_modifiers("a population");
     if (spec.max_expected_count) refuse("max_expected_count", "left out for a population", "a value", "");
-    const std::string wanted = spec.utility == "auto" ? "laplace_information" : spec.utility;
     for (const char* other : {"parameter_variance", "prediction_error", "target", "model_information", "response_sd", "mmse"})
-      if (wanted == other)
+      if (spec.utility == other)
         refuse("utility",
                "one of laplace_information, first_order_information, mutual_information, posterior_variance, expected_response, "
                "upper_confidence for a population",
-               quoted(wanted), "");
-    const Utility utility = spec.kind == "uncertainty" ? Utility::posterior_variance : utility_named(wanted);
-    return make_population_pool_design(utility, *prior.model, set, seed, executor);
+               quoted(spec.utility), "");
+    return make_population_pool_design(utility_named(spec.utility), *prior.model, set, seed, executor);
   }
 };
 
@@ -163,7 +162,9 @@ std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& s
     refuse("search", "auto, ball or gradient", quoted(spec.search), "The stimuli are not a pool.");
   if (spec.search != "auto" && spec.search != "pool" && pool)
     refuse("search", "auto or pool", quoted(spec.search), "The stimuli are a pool.");
-  return std::visit(Builder{spec, set, parameter_names, seed, executor}, prior);
+  DesignSpec named = spec;
+  named.utility = utility_name(spec, prior);
+  return std::visit(Builder{named, set, parameter_names, seed, executor}, prior);
 }
 
 }  // namespace hartline::design

@@ -20,7 +20,7 @@ enum class Utility : std::uint8_t {
   upper_confidence,
 };
 
-/// What a response to a stimulus with ρ ~ N(m, v) is worth: nats; posterior_variance the unit of ρ squared, the last two that of r.
+/// What a response to a stimulus with ρ ~ N(m, v) is worth; the units are those of utility_meaning.hpp.
 ///
 ///   laplace_information      ½ E_ρ E_r log(1 + D(r, ρ) v)         D the observed information
 ///   first_order_information  ½ v E_ρ J(ρ)                         J the expected information: log(1 + z) ≈ z

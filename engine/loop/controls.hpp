@@ -76,7 +76,8 @@ struct WatchSpec {
     field("edge_share", &WatchSpec::edge_share, "", between(0, 1), "warn when more than this share lie on the edge of the stimuli");
     field("border_mass", &WatchSpec::border_mass, "", between(0, 1), "warn when a parameter's border holds more of the belief");
     field("stalled_nats", &WatchSpec::stalled_nats, "nats", non_negative(),
-          "warn when the information expected of the chosen stimuli stays below this");
+          "warn when the information expected of the chosen stimuli stays below this; designs whose utility is not nats a trial (a "
+          "variance or a response, per second, less a cost) never stall in this sense");
   }
 };
 

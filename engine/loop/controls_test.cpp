@@ -1,4 +1,5 @@
 // Arms, validation, stop rules, late responses and living subjects.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -151,6 +152,63 @@ TEST(Learner, AResponseThatNeverComesCountsAsMissing) {
 TEST(Batch, DecidesTogether) {
   const Ran r = run(std::string(base) + "[design]\nbatch = 4\n");
   for (const Trial& trial : r.trials) EXPECT_EQ(trial.num_learned, trial.index / 4 * 4);
+}
+
+TEST(Watch, OnlyInformationStalls) {
+  const auto stalled = [](const std::string& design) {
+    return count(run("format = 1\nseed = 3\nnum_trials = 80\n[stimulus]\nkind = \"random_pool\"\nshape = [6]\nnum = 40\n[model]\n"
+                     "kind = \"glm\"\n[belief]\nprior_sd = 1e-4\nrefine_at_end = false\n" +
+                     design)
+                     .events,
+                 "stalled");
+  };
+  // all of these utilities are below 1e-4 throughout
+  EXPECT_EQ(stalled(""), 1);
+  EXPECT_EQ(stalled("[design]\nutility = \"first_order_information\"\n"), 1);
+  EXPECT_EQ(stalled("[design]\nutility = \"parameter_variance\"\n"), 0);
+  EXPECT_EQ(stalled("[design]\nutility = \"prediction_error\"\n"), 0);
+  EXPECT_EQ(stalled("[design]\nutility = \"posterior_variance\"\n"), 0);
+  EXPECT_EQ(stalled("[design]\nper_second = true\n"), 0);
+  // the window is that of the arm whose utility is information
+  const char* arms = "[[arms]]\nname = \"a\"\n[[arms]]\nname = \"b\"\nrole = \"adaptive\"\ndesign = { utility = ";
+  EXPECT_EQ(stalled(std::string(arms) + "\"parameter_variance\" }\n"), 0);  // 40 trials of it, of a window of 50
+  EXPECT_EQ(stalled(std::string(arms) + "\"first_order_information\" }\n"), 1);
+}
+
+TEST(Learner, CellsThatComeAndGoAreEventsOfTheRun) {
+  const std::string cells =
+      std::string(base) + "[model.population]\nnum_cells = 3\nvanish_after = 2\n[subject]\nmissing_share = 0.4\n";
+  const Ran r = run(cells);
+  std::vector<std::pair<std::int64_t, bool>> wanted, told;
+  bool present = true;
+  int without = 0;
+  for (const Trial& trial : r.trials) {
+    const bool missing = !trial.response.marks.empty() && trial.response.marks[0] == Mark::missing;
+    without = missing ? without + 1 : 0;
+    const bool now = !missing || (present && without < (trial.index == without - 1 ? 1 : 2));
+    for (int c = 0; c < 3 && now != present; ++c) wanted.emplace_back(trial.index, now);
+    present = now;
+  }
+  ASSERT_GT(wanted.size(), 12u);
+  for (const Event& event : r.events) {
+    if (event.kind != "cell") continue;
+    EXPECT_EQ(event.level, Level::info);
+    EXPECT_TRUE(event.message.starts_with(fmt::format("cell {} ", told.size() % 3 + 1))) << event.message;
+    told.emplace_back(event.trial, event.message.find("counts as present") != std::string::npos);
+  }
+  EXPECT_EQ(told, wanted);
+  EXPECT_EQ(count(run(std::string(base) + "[model.population]\nnum_cells = 3\n[subject]\nmissing_share = 0.4\n").events, "cell"),
+            0);
+}
+
+TEST(Learner, ACellThatIsGoneStaysSoThroughTheTrialsOfOtherArms) {
+  // with a history every arm follows every trial; what was missing is so for all
+  std::string text = std::string(base) + "[[arms]]\nname = \"a\"\n[[arms]]\nname = \"b\"\n[design]\nkind = \"random\"\n" +
+                     "[model.population]\nnum_cells = 2\nvanish_after = 2\n[subject]\nmissing_share = 1.0\n";
+  text.insert(text.find("kind = \"glm\"\n"), "num_history = 2\n");
+  const Ran r = run(text);
+  EXPECT_EQ(count(r.events, "cell"), 4);  // of each arm both cells, once
+  for (const Event& event : r.events) EXPECT_TRUE(event.kind != "cell" || event.trial == 0) << event.trial;
 }
 
 /// Every kind of control goes through the record and back: replay repeats it, resume continues it.

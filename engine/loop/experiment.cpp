@@ -159,7 +159,7 @@ void build_arms(Experiment& e, Executor& executor) {
   const models::Capability capability = e.model->capability(*prior);
   const auto add = [&](const std::string& name, double share, const std::string& role, const design::DesignSpec& spec) {
     const bool baseline = role == "auto" ? spec.kind != "infomax" : role == "baseline";
-    e.arms.push_back({name, share, baseline, spec,
+    e.arms.push_back({name, share, baseline, spec, design::utility_meaning(spec, capability, e.model->response_kind),
                       design::make_design(spec, e.stimuli, capability, e.model->parameter_names, e.seed, executor)});
   };
   e.batch = e.spec.design.batch;

@@ -8,6 +8,7 @@
 
 #include "base/threads.hpp"
 #include "design/design.hpp"
+#include "design/utility_meaning.hpp"
 #include "loop/spec.hpp"
 #include "loop/subject.hpp"
 #include "models/model.hpp"
@@ -30,6 +31,7 @@ struct Arm {
   double share = 1;       // of the trials that are not validation; shares sum to one
   bool baseline = false;  // how it is drawn
   design::DesignSpec spec;
+  design::UtilityMeaning utility;  // what the design's utilities are
   std::unique_ptr<design::Design> design;
 };
 

@@ -1,11 +1,14 @@
 #include "loop/learner.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.hpp"
 #include "design/pool.hpp"
 #include "models/grid.hpp"
+#include "models/population.hpp"
 
 namespace hartline::loop {
 
@@ -117,7 +120,9 @@ void Learner::learn(Trial& trial) {
       } else {
         // what was shown, and answered, is the past of what comes next
         blank_ = trial.response;
-        blank_.marks.assign(blank_.values.size(), Mark::blanked);
+        blank_.marks.resize(blank_.values.size(), Mark::observed);
+        for (Mark& mark : blank_.marks)
+          if (mark != Mark::missing) mark = Mark::blanked;
         model.update(*arm.belief, x, blank_, elapse(arm, trial.delivered.time_ns));
       }
     } catch (const RunError& error) {
@@ -131,6 +136,7 @@ void Learner::learn(Trial& trial) {
       trial.log_evidence = update.log_evidence;
       watch_.look(trial, update.predictions, *arm.belief, news_);
     }
+    note_attendance(a, trial);
     if (own && experiment_.refine_every > 0) {
       if (arm.refit.valid() && arm.num_trials == arm.refit_trial + experiment_.refine_lag) take_refit(arm);
       if (!arm.refit.valid() && arm.num_trials % experiment_.refine_every == 0) begin_refit(arm);
@@ -140,6 +146,21 @@ void Learner::learn(Trial& trial) {
   note_duration(trial);
   if (trial.role == Role::validate) trial.log_evidence = std::nan("");
   ++num_trials_;
+}
+
+void Learner::note_attendance(std::size_t a, const Trial& trial) {
+  const auto* belief = dynamic_cast<const models::PopulationBelief*>(arms_[a].belief.get());
+  if (!belief) return;
+  const std::string of_arm = arms_.size() > 1 ? " for arm " + experiment_.arms[a].name : "";
+  for (std::size_t& next = arms_[a].num_attended; next < belief->attendance.size(); ++next) {
+    const models::Attendance& entry = belief->attendance[next];
+    const std::int64_t num = belief->num_without[entry.cell];
+    std::string message = entry.present ? fmt::format("cell {} has a value and counts as present{}", entry.cell + 1, of_arm)
+                          : entry.trial == 0
+                              ? fmt::format("cell {} has no value at the start and counts as absent{}", entry.cell + 1, of_arm)
+                              : fmt::format("cell {} had no value in {} trials and counts as gone{}", entry.cell + 1, num, of_arm);
+    news_.push_back({trial.index, trial.delivered.time_ns, Level::info, "cell", std::move(message)});
+  }
 }
 
 void Learner::note_duration(const Trial& trial) {

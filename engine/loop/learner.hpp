@@ -70,12 +70,15 @@ class Learner {
     std::future<std::unique_ptr<models::Belief>> refit;  // begun at refit_trial
     std::int64_t refit_trial = 0;
     std::size_t refit_history = 0;  // trials that the refit has seen
+    std::size_t num_attended = 0;   // comings and goings of cells that were noted
   };
   /// Seconds since the arm's belief last moved in time.
   static double elapse(ArmState& arm, std::int64_t time_ns);
   bool serves(std::size_t arm, const Trial& trial) const;
   /// A trial lasts until the next stimulus is delivered.
   void note_duration(const Trial& trial);
+  /// Cells that came or went with this trial.
+  void note_attendance(std::size_t arm, const Trial& trial);
   void remember(ArmState& arm, std::span<const double> x, const Response& response);
   void begin_refit(ArmState& arm);
   void take_refit(ArmState& arm);

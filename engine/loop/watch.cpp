@@ -22,7 +22,7 @@ constexpr std::int64_t border_every = 10;  // trials between two looks at the ma
 Watch::Watch(const Experiment& experiment) : e_(experiment), mismatch_(experiment.arms.size()) {
   const auto window = static_cast<std::size_t>(e_.spec.watch.window);
   members_.assign(window, -1);
-  utilities_.assign(window, 0);
+  informations_.assign(window, 0);
   told_border_.assign(e_.model->num_parameters, 0);
   if (e_.spec.stimulus.kind != "axis" && e_.spec.stimulus.kind != "grid") return;
   const std::size_t dim = e_.stimuli.dim;
@@ -42,6 +42,7 @@ void Watch::look(const Trial& trial, std::span<const models::Prediction> predict
   look_at_responses(trial, predictions, news);
   if (trial.role != Role::measure || e_.arms[static_cast<std::size_t>(trial.arm)].baseline) return;
   look_at_stimuli(trial, news);
+  look_at_information(trial, news);
   if (trial.index % border_every == 0) look_at_belief(trial, belief, news);
 }
 
@@ -78,16 +79,8 @@ void Watch::look_at_stimuli(const Trial& trial, std::vector<Event>& news) {
   const auto at = static_cast<std::size_t>(num_looked_++ % spec.window);
   const auto* item = std::get_if<PoolItem>(&trial.requested.stimulus.what);
   members_[at] = item ? item->index : -1;
-  utilities_[at] = trial.utility;
   if (num_looked_ < spec.window) return;
   const auto window = static_cast<double>(spec.window);
-  if (!told_stalled_ && *std::max_element(utilities_.begin(), utilities_.end()) < spec.stalled_nats) {
-    told_stalled_ = true;
-    news.push_back(
-        warning(trial, "stalled",
-                fmt::format("the last {} stimuli were each expected to tell less than {} nats; more trials change little",
-                            spec.window, spec.stalled_nats)));
-  }
   if (!item) return;
   const auto same = std::count(members_.begin(), members_.end(), item->index);
   if (!told_repeats_ && static_cast<double>(same) > spec.repeat_share * window) {
@@ -104,6 +97,18 @@ void Watch::look_at_stimuli(const Trial& trial, std::vector<Event>& news) {
                          fmt::format("{} of the last {} stimuli lie on the edge of what may be shown; the best ones may "
                                      "lie outside",
                                      edges, spec.window)));
+}
+
+void Watch::look_at_information(const Trial& trial, std::vector<Event>& news) {
+  const WatchSpec& spec = e_.spec.watch;
+  if (!e_.arms[static_cast<std::size_t>(trial.arm)].utility.is_information) return;
+  informations_[static_cast<std::size_t>(num_informations_++ % spec.window)] = trial.utility;
+  if (told_stalled_ || num_informations_ < spec.window) return;
+  if (!(*std::max_element(informations_.begin(), informations_.end()) < spec.stalled_nats)) return;
+  told_stalled_ = true;
+  news.push_back(warning(trial, "stalled",
+                         fmt::format("the last {} stimuli were each expected to tell less than {} nats; more trials change little",
+                                     spec.window, spec.stalled_nats)));
 }
 
 void Watch::look_at_belief(const Trial& trial, const models::Belief& belief, std::vector<Event>& news) {

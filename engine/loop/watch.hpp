@@ -28,6 +28,7 @@ class Watch {
  private:
   void look_at_responses(const Trial& trial, std::span<const models::Prediction> predictions, std::vector<Event>& news);
   void look_at_stimuli(const Trial& trial, std::vector<Event>& news);
+  void look_at_information(const Trial& trial, std::vector<Event>& news);
   void look_at_belief(const Trial& trial, const models::Belief& belief, std::vector<Event>& news);
   bool on_edge(std::int64_t member) const;
 
@@ -35,8 +36,8 @@ class Watch {
   std::vector<MismatchTest> mismatch_;  // [num_arms]
   std::int64_t alarm_trial_ = -1;
   std::vector<std::int64_t> members_;  // of the last trials, the oldest overwritten
-  std::vector<double> utilities_;      // the same
-  std::int64_t num_looked_ = 0;
+  std::vector<double> informations_;   // nats, the same of designs whose utility is information
+  std::int64_t num_looked_ = 0, num_informations_ = 0;
   std::vector<double> low_, high_;  // of each coordinate of a pool on axes
   std::vector<double> marginal_;    // scratch
   std::vector<std::uint8_t> told_border_;

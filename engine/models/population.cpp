@@ -54,6 +54,7 @@ Population::Population(const GlmSpec& glm, const GaussianBeliefSpec& belief, con
   num_parameters = num_cells * glm_.num_parameters;
   response_kind = glm_.response_kind;
   num_choices = glm_.num_choices;
+  has_context = glm_.has_context;
 }
 
 template <class Body>

@@ -90,6 +90,7 @@ Value report_document(const std::string& path, Executor& executor) {
   set_if_any("mismatch", studies.mismatch(learner));
   set_if_any("population", studies.population(learner, experiment->truth));
   if (!comparison.is_null()) document.set("curves", learning_curves(comparison));
+  set_if_any("utility", sections.utility());
   document.set("trials", sections.trials());
   document.set("stimuli", sections.stimuli());
   if (Value curve = sections.utility_curve(); !curve.is_null()) document.set("utility_curve", std::move(curve));

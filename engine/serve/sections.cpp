@@ -86,7 +86,9 @@ std::size_t Sections::num_weights() const { return e_.glm() ? e_.glm()->num_lags
 
 void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
   ++num_trials_;
-  utility_.emplace_back(trial.utility);
+  // one column has one unit
+  const bool same = e_.arms[static_cast<std::size_t>(trial.arm)].utility == told_utility();
+  utility_.emplace_back(same ? trial.utility : std::nan(""));
   double response = std::nan("");  // summed over cells and bins
   for (std::size_t i = 0; i < trial.response.values.size(); ++i) {
     const Mark mark = models::mark_of(trial.response, i);
@@ -94,7 +96,6 @@ void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
     response = std::isnan(response) ? trial.response.values[i] : response + trial.response.values[i];
   }
   response_.emplace_back(response);
-  if (!std::isnan(trial.utility)) total_utility_ += trial.utility;
   if (trial.lateness_ms > 0) ++misses_;
   worst_lateness_ms_ = std::max(worst_lateness_ms_, trial.lateness_ms);
   // with drift each value takes a factorisation of the covariance
@@ -421,6 +422,26 @@ Value Sections::stimuli() const {
                                                            : List{1, static_cast<std::int64_t>(e_.stimuli.dim)});
   out.set("strip", strip_);
   out.set("caption", strip_every_ > 1 ? fmt::format("Every {}th stimulus in order.", strip_every_) : "Every stimulus in order.");
+  return out;
+}
+
+const design::UtilityMeaning& Sections::told_utility() const {
+  for (const loop::Arm& arm : e_.arms)
+    if (!arm.utility.name.empty()) return arm.utility;
+  return e_.arms[0].utility;
+}
+
+Value Sections::utility() const {
+  const design::UtilityMeaning& told = told_utility();
+  if (told.name.empty()) return {};
+  Table out;
+  out.set("name", told.name);
+  out.set("label", told.label);
+  out.set("unit", told.unit);
+  std::string others;
+  for (const loop::Arm& arm : e_.arms)
+    if (!arm.utility.name.empty() && arm.utility != told) others += (others.empty() ? "" : ", ") + arm.name;
+  if (!others.empty()) out.set("note", "Trials of " + others + " are left out: their utility is another.");
   return out;
 }
 

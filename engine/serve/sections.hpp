@@ -31,6 +31,7 @@ class Sections {
   Value final_estimate(const loop::Learner& end, std::size_t arm) const;
   Value trials() const;
   Value stimuli() const;
+  Value utility() const;        // what it is measured in; null where no design has one
   Value utility_curve() const;  // null where there is none
   Value deadline(double deadline_ms) const;
 
@@ -42,6 +43,7 @@ class Sections {
   Table frame_of_estimate() const;  // all but its snapshots
   bool is_image() const;
   bool is_process_map() const;
+  const design::UtilityMeaning& told_utility() const;         // of the first design that has one
   std::size_t most_probable(const loop::Learner& end) const;  // of competing models
   std::size_t num_weights() const;                            // of a linear model that a picture shows: without history and bias
 
@@ -52,7 +54,7 @@ class Sections {
   std::vector<List> marginals_;  // [num_parameters] snapshots
   List utility_, response_, uncertainty_, error_, value_, point_x_, point_y_;
   std::int64_t misses_ = 0, num_trials_ = 0;
-  double worst_lateness_ms_ = 0, total_utility_ = 0, last_error_ = 0;
+  double worst_lateness_ms_ = 0, last_error_ = 0;
   std::int64_t strip_every_ = 1;
 };
 
