@@ -3,44 +3,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 
 #include "base/error.hpp"
-#include "io/json.hpp"
-#include "io/record_reader.hpp"
-#include "io/run_record.hpp"
-#include "io/toml.hpp"
-#include "loop/run.hpp"
+#include "models/gaussian_process.hpp"
+#include "serve/test_record.hpp"
 
 namespace hartline::serve {
 namespace {
 
-const Value& at(const Value& value, std::string_view key) { return *value.table()->find(key); }
-
-std::string make_record(const std::string& text) {
-  const auto path = (std::filesystem::temp_directory_path() / ("report_" + std::to_string(::getpid()) + ".hartline")).string();
-  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
-  const auto executor = make_serial_executor();
-  const auto e = loop::build(loop::read_spec(io::parse_toml(text, "t"), "t"), "", 1, *executor);
-  io::RecordInfo info;
-  info.configuration = to_toml(loop::resolved(e->spec));
-  info.durability = "window:100";
-  info.seed = 1;
-  const auto record = io::RunRecord::create(path, info);
-  const SteadyClock clock;
-  loop::Run run(*e, *record, clock);
-  run.go();
-  run.finish();
-  return path;
-}
-
 TEST(Report, NumbersEqualTheRecord) {
-  const std::string path = make_record(
+  const Recorded r(
       "format = 1\nseed = 1\nnum_trials = 25\nsubject = { truth = \"gabor\" }\nstimulus = { kind = \"ball\", shape = [3, 4] }\n"
       "model = { kind = \"glm\" }\n");
-  const auto executor = make_serial_executor();
-  const Value document = report_document(path, *executor);
-  const io::RecordReader reader(path);
+  const Value& document = r.document;
+  const io::RecordReader reader(r.path);
   std::size_t t = 0;
   reader.for_each_trial([&](const Trial& trial, const io::TrialTimes&) {
     EXPECT_EQ(at(at(document, "trials"), "response").list()->at(t), Value(trial.response.values[0]));
@@ -58,27 +34,109 @@ TEST(Report, NumbersEqualTheRecord) {
 }
 
 TEST(Report, DriftingTruthIsTheOneAtTheEnd) {
-  const std::string path = make_record(
+  const Recorded r(
       "format = 1\nseed = 1\nnum_trials = 20\nsubject = { truth = \"gabor\", drift_per_s = 0.01 }\n"
       "stimulus = { kind = \"ball\", shape = [3, 4] }\nmodel = { kind = \"glm\" }\nbelief = { drift_per_s = 0.01 }\n");
-  const auto executor = make_serial_executor();
-  const Value document = report_document(path, *executor);
-  const io::RecordReader reader(path);
+  const Value& document = r.document;
+  const io::RecordReader reader(r.path);
   EXPECT_EQ(at(at(document, "estimate"), "truth"), numbers(reader.arrays("truth").back().second.values));
   for (const Value& value : *at(at(document, "trials"), "half_logdet").list())
     EXPECT_TRUE(std::isfinite(std::get<double>(value.is)));
 }
 
 TEST(Report, GridReportsHoldCurveAndMarginals) {
-  const std::string path = make_record(
+  const Recorded r(
       "format = 1\nseed = 1\nnum_trials = 12\nstimulus = { kind = \"axis\", axis = { from = -40, to = 0, num = 41 } }\n"
       "model = { kind = \"psychometric\", threshold = { from = -40, to = 0, num = 21 }, slope = { values = [2, 3.5] }, "
       "guess = { values = [0.5] }, lapse = { values = [0.02] } }\n");
-  const auto executor = make_serial_executor();
-  const Value estimate = at(report_document(path, *executor), "estimate");
+  const Value& estimate = at(r.document, "estimate");
   EXPECT_EQ(at(estimate, "kind"), Value("curve"));
   EXPECT_EQ(at(estimate, "observations").list()->size(), 12u);
   EXPECT_EQ(at(estimate, "marginals").list()->size(), 2u);
+}
+
+TEST(Report, ImagesOverLagsAreThoseOfTheRecordLagByLag) {
+  const Recorded r(
+      "format = 1\nseed = 1\nnum_trials = 30\nsubject = { truth = \"gabor\" }\nstimulus = { kind = \"random_pool\", shape = [2, "
+      "3], "
+      "num = 20 }\nmodel = { kind = \"glm\", num_lags = 4, num_history = 2, bias = true }\nbelief = { refine_at_end = false }\n");
+  const Value& estimate = at(r.document, "estimate");
+  EXPECT_EQ(at(estimate, "kind"), Value("image"));
+  EXPECT_EQ(at(estimate, "shape"), Value(List{2, 3}));
+  EXPECT_EQ(at(estimate, "num_lags"), Value(4));
+  // lag 0 first; history and bias, which come last, are not in the picture
+  const auto reader = r.reader();
+  for (const char* part : {"mean", "sd"}) {
+    const std::vector<double> whole = reader.arrays(part).back().second.values;
+    ASSERT_EQ(whole.size(), 4u * 6 + 2 + 1);
+    EXPECT_EQ(numbers_of(at(at(estimate, "snapshots").list()->back(), part)),
+              std::vector<double>(whole.begin(), whole.begin() + 24));
+  }
+  const std::vector<double> truth = reader.arrays("truth").back().second.values;
+  EXPECT_EQ(numbers_of(at(estimate, "truth")), std::vector<double>(truth.begin(), truth.begin() + 24));
+  // a line of pixels is drawn with its lags as rows
+  const Recorded line(
+      "format = 1\nseed = 1\nnum_trials = 10\nsubject = { truth = \"prior\" }\nstimulus = { kind = \"random_pool\", shape = [5], "
+      "num = "
+      "20 }\nmodel = { kind = \"glm\", num_lags = 3 }\n");
+  EXPECT_EQ(at(at(line.document, "estimate"), "shape"), Value(List{3, 5}));
+  EXPECT_EQ(at(at(line.document, "estimate"), "row_label"), Value("lag"));
+  EXPECT_EQ(at(at(line.document, "estimate"), "snapshots").list()->size() > 2, true);
+}
+
+TEST(Report, MapsAreThoseOfTheRecordRowByRow) {
+  const Recorded r(
+      "format = 1\nseed = 1\nnum_trials = 20\nsubject = { truth = \"prior\" }\nstimulus = { kind = \"grid\", axes = [{ from = 1, "
+      "to = 4, "
+      "num = 4 }, { from = 10, to = 30, num = 3 }], unit = \"deg\" }\nmodel = { kind = \"gaussian_process\", link = \"exp\", mean "
+      "= 1, "
+      "variance = 1.5, length = [3, 10] }\nbelief = { refine_at_end = false }\n");
+  const Value& map = at(r.document, "estimate");
+  EXPECT_EQ(at(map, "kind"), Value("map"));
+  // the last axis runs fastest: it is x
+  EXPECT_EQ(numbers_of(at(map, "x")), (std::vector<double>{10, 20, 30}));
+  EXPECT_EQ(numbers_of(at(map, "y")), (std::vector<double>{1, 2, 3, 4}));
+  const auto reader = r.reader();
+  const std::vector<double> phi = reader.arrays("mean").back().second.values, sd = reader.arrays("sd").back().second.values,
+                            truth = reader.arrays("truth").back().second.values;
+  ASSERT_EQ(phi.size(), 12u);
+  const double bin_s = r.experiment->process()->law.bin_s;
+  const auto mean = numbers_of(at(at(map, "snapshots").list()->back(), "mean")), told = numbers_of(at(map, "truth"));
+  for (std::size_t i = 0; i < 12; ++i) {
+    EXPECT_NEAR(told[i], bin_s * std::exp(truth[i]), 1e-9 * told[i]);
+    EXPECT_NEAR(mean[i], bin_s * std::exp(phi[i] + sd[i] * sd[i] / 2), 1e-6 * mean[i]);
+  }
+  const List& observations = *at(map, "observations").list();
+  ASSERT_EQ(observations.size(), 20u);
+  for (std::size_t t = 0; t < 20; ++t) {
+    const auto member = std::get<PoolItem>(r.trials[t].delivered.stimulus.what).index;
+    EXPECT_EQ(number(at(observations[t], "x")), 10 + 10 * static_cast<double>(member % 3));
+    EXPECT_EQ(number(at(observations[t], "y")), 1 + static_cast<double>(member / 3));
+    EXPECT_EQ(number(at(observations[t], "r")), r.trials[t].response.values[0]);
+  }
+  EXPECT_EQ(at(at(r.document, "utility"), "name"), Value("mmse"));
+  EXPECT_EQ(at(at(r.document, "utility"), "unit"), Value("spikes²"));
+}
+
+TEST(Report, OneColumnOfUtilitiesHasOneUnit) {
+  const std::string text =
+      "format = 1\nseed = 1\nnum_trials = 40\nsubject = { truth = \"gabor\" }\nstimulus = { kind = \"random_pool\", shape = [2, "
+      "3], num = "
+      "20 }\nmodel = { kind = \"glm\" }\n";
+  const Recorded alone(text);
+  EXPECT_EQ(at(at(alone.document, "utility"), "unit"), Value("nats"));
+  EXPECT_EQ(at(alone.document, "utility").table()->find("note"), nullptr);
+  const Recorded blind(text + "design = { kind = \"random\" }\n");
+  EXPECT_EQ(blind.document.table()->find("utility"), nullptr);
+  const Recorded two(text +
+                     "[[arms]]\nname = \"variance\"\ndesign = { utility = \"parameter_variance\" }\n[[arms]]\nname = \"bits\"\n");
+  EXPECT_EQ(at(at(two.document, "utility"), "unit"), Value("weight²"));
+  EXPECT_NE(at(at(two.document, "utility"), "note").text()->find("bits"), std::string::npos);
+  const List& told = *at(at(two.document, "trials"), "utility").list();
+  for (std::size_t t = 0; t < 40; ++t) {
+    const double wanted = two.trials[t].arm == 0 ? two.trials[t].utility : std::nan("");
+    EXPECT_TRUE(told[t] == Value(wanted) || (std::isnan(wanted) && std::isnan(number(told[t])))) << t;
+  }
 }
 
 TEST(Report, PageEmbedsTheDataSafely) {

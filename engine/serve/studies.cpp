@@ -264,9 +264,12 @@ Value Studies::population(const loop::Learner& end, const std::vector<double>& t
   for (const auto& [negative_bits, c] : order) {
     const models::GaussianBelief& cell = belief.cells[c];
     std::int64_t first = 0, last = belief.num_trials - 1;
+    bool was_there = true;  // at any time before
     for (const models::Attendance& entry : belief.attendance) {
       if (entry.cell != c) continue;
-      if (entry.present && first == 0 && last < belief.num_trials - 1) first = entry.trial;
+      if (entry.trial == 0) was_there = false;
+      if (entry.present && !was_there) first = entry.trial;
+      was_there = was_there || entry.present;
       last = entry.present ? belief.num_trials - 1 : entry.trial - 1;
     }
     Table item;

@@ -181,11 +181,13 @@ export function parse_csv(text) {
   return rows.slice(0, -1);
 }
 
-export async function csv(page, figure) {
+async function saved_rows(page, figure) {
   const { name, bytes } = await downloaded(page, `#${figure} .buttons button:nth-child(2)`);
   if (!name.endsWith('.csv')) throw new Error(`the file is named ${name}`);
-  return parse_csv(bytes.toString('utf8')).slice(1);
+  return parse_csv(bytes.toString('utf8'));
 }
+export const csv = async (page, figure) => (await saved_rows(page, figure)).slice(1);
+export const csv_heads = async (page, figure) => (await saved_rows(page, figure))[0];
 
 export const cell = (value) => (typeof value === 'number' ? String(value) : '');
 export const first_difference = (read, wanted) => {
@@ -359,8 +361,57 @@ export const follows_the_scheme = (page, scheme) =>
       : `the background is ${getComputedStyle(document.body).backgroundColor}`;
   }, scheme);
 
-export async function prints_on(page, most) {
+/** PDF of the page with a mark at the top and at the bottom of every figure; the marks that each page of paper holds. */
+async function printed(page) {
+  await page.evaluate(() => {
+    for (const figure of document.querySelectorAll('figure')) {
+      figure.style.position = 'relative';
+      for (const end of ['top', 'bottom']) {
+        const mark = document.createElement('a');
+        mark.href = `https://mark.invalid/${figure.id}/${end}`;
+        mark.textContent = '.';
+        mark.tabIndex = -1;
+        Object.assign(mark.style, { position: 'absolute', left: '0', [end]: '0', color: 'transparent', lineHeight: '4px' });
+        figure.append(mark);
+      }
+    }
+  });
   const pdf = (await page.pdf({ preferCSSPageSize: true, printBackground: true })).toString('latin1');
-  const pages = pdf.match(/\/Type\s*\/Page\b(?!s)/g)?.length ?? 0;
-  return pages >= 1 && pages <= most ? null : `${pages} pages`;
+  const objects = new Map([...pdf.matchAll(/(\d+) 0 obj\b(.*?)endobj/gs)].map(([, number, body]) => [number, body]));
+  const sheets = [...objects.values()].filter((body) => /\/Type\s*\/Page\b(?!s)/.test(body));
+  return sheets.map((body) => {
+    const list = /\/Annots\s*(?:\[(.*?)\]|(\d+) 0 R)/s.exec(body);
+    const references = list?.[1] ?? objects.get(list?.[2]) ?? '';
+    const inside = [...references.matchAll(/(\d+) 0 R/g)].map(([, number]) => objects.get(number) ?? '').join(' ') + references;
+    return [...inside.matchAll(/https:\/\/mark\.invalid\/([\w-]+)\/(top|bottom)/g)].map(([, figure, end]) => ({ figure, end }));
+  });
+}
+
+export async function prints_on(page, most) {
+  const sheets = await printed(page);
+  return sheets.length >= 1 && sheets.length <= most ? null : `${sheets.length} pages`;
+}
+
+/** No figure lies across two sheets, and those that have no place on paper are named there. */
+export async function prints_whole_figures(page) {
+  const hidden = [];
+  await page.exposeFunction('tell_hidden', (name) => hidden.push(name));
+  await page.evaluate(() =>
+    addEventListener('beforeprint', () => {
+      const named = document.querySelector('#not-printed')?.textContent ?? '';
+      for (const figure of document.querySelectorAll('figure'))
+        if (figure.getClientRects().length === 0)
+          globalThis.tell_hidden([figure.id, named.includes(figure.querySelector('h3').textContent.toLowerCase())]);
+    }),
+  );
+  const sheets = await printed(page);
+  const all = await page.$$eval('figure', (figures) => figures.map((figure) => figure.id));
+  for (const id of all) {
+    if (hidden.some(([one]) => one === id)) continue;
+    const on = (end) => sheets.findIndex((marks) => marks.some((mark) => mark.figure === id && mark.end === end));
+    if (on('top') < 0 || on('bottom') < 0) return `${id} is not on paper`;
+    if (on('top') !== on('bottom')) return `${id} reaches from sheet ${on('top') + 1} to ${on('bottom') + 1}`;
+  }
+  const unnamed = hidden.filter(([, named]) => !named);
+  return unnamed.length > 0 ? `left out without a word: ${unnamed.map(([id]) => id).join(', ')}` : null;
 }

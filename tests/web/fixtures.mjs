@@ -118,6 +118,7 @@ export function glm(last = 500) {
     ],
     estimate: { kind: 'image', shape: [rows, columns], unit: 'log rate per contrast', truth, snapshots },
     curves: [learning_curve(last, random)],
+    utility: { name: 'laplace_information', label: 'expected information', unit: 'nats' },
     trials: {
       utility: range(last, (idx) => 0.6 / (1 + idx / 60) + 0.02 * random.uniform()),
       response: range(last, () => Math.max(0, Math.round(3 + 2 * random.normal()))),
@@ -260,6 +261,12 @@ export function tuning(last = 120) {
       { ...learning_curve(last, random), label: 'error of the curve', unit: 'spikes' },
       { ...learning_curve(last, random), metric: 'entropy', label: 'entropy', unit: 'nats', saved: undefined },
     ],
+    utility: {
+      name: 'mmse',
+      label: 'expected fall of the summed variance of the expected response',
+      unit: 'spikes²',
+      note: 'Trials of expected are left out: their utility is another.',
+    },
     trials: {
       utility: range(last, (idx) => 0.5 / (1 + idx / 12)),
       response,

@@ -17,6 +17,7 @@ const PAINT_MS = 1000;
 const ONLY = process.env.ONLY?.split(';');
 /** Documents whose form others have too. */
 const BRIEFLY = new Set(['psychometric', 'designs with parameters', 'first trial', 'hollow parts', 'study with nulls']);
+const PRINTED = new Set(['receptive field', 'an alarm and a thousand events', 'study', 'map', 'a thousand cells']);
 
 const [template_path, ...report_paths] = process.argv.slice(2);
 if (!template_path) {
@@ -256,6 +257,11 @@ try {
     if (name === 'an alarm and a thousand events') {
       const { page, close } = await open(browser, address);
       await check(`${name}: prints on three pages`, () => checks.prints_on(page, 3));
+      await close();
+    }
+    if (PRINTED.has(name)) {
+      const { page, close } = await open(browser, address, { scheme: 'dark' });
+      await check(`${name}: no figure is cut by the end of a sheet`, () => checks.prints_whole_figures(page));
       await close();
     }
     if (name === 'receptive field' || name === 'tuning curve') {

@@ -1,6 +1,6 @@
 // What must hold of designs on a cell, validation, mismatch, populations and events. Each check returns null, or what is wrong.
 import { drawn } from './browser.mjs';
-import { accessible, cell, csv, first_difference, no_broken_words } from './checks.mjs';
+import { accessible, cell, csv, csv_heads, first_difference, no_broken_words } from './checks.mjs';
 
 const plain = (text) => text.replace(/\u202f/g, '').replace(/\u2212/g, '-');
 const exists = (value) => typeof value === 'number';
@@ -303,7 +303,26 @@ export async function lag_0_is_first(page) {
   return strongest.x < 0.17 ? null : `the strongest colour lies at ${strongest.x} from the left`;
 }
 
+/** Axis, words and saved numbers speak of the document's utility and its unit. */
+async function utility_is_the_documents(page, { utility, trials, utility_curve }) {
+  const { label, unit, note } = utility;
+  const drawn = [...(trials?.utility?.some((one) => one !== null) ? ['trial-utility'] : []), ...(utility_curve ? ['utility'] : [])];
+  if (drawn.length === 0) return 'the document has no utility to draw';
+  for (const figure of drawn) {
+    const told = await page.$eval(`#${figure} .drawing`, (drawing) => drawing.getAttribute('aria-label'));
+    if (unit && !told.includes(` ${unit}`)) return `#${figure} is described as "${told}", without ${unit}`;
+    if (unit !== 'nats' && /\bnats\b/.test(told)) return `#${figure} is described in nats: "${told}"`;
+    const caption = await page.textContent(`#${figure} figcaption`);
+    if (!caption.toLowerCase().startsWith(label.toLowerCase())) return `the caption of #${figure} is "${caption}"`;
+    if (figure === 'trial-utility' && note && !caption.endsWith(note)) return `the caption lacks "${note}"`;
+    const heads = await csv_heads(page, figure);
+    if (!heads.includes(unit ? `utility (${unit})` : 'utility')) return `#${figure} is saved as ${heads.join(',')}`;
+  }
+  return null;
+}
+
 export const OF_PARTS = {
+  utility: utility_is_the_documents,
   arms: arms_are_the_documents,
   validation: validation_is_the_documents,
   mismatch: mismatch_is_the_documents,

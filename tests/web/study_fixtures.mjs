@@ -106,7 +106,7 @@ const MESSAGES = {
   stop: 'The stopping rule is met.',
   late: 'The response came 3.2 ms after its deadline.',
   lost: 'No response came.',
-  cell: 'Cell 7 was lost.',
+  cell: 'cell 7 had no value in 20 trials and counts as gone',
 };
 const WARNINGS = new Set(['mismatch', 'edge', 'stalled', 'aborted', 'late', 'lost']);
 

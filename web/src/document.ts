@@ -66,6 +66,12 @@ export interface Trials {
   entropy: Column;
   relative_error: Column;
 }
+/** What utilities are, in words and by their unit. */
+export interface Utility {
+  label: string;
+  unit: string;
+  note: string;
+}
 export interface UtilityCurve {
   label: string;
   unit: string;
@@ -103,6 +109,7 @@ export interface Report {
   curves: LearningCurve[];
   arms: Arm[];
   validation: Validation | null;
+  utility: Utility;
   trials: Trials;
   stimuli: Stimuli | null;
   utility_curve: UtilityCurve | null;
@@ -190,6 +197,7 @@ export function read_report(json: string): Report {
   const left_out: string[] = [];
   const trials = members(from.trials) ?? {};
   const deadline = members(from.deadline);
+  const utility = members(from.utility) ?? {};
   return {
     title: text(from.title),
     sentence: text(from.sentence),
@@ -209,6 +217,7 @@ export function read_report(json: string): Report {
       .filter((one) => one.designs.length > 0),
     arms: objects(from.arms).map((one, idx) => read_arm(one, `arms[${idx}]`, left_out)),
     validation: read_validation(members(from.validation), left_out),
+    utility: { label: text(utility.label), unit: text(utility.unit), note: text(utility.note) },
     trials: {
       utility: column(trials.utility),
       response: column(trials.response),

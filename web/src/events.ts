@@ -5,6 +5,7 @@ import { fitting_text, Painted, type Sheet } from './drawing';
 import { element } from './element';
 import type { FigureSpec } from './figure';
 import { fixed, round_ticks } from './numbers';
+import { named_on_paper } from './paper';
 import { font } from './theme';
 
 /** Up to this many events make one list; more are grouped by kind. */
@@ -82,7 +83,14 @@ function event_table(events: Event[], label: string): HTMLElement {
 }
 
 export function event_list(events: Event[]): HTMLElement {
-  if (events.length <= FEW) return event_table(events, 'Events');
+  const list = events.length <= FEW ? event_table(events, 'Events') : event_groups(events);
+  // The table is hidden on paper, the list around it is not.
+  const hidden = list.querySelector<HTMLElement>('.scroll') ?? list;
+  named_on_paper(hidden, events.length === 1 ? 'the list of events' : `the list of ${fixed(events.length, 0)} events`);
+  return list;
+}
+
+function event_groups(events: Event[]): HTMLElement {
   return element(
     'div',
     { class: 'kinds' },

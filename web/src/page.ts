@@ -17,6 +17,7 @@ import { learning_figure } from './learning';
 import { map_figure } from './map';
 import { marginal_figure } from './marginal';
 import { mismatch_figures, mismatch_sentence } from './mismatch';
+import { keep_printing } from './paper';
 import { population_figure, population_sentence } from './population';
 import { reproduce } from './reproduce';
 import { trial_slider } from './slider';
@@ -100,9 +101,9 @@ function lay_out(report: Report): Figure[] {
       ),
     section('chosen', 'Chosen stimuli', [
       report.stimuli && stimuli_figure(report.stimuli, last),
-      report.utility_curve && utility_figure(report.utility_curve, last),
+      report.utility_curve && utility_figure(report.utility_curve, report.utility, last),
     ]),
-    section('trials', 'Trial by trial', trial_figures(report.trials, last)),
+    section('trials', 'Trial by trial', trial_figures(report.trials, report.utility, last)),
     section(
       'health',
       'Health',
@@ -143,14 +144,7 @@ function keep_fitting(figures: Figure[]): void {
   fitting.fit();
   new ResizeObserver(() => fitting.fit()).observe(main);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => fitting.fit(true));
-  // Paper is light and has its own width, whatever the screen has.
-  const on_paper = (paper: boolean): void => {
-    document.documentElement.classList.toggle('paper', paper);
-    fitting.fit(true);
-    fitting.finish();
-  };
-  addEventListener('beforeprint', () => on_paper(true));
-  addEventListener('afterprint', () => on_paper(false));
+  keep_printing(main, fitting);
 }
 
 function show_message(message: string): void {

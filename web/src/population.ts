@@ -91,6 +91,7 @@ class CellGrid implements Drawing {
       (idx) => cell_figure(cells[idx] as Cell, num_trials),
       (idx) => this.focus(idx),
     );
+    this.tiles.dataset.count = String(cells.length);
     this.tiles.addEventListener('keydown', (event) => this.press(event));
     const turn = (label: string, pages: number): HTMLElement => {
       const button = element('button', { type: 'button' }, label);

@@ -2,6 +2,7 @@
 
 import type { Report } from './document';
 import { element } from './element';
+import { named_on_paper } from './paper';
 
 function copy_button(text: string, shown: HTMLElement): HTMLElement {
   const button = element('button', { type: 'button' }, 'Copy');
@@ -52,7 +53,8 @@ export function reproduce(report: Report): HTMLElement[] {
   }
   if (report.configuration) {
     parts.push(
-      element(
+      named_on_paper(
+        element(
         'div',
         { class: 'part' },
         element('h3', {}, 'Configuration as resolved'),
@@ -61,6 +63,8 @@ export function reproduce(report: Report): HTMLElement[] {
           { class: 'configuration', tabindex: '0', role: 'region', 'aria-label': 'Configuration' },
           element('code', {}, report.configuration),
         ),
+        ),
+        'the configuration',
       ),
     );
   }

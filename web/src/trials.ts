@@ -1,9 +1,10 @@
 // One column over trials: responses, utility of what was shown, and how sure the belief became.
 
 import { Chart } from './chart';
-import type { Column, Trials } from './document';
+import type { Column, Trials, Utility } from './document';
 import type { FigureSpec } from './figure';
 import { capital, extent, padded, roomy, short, with_unit } from './numbers';
+import { utility_words } from './utility';
 
 interface Trace {
   id: string;
@@ -16,7 +17,7 @@ interface Trace {
   caption: string;
 }
 
-export function trial_figures(trials: Trials, trial: number): FigureSpec[] {
+export function trial_figures(trials: Trials, utility: Utility, trial: number): FigureSpec[] {
   const traces: Trace[] = [
     {
       id: 'responses',
@@ -32,11 +33,11 @@ export function trial_figures(trials: Trials, trial: number): FigureSpec[] {
       id: 'trial-utility',
       title: 'Utility of the stimulus shown',
       label: 'utility',
-      unit: 'nats',
+      unit: utility.unit,
       values: trials.utility,
       dots: false,
       from_zero: true,
-      caption: 'Expected gain when the stimulus was chosen.',
+      caption: [`${utility_words(utility)} when the stimulus was chosen.`, utility.note].filter(Boolean).join(' '),
     },
     {
       id: 'half-logdet',

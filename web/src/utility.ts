@@ -1,16 +1,19 @@
 // Why a stimulus was chosen: the utility of every candidate at the chosen trial.
 
 import { Chart } from './chart';
-import { at_trial, type UtilityCurve } from './document';
+import { at_trial, type Utility, type UtilityCurve } from './document';
 import { halo_text } from './drawing';
 import type { FigureSpec } from './figure';
-import { extent, padded, roomy, short, with_unit } from './numbers';
+import { capital, extent, padded, roomy, short, with_unit } from './numbers';
 import { font } from './theme';
 
-export function utility_figure(utility: UtilityCurve, trial: number): FigureSpec | null {
-  const { x, snapshots, unit } = utility;
+export const utility_words = ({ label }: Utility): string => capital(label || 'expected gain');
+
+export function utility_figure(curve: UtilityCurve, utility: Utility, trial: number): FigureSpec | null {
+  const { x, snapshots, unit } = curve;
   if (x.length === 0 || snapshots.length === 0) return null;
-  const name = utility.label || 'stimulus';
+  const name = curve.label || 'stimulus';
+  const measured = (value: number): string => [short(value), utility.unit].filter(Boolean).join(' ');
   const values = (at: number): (number | null)[] => at_trial(snapshots, at)?.values ?? [];
   const chosen = (at: number): { x: number; y: number } | null => {
     const snapshot = at_trial(snapshots, at);
@@ -22,12 +25,12 @@ export function utility_figure(utility: UtilityCurve, trial: number): FigureSpec
     id: 'utility',
     title: 'Utility of each candidate',
     moves: snapshots.length > 1,
-    caption: 'Expected gain at the chosen trial; the dot is the stimulus that was shown.',
+    caption: `${utility_words(utility)} at the chosen trial; the dot is the stimulus that was shown.`,
     drawing: new Chart(
       {
         xs: x,
         x: { label: name, unit },
-        y: { label: 'utility', unit: 'nats' },
+        y: { label: 'utility', unit: utility.unit },
         x_range: padded(extent(x), 0.02),
         y_range: (at) => roomy(extent(values(at))),
         lines: (at) => [{ values: values(at), colour: 'adaptive' }],
@@ -60,14 +63,14 @@ export function utility_figure(utility: UtilityCurve, trial: number): FigureSpec
       const dot = chosen(at);
       return (
         `Utility of ${x.length} candidates at trial ${at_trial(snapshots, at)?.trial}: ` +
-          `${span ? `${short(span[0])} to ${short(span[1])} nats` : 'no values'}` +
-        `${dot ? `; chosen: ${name} ${short(dot.x)} ${unit} with ${short(dot.y)} nats` : ''}.`
+          `${span ? `${short(span[0])} to ${measured(span[1])}` : 'no values'}` +
+        `${dot ? `; chosen: ${name} ${short(dot.x)} ${unit} with ${measured(dot.y)}` : ''}.`
       );
     },
     table: (at) => {
       const snapshot = at_trial(snapshots, at);
       return {
-        columns: ['trial', with_unit(name, unit), 'utility (nats)', 'chosen'],
+        columns: ['trial', with_unit(name, unit), with_unit('utility', utility.unit), 'chosen'],
         rows: x.map((value, idx) => [
           snapshot?.trial ?? null,
           value,
