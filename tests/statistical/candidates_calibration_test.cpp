@@ -1,6 +1,9 @@
 // Whether the probabilities that competing models are given are right: of the models said to be right with 80 %, 80 % are.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <tuple>
+
 #include "../proof/proof.hpp"
 #include "calibration.hpp"
 #include "models/candidates.hpp"
@@ -8,7 +11,7 @@
 namespace hartline {
 namespace {
 
-const std::vector<std::int64_t> counts = {20, 40, 80};
+const std::vector<std::int64_t> counts = {10, 20, 40};
 
 /// The probability of the more probable model, and whether that one answered, [num_counts][num_runs].
 struct Bet {
@@ -40,7 +43,7 @@ Bets study(const Pair& pair, const std::string& design, std::int64_t num_runs) {
     const std::string text = fmt::format(
         "format = 1\nseed = 1\nnum_trials = {}\n[subject]\ntruth = \"prior\"\ncandidate = \"{}\"\n[stimulus]\nkind = "
         "\"random_pool\"\n"
-        "shape = [4]\nnum = 40\npower = 2.0\n[design]\n{}\n[model]\nkind = \"candidates\"\n[[model.candidate]]\nname = \"0\"\n{}"
+        "shape = [4]\nnum = 20\npower = 2.0\n[design]\n{}\n[model]\nkind = \"candidates\"\n[[model.candidate]]\nname = \"0\"\n{}"
         "[[model.candidate]]\nname = \"1\"\n{}",
         counts.back(), right, design, pair.first, pair.second);
     proof::for_each_run(text, 7000 + 100000 * right, num, [&](std::size_t k, const loop::Experiment&, loop::Run& run) {
@@ -95,7 +98,7 @@ struct Reliability {
 
 /// Probabilities rest on the evidences of the one-step beliefs. A right one leaves |z| above 3.9 with probability 1e-4 a check.
 TEST(Calibration, ProbabilitiesOfCompetingModelsComeTrue) {
-  const std::int64_t num_random = proof::sized(1000, 100), num_infomax = proof::sized(300, 10);
+  const std::int64_t num_random = proof::sized(1000, 100), num_infomax = proof::sized(200, 20);
   std::vector<std::string> columns = {"models", "design", "runs", "trials"};
   for (std::size_t b = 0; b < Reliability::num_bins; ++b)
     columns.push_back(fmt::format("{:.0f} to {:.0f} %", 100 * Reliability::edges[b], 100 * Reliability::edges[b + 1]));
@@ -103,27 +106,28 @@ TEST(Calibration, ProbabilitiesOfCompetingModelsComeTrue) {
   proof::Sheet sheet(
       "Probability of the likelier of two models, by how probable it was: promised → share that was right (runs); priors known",
       columns);
-  const std::pair<const char*, const char*> designs[] = {{"random", "kind = \"random\"\nlaw = \"pool\""},
-                                                         {"tell the models apart", "kind = \"infomax\""}};
-  for (const Pair& pair : pairs)
-    for (const auto& [name, design] : designs) {
-      const std::int64_t num_runs = name == designs[0].first ? num_random : num_infomax;
-      const Bets bets = study(pair, design, num_runs);
-      for (std::size_t c = 0; c < counts.size(); ++c) {
-        const Reliability r(bets[c]);
-        std::vector<std::string> cells = {pair.name, name, fmt::format("{}", num_runs), fmt::format("{}", counts[c])};
-        for (std::size_t b = 0; b < Reliability::num_bins; ++b)
-          cells.push_back(r.num[b] > 0 ? fmt::format("{:.1f} → {:.1f} ({})", 100 * r.promised[b] / r.num[b],
-                                                     100 * r.right[b] / r.num[b], r.num[b])
-                                       : "-");
-        const auto [chi, used] = r.chi_square();
-        cells.push_back(fmt::format("{:+.2f}", r.z()));
-        cells.push_back(fmt::format("{:.1f} ({})", chi, used));
-        sheet.row(cells);
-        fmt::print("{}\n", fmt::join(cells, " | "));
-        EXPECT_LT(std::abs(r.z()), 3.9) << pair.name << ", " << name << " at " << counts[c];
-      }
+  // telling negative binomial counts from Poisson ones by design takes half a second a trial, and is left out
+  const std::tuple<const Pair&, const char*, const char*, std::int64_t> cases[] = {
+      {pairs[0], "random", "kind = \"random\"\nlaw = \"pool\"", num_random},
+      {pairs[0], "tell the models apart", "kind = \"infomax\"", num_infomax},
+      {pairs[1], "random", "kind = \"random\"\nlaw = \"pool\"", num_random}};
+  for (const auto& [pair, name, design, num_runs] : cases) {
+    const Bets bets = study(pair, design, num_runs);
+    for (std::size_t c = 0; c < counts.size(); ++c) {
+      const Reliability r(bets[c]);
+      std::vector<std::string> cells = {pair.name, name, fmt::format("{}", num_runs), fmt::format("{}", counts[c])};
+      for (std::size_t b = 0; b < Reliability::num_bins; ++b)
+        cells.push_back(r.num[b] > 0 ? fmt::format("{:.1f} → {:.1f} ({})", 100 * r.promised[b] / r.num[b],
+                                                   100 * r.right[b] / r.num[b], r.num[b])
+                                     : "-");
+      const auto [chi, used] = r.chi_square();
+      cells.push_back(fmt::format("{:+.2f}", r.z()));
+      cells.push_back(fmt::format("{:.1f} ({})", chi, used));
+      sheet.row(cells);
+      fmt::print("{}\n", fmt::join(cells, " | "));
+      EXPECT_LT(std::abs(r.z()), 3.9) << pair.name << ", " << name << " at " << counts[c];
     }
+  }
 }
 
 }  // namespace
