@@ -83,7 +83,7 @@ Coverage study(const std::string& truth, const std::string& told, bool fit, cons
 /// no variance, so that a length that is slightly wrong throws it off; intervals of weights and responses ask for less. Fitting
 /// must bring those of the weights nearer to 90 % than the wrong hyper-parameters left them.
 TEST(Calibration, StructuredPriorsCoverTheTruthKnownAndFitted) {
-  const std::int64_t num_runs = proof::sized(400, 60), num_wrong = proof::sized(100, 20);
+  const std::int64_t num_runs = proof::sized(400, 60), num_wrong = proof::sized(100, 20), num_ald = 30;
   proof::Sheet sheet(
       fmt::format("Calibration of beliefs with structured priors, {} x {} weights, 199 trials and a refit; fitted: by evidence, "
                   "every 50 trials and at the end",
@@ -123,7 +123,7 @@ TEST(Calibration, StructuredPriorsCoverTheTruthKnownAndFitted) {
       add("told wrong", told_wrong);
       const bool is_dear = std::string_view(name) == "ald";
       if (is_dear && !proof::is_full()) continue;  // a fit of eight hyper-parameters takes a second
-      const Coverage fitted = study(truth, wrong, true, design, is_dear ? 50 : num_wrong);
+      const Coverage fitted = study(truth, wrong, true, design, is_dear ? num_ald : num_wrong);
       add("told wrong, then fitted", fitted);
       EXPECT_GT(fitted.share_of_weights(), told_wrong.share_of_weights()) << name << ", " << design;
     }
