@@ -1,15 +1,13 @@
 // What bites at a rig: the same numbers that the statistical tests bound, as rows of the results.
 #include <fmt/format.h>
 
-#include <Eigen/Dense>
-#include <mutex>
+#include <atomic>
 
-#include "base/threads.hpp"
 #include "bench/measure.hpp"
-#include "io/toml.hpp"
 #include "loop/compare.hpp"
-#include "loop/run.hpp"
 #include "models/glm.hpp"
+#include "tests/proof/proof.hpp"
+#include "tests/statistical/calibration.hpp"
 
 namespace hartline::bench {
 
@@ -42,29 +40,16 @@ Rows lags_rows() {
 
 Rows censoring_rows() {
   constexpr int num = 400;
-  constexpr double quantile_90 = 23.541829;  // of χ² with 16 degrees of freedom
   const auto coverage = [&](const char* lost) {
-    const auto executor = make_executor(0);
-    std::mutex mutex;
-    int covered = 0;
-    executor->for_each_block(num, [&](int k) {
-      const auto serial = make_serial_executor();
-      const std::string text = fmt::format(
-          "format = 1\nseed = 1\nnum_trials = 320\n[subject]\nsorter_limit = 5\n[stimulus]\nkind = \"ball\"\nshape = [16]\n"
-          "[model]\nkind = \"glm\"\n[belief]\nprior_sd = 0.75\ncensored = \"{}\"\n",
-          lost);
-      const auto e = loop::build(loop::read_spec(io::parse_toml(text, "bench"), "bench"), "", static_cast<std::uint64_t>(k) + 1, *serial);
-      const auto record = loop::make_null_record();
-      const SteadyClock clock;
-      loop::Run run(*e, *record, clock);
+    const std::string text = fmt::format(
+        "format = 1\nseed = 1\nnum_trials = 320\n[subject]\nsorter_limit = 5\n[stimulus]\nkind = \"ball\"\nshape = [16]\n"
+        "[model]\nkind = \"glm\"\n[belief]\nprior_sd = 0.75\ncensored = \"{}\"\n",
+        lost);
+    std::atomic<int> covered = 0;
+    proof::for_each_run(text, 1, num, [&](std::size_t, const loop::Experiment& experiment, loop::Run& run) {
       run.go();
       run.learner().finish();
-      const auto& belief = dynamic_cast<const models::GaussianBelief&>(run.learner().belief());
-      const Eigen::Map<const Eigen::VectorXd> mean(belief.mean.data(), 16), truth(e->truth.data(), 16);
-      const Eigen::Map<const Eigen::MatrixXd> covariance(belief.covariance.data(), 16, 16);
-      const bool inside = (truth - mean).dot(covariance.llt().solve(truth - mean)) < quantile_90;
-      const std::lock_guard lock(mutex);
-      covered += inside;
+      covered += proof::judge(dynamic_cast<const models::GaussianBelief&>(run.learner().belief()), experiment.truth).inside();
     });
     return covered / static_cast<double>(num);
   };

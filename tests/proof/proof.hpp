@@ -6,12 +6,13 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/threads.hpp"
 #include "io/toml.hpp"
-#include "loop/experiment.hpp"
+#include "loop/run.hpp"
 
 namespace hartline::proof {
 
@@ -53,6 +54,25 @@ class Sheet {
 inline std::unique_ptr<loop::Experiment> build(const std::string& text, std::uint64_t seed, Executor& executor,
                                                std::shared_ptr<const loop::Recording> recording = nullptr) {
   return loop::build(loop::read_spec(io::parse_toml(text, "proof"), "proof"), "", seed, executor, std::move(recording));
+}
+
+/// Builds an experiment for each of `num` seeds from `first` on, lets `prepare(k, experiment)` change it and `body(k, experiment,
+/// run)` do with its run what it likes; on all cores, so that what bodies share wants a lock.
+template <class Body, class Prepare = void (*)(std::size_t, loop::Experiment&)>
+void for_each_run(
+    const std::string& text, std::uint64_t first, std::int64_t num, Body&& body,
+    Prepare&& prepare = [](std::size_t, loop::Experiment&) {}) {
+  const auto executor = make_executor(0);
+  executor->for_each_block(static_cast<int>(num), [&](int block) {
+    const auto k = static_cast<std::size_t>(block);
+    const auto serial = make_serial_executor();
+    const auto experiment = build(text, first + k, *serial);
+    prepare(k, *experiment);
+    const auto record = loop::make_null_record();
+    const SteadyClock clock;
+    loop::Run run(*experiment, *record, clock);
+    body(k, *experiment, run);
+  });
 }
 
 }  // namespace hartline::proof

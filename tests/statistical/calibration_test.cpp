@@ -1,59 +1,18 @@
 // Whether the Gaussian belief of a generalised linear model is as wide as it should be when it has chosen its own stimuli.
 #include <gtest/gtest.h>
 
-#include <mutex>
-
-#include <Eigen/Dense>
-
 #include "../proof/proof.hpp"
 #include "calibration.hpp"
-#include "loop/run.hpp"
 #include "models/glm.hpp"
 
 namespace hartline {
 namespace {
 
+using proof::Coverage;
+using proof::percent;
+using proof::Verdict;
+
 constexpr std::int64_t dim = 16;
-constexpr double ellipsoid = 23.541829;  // 90 % quantile of χ² with 16 degrees of freedom
-constexpr double two_sided = 1.644854;   // 90 % of a normal law lie within so many standard deviations
-
-/// What one belief says of the truth behind it.
-struct Verdict {
-  double distance = 0;     // (θ - μ)ᵀ C⁻¹ (θ - μ)
-  double along = 0;        // (θ - μ)·e / sd(e), e = μ / |μ|
-  double rank = 0;         // Φ of one coordinate's standardised error: one a run, so that the ranks are independent
-  double radial_rank = 0;  // the same along e
-};
-
-Verdict judge(const models::GaussianBelief& belief, const std::vector<double>& truth) {
-  const Eigen::Map<const Eigen::VectorXd> mean(belief.mean.data(), dim), theta(truth.data(), dim);
-  const Eigen::Map<const Eigen::MatrixXd> covariance(belief.covariance.data(), dim, dim);
-  const Eigen::VectorXd error = theta - mean, e = mean.normalized();
-  const auto normal_cdf = [](double z) { return 0.5 * std::erfc(-z / std::sqrt(2)); };
-  Verdict v;
-  v.distance = error.dot(covariance.llt().solve(error));
-  v.along = error.dot(e) / std::sqrt(e.dot(covariance * e));
-  v.rank = normal_cdf(error[0] / std::sqrt(covariance(0, 0)));
-  v.radial_rank = normal_cdf(v.along);
-  return v;
-}
-
-/// Over many runs.
-struct Coverage {
-  std::int64_t num = 0, inside = 0, along = 0;
-  double distance = 0;
-  proof::RankHistogram ranks, radial_ranks;
-
-  void add(const Verdict& v) {
-    ++num;
-    inside += v.distance < ellipsoid;
-    along += std::abs(v.along) < two_sided;
-    distance += v.distance;
-    ranks.add(v.rank);
-    radial_ranks.add(v.radial_rank);
-  }
-  double share(std::int64_t count) const { return static_cast<double>(count) / static_cast<double>(num); }
-};
 
 struct Study {
   std::vector<std::int64_t> counts;  // trial counts at which the one-step belief is judged
@@ -70,21 +29,14 @@ Study study(double k, std::vector<std::int64_t> counts, std::int64_t num_runs, d
       "[model]\nkind = \"glm\"\n[belief]\nprior_sd = {:.6f}\nrefine_at_end = true\n",
       counts.back(), overdispersion, dim, k / 4);
   std::vector<std::vector<Verdict>> verdicts(static_cast<std::size_t>(num_runs));
-  const auto executor = make_executor(0);
-  executor->for_each_block(static_cast<int>(num_runs), [&](int i) {
-    const auto serial = make_serial_executor();
-    const auto experiment = proof::build(text, 1000 + static_cast<std::uint64_t>(i), *serial);
-    const auto record = loop::make_null_record();
-    const SteadyClock clock;
-    loop::Run run(*experiment, *record, clock);
+  proof::for_each_run(text, 1000, num_runs, [&](std::size_t i, const loop::Experiment& experiment, loop::Run& run) {
     const auto& belief = dynamic_cast<const models::GaussianBelief&>(run.learner().belief());
-    auto& own = verdicts[static_cast<std::size_t>(i)];
     for (std::int64_t count : counts) {
       while (run.learner().num_trials() < count) run.step();
-      own.push_back(judge(belief, experiment->truth));
+      verdicts[i].push_back(proof::judge(belief, experiment.truth));
     }
     run.learner().finish();
-    own.push_back(judge(belief, experiment->truth));
+    verdicts[i].push_back(proof::judge(belief, experiment.truth));
   });
   for (const auto& own : verdicts) {
     for (std::size_t c = 0; c < counts.size(); ++c) out.one_step[c].add(own[c]);
@@ -93,11 +45,9 @@ Study study(double k, std::vector<std::int64_t> counts, std::int64_t num_runs, d
   return out;
 }
 
-std::string percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
 void add_row(proof::Sheet& sheet, const std::string& name, std::int64_t count, const std::string& belief, const Coverage& c) {
   sheet.row({name, fmt::format("{}", count), belief, percent(c.share(c.inside)), percent(c.share(c.along)),
-             fmt::format("{:.2f}", c.distance / static_cast<double>(c.num)), fmt::format("{:.1f}", c.ranks.chi_square()),
+             fmt::format("{:.2f}", c.mean_distance()), fmt::format("{:.1f}", c.ranks.chi_square()),
              fmt::format("{:.1f}", c.radial_ranks.chi_square())});
 }
 
@@ -114,10 +64,11 @@ const std::vector<std::string> columns = {"model",
 /// probability at most 1e-3 a check; one that covers 68 % fails with probability .99.
 TEST(Calibration, RefinedBeliefsCoverTheTruthUnderInfomax) {
   const std::int64_t num_runs = proof::sized(1000, 60);
-  proof::Sheet sheet(fmt::format("Calibration of the Gaussian belief under infomax, d = {}, {} runs (χ² with 9 degrees of freedom, "
-                                 "1e-4 above {})",
-                                 dim, num_runs, proof::RankHistogram::limit),
-                     columns);
+  proof::Sheet sheet(
+      fmt::format("Calibration of the Gaussian belief under infomax, prior known, d = {}, {} runs (χ² with 9 degrees of freedom, "
+                  "1e-4 above {})",
+                  dim, num_runs, proof::RankHistogram::limit),
+      columns);
   for (int k = 1; k <= 3; ++k) {
     const std::string name = fmt::format("k = {}", k);
     const Study at_200 = study(k, {40, 80, 160, 200}, num_runs);
@@ -128,7 +79,7 @@ TEST(Calibration, RefinedBeliefsCoverTheTruthUnderInfomax) {
     EXPECT_LT(at_200.refined.ranks.chi_square(), proof::RankHistogram::limit) << name;
     // the mean over n runs of a χ² with 16 degrees of freedom has the standard deviation √(32/n); five of them and a bias of 5 %
     const double spread = 5 * std::sqrt(32 / static_cast<double>(num_runs)) + 0.8;
-    EXPECT_NEAR(at_200.refined.distance / static_cast<double>(num_runs), 16, spread) << name;
+    EXPECT_NEAR(at_200.refined.mean_distance(), 16, spread) << name;
   }
   if (proof::is_full()) {
     const Study longer = study(3, {320}, num_runs);

@@ -3,7 +3,6 @@
 
 #include "../proof/proof.hpp"
 #include "calibration.hpp"
-#include "loop/run.hpp"
 #include "models/grid.hpp"
 
 namespace hartline {
@@ -80,18 +79,11 @@ std::vector<std::vector<Verdict>> study(const Family& family, std::int64_t num_r
   const std::string text = fmt::format("format = 1\nseed = 1\nnum_trials = {}\n", counts.back()) + subject + family.tables +
                            "[design]\nutility = \"mutual_information\"\n";
   std::vector<std::vector<Verdict>> out(static_cast<std::size_t>(num_runs));
-  const auto executor = make_executor(0);
-  executor->for_each_block(static_cast<int>(num_runs), [&](int i) {
-    const std::uint64_t seed = 5000 + static_cast<std::uint64_t>(i);
-    const auto serial = make_serial_executor();
-    const auto experiment = proof::build(text, seed, *serial);
-    const auto record = loop::make_null_record();
-    const SteadyClock clock;
-    loop::Run run(*experiment, *record, clock);
+  proof::for_each_run(text, 5000, num_runs, [&](std::size_t i, const loop::Experiment& experiment, loop::Run& run) {
     for (std::int64_t count : counts) {
       while (run.learner().num_trials() < count) run.step();
-      out[static_cast<std::size_t>(i)].push_back(judge(*experiment, dynamic_cast<const models::GridBelief&>(run.learner().belief()),
-                                                       seed, static_cast<std::uint64_t>(count)));
+      out[i].push_back(judge(experiment, dynamic_cast<const models::GridBelief&>(run.learner().belief()), 5000 + i,
+                             static_cast<std::uint64_t>(count)));
     }
   });
   return out;
@@ -109,7 +101,7 @@ void expect_calibrated(const Family& family) {
   const std::int64_t num_runs = proof::sized(1000, 200);
   const auto verdicts = study(family, num_runs);
   proof::Sheet sheet(
-      fmt::format("{}: calibration of the grid belief under infomax, {} runs", family.name, num_runs),
+      fmt::format("{}: calibration of the grid belief under infomax, prior known, {} runs", family.name, num_runs),
       {"trials", "90 % set covers", "χ² of ranks, each parameter (9 degrees of freedom)", "χ² of the truth's depth"});
   for (std::size_t c = 0; c < counts.size(); ++c) {
     const std::int64_t covered = num_covered(verdicts, c);

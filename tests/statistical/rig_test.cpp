@@ -2,15 +2,12 @@
 // disease.
 #include <gtest/gtest.h>
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 
 #include "../proof/proof.hpp"
 #include "calibration.hpp"
 #include "loop/compare.hpp"
-#include "loop/run.hpp"
 #include "models/glm.hpp"
 
 namespace hartline {
@@ -18,21 +15,15 @@ namespace {
 
 using proof::sized;
 
-/// Runs an experiment for many seeds on all cores.
+/// Runs an experiment to its end for many seeds.
 template <class Body>
 void for_each_seed(const std::string& text, std::int64_t num, Body&& body) {
-  const auto executor = make_executor(0);
   std::mutex mutex;
-  executor->for_each_block(static_cast<int>(num), [&](int k) {
-    const auto serial = make_serial_executor();
-    const auto experiment = proof::build(text, static_cast<std::uint64_t>(k) + 1, *serial);
-    const auto record = loop::make_null_record();
-    const SteadyClock clock;
-    loop::Run run(*experiment, *record, clock);
+  proof::for_each_run(text, 1, num, [&](std::size_t, const loop::Experiment& experiment, loop::Run& run) {
     run.go();
     run.learner().finish();
     const std::lock_guard lock(mutex);
-    body(*experiment, run);
+    body(experiment, run);
   });
 }
 
@@ -66,14 +57,6 @@ constexpr const char* sixteen =
     "format = 1\nseed = 1\nnum_trials = 320\n[stimulus]\nkind = \"ball\"\nshape = [16]\n[model]\nkind = \"glm\"\n"
     "[belief]\nprior_sd = 0.75\n";  // k = 3
 
-/// Whether the truth lies in the 90 % ellipsoid.
-bool covers(const loop::Experiment& e, loop::Run& run) {
-  const auto& belief = dynamic_cast<const models::GaussianBelief&>(run.learner().belief());
-  const Eigen::Map<const Eigen::VectorXd> mean(belief.mean.data(), 16), truth(e.truth.data(), 16);
-  const Eigen::Map<const Eigen::MatrixXd> covariance(belief.covariance.data(), 16, 16);
-  return (truth - mean).dot(covariance.llt().solve(truth - mean)) < 23.541829;  // 90 % quantile of χ² with 16 degrees of freedom
-}
-
 TEST(Censoring, TailProbabilitiesRestoreTheCoverageThatSkippingLoses) {
   const std::int64_t num = sized(1000, 100);
   proof::Sheet sheet(fmt::format("Counts above 5 lost; coverage of the 90 % ellipsoid after 320 trials and a refit, {} runs", num),
@@ -83,7 +66,7 @@ TEST(Censoring, TailProbabilitiesRestoreTheCoverageThatSkippingLoses) {
     const std::string text =
         std::string(sixteen) + "censored = \"" + lost + "\"\n[subject]\nsorter_limit = 5\n[design]\nkind = \"" + design + "\"\n";
     for_each_seed(text, num, [&](const loop::Experiment& e, loop::Run& run) {
-      covered += covers(e, run);
+      covered += proof::judge(dynamic_cast<const models::GaussianBelief&>(run.learner().belief()), e.truth).inside();
       warned += run.learner().watch().alarm_trial() >= 0;
     });
     const double share = static_cast<double>(covered) / static_cast<double>(num);
@@ -151,7 +134,8 @@ TEST(Mismatch, OverdispersionAWrongLinkDriftAndLapsesAreFound) {
   for (const auto& [name, subject, within] : cases) {
     std::vector<std::int64_t> trials;
     std::string text = longer;
-    if (std::string(name).ends_with("told softplus")) text.replace(text.find("kind = \"glm\""), 12, "kind = \"glm\"\nlink = \"softplus\"");
+    if (std::string(name).ends_with("told softplus"))
+      text.replace(text.find("kind = \"glm\""), 12, "kind = \"glm\"\nlink = \"softplus\"");
     for_each_seed(text + "[subject]\n" + subject + "\n", num, [&](const loop::Experiment&, loop::Run& run) {
       const std::int64_t trial = run.learner().watch().alarm_trial();
       trials.push_back(trial < 0 ? 1201 : trial + 1);
