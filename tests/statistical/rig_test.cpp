@@ -119,12 +119,12 @@ TEST(Mismatch, OverdispersionAWrongLinkDriftAndLapsesAreFound) {
                      {"what is wrong", "found within 1,200 trials", "median trial", "90 % of runs by trial"});
   struct Case {
     const char *name, *subject;
-    std::int64_t within;  // trials by which half of the runs must have warned
+    std::int64_t within;  // trials by which half of the runs must have warned; 0: stated, not bounded
   };
   const Case cases[] = {
       {"over-dispersion: gamma gain of variance .3", "overdispersion = 0.3", 160},
       {"link: exp, told softplus", "link = \"exp\"", 320},
-      {"link: softplus, told exp", "link = \"softplus\"", 100000},  // hard to see at these rates: stated, not bounded
+      {"link: softplus, told exp", "link = \"softplus\"", 0},  // hard to see at these rates
       {"drift of .003 per weight and second", "drift_per_s = 0.003", 240},
       {"lapses: one response in ten ignores the stimulus", "lapse = 0.1", 320},
   };
@@ -144,12 +144,12 @@ TEST(Mismatch, OverdispersionAWrongLinkDriftAndLapsesAreFound) {
     const auto found = std::count_if(trials.begin(), trials.end(), [](std::int64_t t) { return t <= 1200; });
     const std::int64_t median = trials[trials.size() / 2], late = trials[trials.size() * 9 / 10];
     sheet.row({name, fmt::format("{} of {}", found, num), fmt::format("{}", median), late > 1200 ? "-" : fmt::format("{}", late)});
-    EXPECT_LE(median, within) << name;
+    if (within > 0) EXPECT_LE(median, within) << name;
   }
 }
 
-/// Efficiency lost: trials that a delay costs. Beliefs: the same bits as from the same trials in order.
-TEST(Delays, CostLittleAndChangeNoBelief) {
+/// Efficiency lost: trials that a delay costs. That beliefs are the same bits as from trials in order is shown in controls_test.cpp.
+TEST(Delays, CostLittle) {
   const std::int64_t num = sized(100, 12);
   proof::Sheet sheet(fmt::format("Responses that come late, d = 16, k = 3, infomax, 320 trials, {} paired seeds", num),
                      {"responses", "half log determinant, nats", "trials lost"});
