@@ -144,7 +144,9 @@ TEST(Mismatch, OverdispersionAWrongLinkDriftAndLapsesAreFound) {
     const auto found = std::count_if(trials.begin(), trials.end(), [](std::int64_t t) { return t <= 1200; });
     const std::int64_t median = trials[trials.size() / 2], late = trials[trials.size() * 9 / 10];
     sheet.row({name, fmt::format("{} of {}", found, num), fmt::format("{}", median), late > 1200 ? "-" : fmt::format("{}", late)});
-    if (within > 0) EXPECT_LE(median, within) << name;
+    if (within > 0) {
+      EXPECT_LE(median, within) << name;
+    }
   }
 }
 
