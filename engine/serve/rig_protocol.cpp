@@ -271,10 +271,10 @@ std::int64_t RigProtocol::to_engine(double rig_ns, const char* field) const {
 
 Table RigProtocol::hello(const Table& message) {
   const auto hello = read_message<Hello>(message, "hello");
+  if (greeted_) throw SpecError({"do", "hello once", "a second one", ""});
   if (!token_.empty() && !same_secret(hello.token, token_)) return {};
   if (hello.protocol != rig_protocol)
     throw SpecError({"hello.protocol", fmt::format("{}", rig_protocol), fmt::format("{}", hello.protocol), ""});
-  if (greeted_) throw SpecError({"do", "hello once", "a second one", ""});
   greeted_ = true;
   run_.note(Level::info, "rig", fmt::format("\"{}\" is here", hello.client));
   if (!hello.keep_open)

@@ -111,6 +111,68 @@ TEST(RigProtocol, ARigThatComesBackKeepsOrLosesItsOpenTrials) {
   EXPECT_EQ(talk.record.trials()[1].response.marks.front(), Mark::missing);
 }
 
+/// A message with bytes changed, left out, doubled or put in.
+std::string changed(std::string line, Stream& stream) {
+  constexpr std::string_view tokens[] = {"null", "1e999", "-0", "[[", "\\u0000", "\xff", "\"do\":", "9223372036854775808",
+                                         "{}",   "true"};
+  for (std::int64_t num = 1 + stream.integer(4); num > 0 && !line.empty(); --num) {
+    const auto at = static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(line.size())));
+    switch (stream.integer(4)) {
+      case 0:
+        line[at] = static_cast<char>(stream.integer(256));
+        break;
+      case 1:
+        line.erase(at, static_cast<std::size_t>(1 + stream.integer(8)));
+        break;
+      case 2:
+        line.insert(at, line.substr(at, static_cast<std::size_t>(1 + stream.integer(16))));
+        break;
+      default:
+        line.insert(at, tokens[static_cast<std::size_t>(stream.integer(std::size(tokens)))]);
+    }
+  }
+  std::erase(line, '\n');
+  return line;
+}
+
+TEST(RigProtocol, ChangedMessagesNeverHarmTheRun) {
+  Stream stream(4, Purpose::test);
+  Talk talk("secret");
+  std::int64_t num_errors = 0, num_silent = 0;
+  for (int i = 0; i < 20000; ++i) {
+    const auto open = talk.run.open();
+    const std::string token = fmt::format("{:016x}", open.empty() ? 1 : open.front()->token);
+    const std::string seeds[] = {R"({"do":"hello","protocol":1,"token":"secret","client":"x","keep_open":true,"time_ns":5})",
+                                 R"({"do":"ask","deadline_ms":50.5,"time_ns":12})",
+                                 R"({"do":"tell","token":")" + token +
+                                     R"(","response":[3],"marks":["observed"],"delivered":[0.1,0,0,0.2],)" +
+                                     R"("delivered_ns":7,"time_ns":9})",
+                                 R"({"do":"give_up","token":")" + token + R"(","reason":"x"})",
+                                 R"({"do":"ping","time_ns":3})",
+                                 R"({"do":"note","message":"\u00e9"})"};
+    const std::string reply = talk.protocol.answer(changed(seeds[static_cast<std::size_t>(stream.integer(6))], stream));
+    num_silent += reply.empty();
+    if (reply.empty()) {
+      ASSERT_FALSE(talk.protocol.greeted());
+    } else {
+      const Value value = io::parse_json(reply);
+      ASSERT_FALSE(text_of(*value.table(), "is").empty());
+      num_errors += text_of(*value.table(), "is") == "error";
+    }
+    if (talk.protocol.left()) talk.protocol.hang_up("bye");
+  }
+  EXPECT_GT(num_errors, 1000);
+  EXPECT_GT(num_silent, 10);
+  // what was taken in is whole, and the run goes on
+  talk.protocol.hang_up("gone");
+  ASSERT_EQ(text_of(talk.say(R"({"do":"hello","protocol":1,"token":"secret"})"), "is"), "welcome");
+  for (Table reply; text_of(reply = talk.say(R"({"do":"ask"})"), "is") == "stimulus";) talk.say(tell_of(reply));
+  ASSERT_EQ(talk.record.trials().size(), 12u);
+  loop::Learner learner(*talk.experiment);
+  for (Trial trial : talk.record.trials()) learner.learn(trial);
+  EXPECT_EQ(learner.digest(), talk.run.learner().digest());
+}
+
 TEST(ClockOffset, HoldsTheTruthWhateverTheDelaysAndNarrowsToTheFastest) {
   Stream stream(1, Purpose::test);
   ClockOffset clock;
