@@ -289,11 +289,14 @@ class Bridge:
         shown_ns = self.rig.clock()
         self.show(stimulus)
         spikes: list[Spike] = []
-        onset = self._wait_for_onset(spikes)
+        gaps: list[str] = []
+        onset = self._wait_for_onset(spikes, gaps)
         heard_ns = self.rig.clock()
-        response = onset if isinstance(onset, str) else self._count(onset, spikes)
-        if isinstance(onset, str) or isinstance(response, str):
-            self.rig.give_up(stimulus, str(response))
+        response = None if onset is None else self._count(onset, spikes, gaps)
+        # with a gap the trial has taken its course all the same: the next one must not take over its pulse and its spikes
+        if onset is None or response is None or gaps:
+            missing = "no onset" if onset is None else "nothing after the window"
+            self.rig.give_up(stimulus, f"open ephys: {gaps[0] if gaps else missing + ' came in time'}")
             return True
         if self.clock is None:
             self.clock = SampleClock(self._rate())
@@ -314,35 +317,31 @@ class Bridge:
             raise ValueError("sample_rate_hz: must be given where no continuous data are sent.")
         return self.source.sample_rate_hz
 
-    def _wait_for_onset(self, spikes: list[Spike]) -> Ttl | str:
+    def _wait_for_onset(self, spikes: list[Spike], gaps: list[str]) -> Ttl | None:
         end = time.monotonic() + self._patience_s
         while (message := self.source.read(max(0.0, end - time.monotonic()))) is not None:
             if isinstance(message, Gap):
-                return f"open ephys: {message.text}"
-            if isinstance(message, Ttl) and (message.line, message.state) == self._onset:
-                return message
-            if isinstance(message, Spike):
+                gaps.append(message.text)
+            elif isinstance(message, Spike):
                 spikes.append(message)  # one of the same block may be sent before the pulse
-        return "open ephys: no onset came in time"
+            elif isinstance(message, Ttl) and (message.line, message.state) == self._onset:
+                return message
+        return None
 
-    def _count(self, onset: Ttl, spikes: list[Spike]) -> NDArray[np.float64] | str:
+    def _count(self, onset: Ttl, spikes: list[Spike], gaps: list[str]) -> NDArray[np.float64] | None:
         rate = self._rate()
         over = onset.sample + (self.window.end_s(0) + self._margin_s) * rate
-        give_up_at = time.monotonic() + self.window.end_s(0) + self._patience_s
-        settled_at = time.monotonic() + self.window.end_s(0) + self._settle_s if self._settle_s is not None else give_up_at
-        while True:
-            left = min(give_up_at, settled_at) - time.monotonic()
-            message = self.source.read(max(0.0, left))
+        wait_s = self._patience_s if self._settle_s is None else self._settle_s
+        end = time.monotonic() + self.window.end_s(0) + wait_s
+        while not (isinstance(message := self.source.read(max(0.0, end - time.monotonic())), Block) and message.sample >= over):
             if message is None:
                 if self._settle_s is None:
-                    return "open ephys: nothing after the window came in time"
+                    return None
                 break
             if isinstance(message, Gap):
-                return f"open ephys: {message.text}"
-            if isinstance(message, Spike):
+                gaps.append(message.text)
+            elif isinstance(message, Spike):
                 spikes.append(message)
-            if isinstance(message, Block) and message.sample >= over:
-                break
         ours = [(self._cell[spike.electrode, spike.unit], (spike.sample - onset.sample) / rate)
                 for spike in spikes if (spike.electrode, spike.unit) in self._cell]
         return self.window.counts(0.0, [cell for cell, _ in ours], [time_s for _, time_s in ours], len(self._cell))
