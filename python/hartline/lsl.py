@@ -76,7 +76,8 @@ class Outlets:
     """Two streams: ``NAME`` has a text for each event, ``NAME-stimuli`` the values of each stimulus as doubles.
 
     A text is a JSON object with ``event`` (``ask``, ``onset`` or ``told``), ``trial`` and ``token``; ``ask`` has ``role``, ``arm``,
-    ``utility`` and ``pool_index`` besides, ``told`` has ``what``, ``reason`` and ``response``. The stamp of a stimulus is the one of its ``ask``.
+    ``utility`` and ``pool_index`` besides, ``told`` has ``what``, ``reason`` and ``response``. The stamp of a stimulus is that of
+    its ``ask``.
     """
 
     def __init__(self, rig: Rig, name: str = "hartline", source_id: str = ""):
@@ -267,7 +268,7 @@ class Bridge:
         """Writes the streams' time corrections into the record where one moved by a tenth of a millisecond."""
         streams = [stream for stream in (self.responses, self.onsets) if stream is not None]
         corrections = tuple(stream.correct() for stream in streams)
-        if not self._noted or any(abs(now - then) > 1e-4 for now, then in zip(corrections, self._noted, strict=True)):
+        if not self._noted or any(abs(new - old) > 1e-4 for new, old in zip(corrections, self._noted, strict=True)):
             self._noted = corrections
             texts = (f'"{stream.name}" {round(correction * 1e9)} ns' for stream, correction in zip(streams, corrections, strict=True))
             self.rig.note(f"lsl: time corrections: {', '.join(texts)}")
