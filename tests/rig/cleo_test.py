@@ -26,7 +26,7 @@ from brian2 import Hz, mm, ms
 from hartline.rig import Rig
 from rig_test import replayed, require, run_tests
 
-WINDOW_MS = 300
+WINDOW_MS, SAMPLE_MS = 300, 20
 BASELINE_HZ, AMPLITUDE_HZ, WIDTH = 4.0, 90.0, 1.7
 CENTRES = np.array([-6.0, -2.5, 0.5, 3.3, 7.0])  # of the cells
 EXPERIMENT = """format = 1
@@ -36,11 +36,11 @@ num_trials = {trials}
 kind = "remote"
 [stimulus]
 kind = "axis"
-axis = {{ from = -10.0, to = 10.0, num = 101 }}
+axis = {{ from = -10.0, to = 10.0, num = 51 }}
 [model]
 kind = "tuning_curve"
 bin_ms = {window}
-centre = {{ from = -10.0, to = 10.0, num = 81 }}
+centre = {{ from = 0.0, to = 8.0, num = 33 }}
 width = {{ from = 0.8, to = 3.2, num = 25 }}
 amplitude = {{ from = 40.0, to = 160.0, num = 13 }}
 baseline = {{ values = [1.0, 2.0, 4.0, 8.0] }}
@@ -72,7 +72,7 @@ class Cortex:
         cleo.coords.assign_coords(relays, np.c_[along, 0 * along, 0 * along + 0.01] * mm)
         self.spikes = cleo.ephys.SortedSpiking()
         electrodes = cleo.ephys.Probe(coords=np.c_[along, 0 * along, 0 * along] * mm, signals=[self.spikes], save_history=True)
-        self.simulator.set_io_processor(cleo.ioproc.RecordOnlyProcessor(sample_period=50 * ms))
+        self.simulator.set_io_processor(cleo.ioproc.RecordOnlyProcessor(sample_period=SAMPLE_MS * ms))
         self.simulator.inject(electrodes, relays)
 
     def counts(self, x: float) -> np.ndarray:
@@ -80,6 +80,8 @@ class Cortex:
         self.inputs.rate = tuning(x, CENTRES) * Hz
         before = len(self.spikes.i)
         self.simulator.run(WINDOW_MS * ms)
+        self.inputs.rate = 0 * Hz  # what the electrodes saw comes with their next sample
+        self.simulator.run(2 * SAMPLE_MS * ms)
         return np.bincount(self.spikes.i[before:], minlength=len(CENTRES))
 
 
