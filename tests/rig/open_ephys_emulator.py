@@ -32,8 +32,8 @@ class Emulator:
                              (self.broadcast, arguments.broadcast_port), (self.stimuli, arguments.stimulus_port)):
             socket.bind(f"tcp://127.0.0.1:{port}")
         self.log = open(arguments.log, "w", buffering=1)
-        self.number, self.stream, self.late = 0, random.Random(3), []
-        self.events, self.spikes, self.known, self.drop = [], [], set(), False
+        self.number, self.stream = 0, random.Random(3)
+        self.events, self.spikes, self.known, self.drop, self.start_ns = [], [], set(), False, 0
 
     def write(self, **about):
         self.log.write(json.dumps(about) + "\n")
@@ -63,8 +63,9 @@ class Emulator:
         self.write(sent="spike", sample=sample, electrode=electrode, unit=unit)
 
     def show(self, trial, values, begin):
-        """Plans a stimulus that comes on in the block that begins here."""
-        onset = begin + self.stream.randrange(BLOCK)
+        """Plans a stimulus that comes on in the block that begins here; never before now, should this program lag."""
+        now = math.ceil((time.monotonic_ns() - self.start_ns) * RATE_HZ / 1e9)
+        onset = max(begin, now) + self.stream.randrange(BLOCK)
         counts = []
         for cell, (electrode, unit) in enumerate(CELLS):
             mean = min(30, math.exp(1 + 2 * sum(values[cell::len(CELLS)])))
@@ -107,10 +108,10 @@ class Emulator:
                                "sample_num": begin, "sample_rate": RATE_HZ}, struct.pack(f"<{BLOCK}f", *[0.0] * BLOCK))
 
     def run(self):
-        start_ns, begin = time.monotonic_ns(), 0
-        self.write(start_ns=start_ns)
+        self.start_ns, begin = time.monotonic_ns(), 0
+        self.write(start_ns=self.start_ns)
         while True:
-            time.sleep(max(0.0, (start_ns + (begin + BLOCK) * 1e9 / RATE_HZ - time.monotonic_ns()) / 1e9))
+            time.sleep(max(0.0, (self.start_ns + (begin + BLOCK) * 1e9 / RATE_HZ - time.monotonic_ns()) / 1e9))
             self.block(begin)
             begin += BLOCK
 
