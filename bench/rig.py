@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -43,6 +44,7 @@ WORKLOADS = {
                      "population = {{ num_cells = 64 }}\n",
 }
 DEADLINES_MS = (5.0, 10.0, 30.0)
+DURABILITIES = ("every-trial", "window:100")  # the first waits for the disk before each stimulus is sent
 
 
 # What the echoes run in a process of their own; each prints a line when it is there.
@@ -265,31 +267,31 @@ def deadline_rows(binary: str, folder: Path, trials: int) -> list[dict]:
     """From a response that was told to the next stimulus, with a rig that takes DELAY_MS for each trial."""
     rows = []
     stream = np.random.default_rng(1)
-    for name, text in WORKLOADS.items():
-        for deadline_ms in DEADLINES_MS:
-            times, asks, fallbacks = [], [], 0
-            threads = 2 if name == "population_64" else 1
-            with engine(binary, folder, f"{name}_{deadline_ms:g}", text, trials, threads) as (rig, record):
+    for (name, text), durability, deadline_ms in itertools.product(WORKLOADS.items(), DURABILITIES, DEADLINES_MS):
+        threads = 2 if name == "population_64" else 1
+        title = f"rig/{name}/{durability.split(':')[0]}/{deadline_ms:g}"
+        times, asks, fallbacks = [], [], 0
+        whole = f'{text}[record]\ndurability = "{durability}"\n'
+        with engine(binary, folder, title.replace("/", "_"), whole, trials, threads) as (rig, record):
+            stimulus = rig.ask(deadline_ms)
+            while stimulus is not None:
+                fallbacks += stimulus.role == "fallback"
+                time.sleep(DELAY_MS / 1e3)
+                counts = stream.poisson(1.0, rig.response_shape)
+                begun = time.perf_counter_ns()
+                rig.tell(stimulus, counts)
+                told = time.perf_counter_ns()
                 stimulus = rig.ask(deadline_ms)
-                while stimulus is not None:
-                    fallbacks += stimulus.role == "fallback"
-                    time.sleep(DELAY_MS / 1e3)
-                    counts = stream.poisson(1.0, rig.response_shape)
-                    begun = time.perf_counter_ns()
-                    rig.tell(stimulus, counts)
-                    told = time.perf_counter_ns()
-                    stimulus = rig.ask(deadline_ms)
-                    if stimulus is not None:
-                        there = time.perf_counter_ns()
-                        times.append((there - begun) / 1e6)
-                        asks.append((there - told) / 1e6)
-            right, answer = record_is_right(binary, record, trials, fallbacks)
-            answer = right, f"{answer}; rig of {DELAY_MS:g} ms, deadline {deadline_ms:g} ms, {threads} threads of the engine"
-            title = f"rig/{name}/{deadline_ms:g}"
-            rows += percentiles(title, "tell_to_stimulus", np.array(times), answer)
-            rows += percentiles(title, "ask_to_stimulus", np.array(asks), answer)
-            rows.append(row(title, "fallbacks", fallbacks, f"of {trials}", answer))
-            rows.append(row(title, "asks_past_deadline", sum(ask > deadline_ms for ask in asks), f"of {len(asks)}", answer))
+                if stimulus is not None:
+                    there = time.perf_counter_ns()
+                    times.append((there - begun) / 1e6)
+                    asks.append((there - told) / 1e6)
+        right, about = record_is_right(binary, record, trials, fallbacks)
+        answer = right, f"{about}; rig of {DELAY_MS:g} ms, deadline {deadline_ms:g} ms, {threads} threads of the engine, {durability}"
+        rows += percentiles(title, "tell_to_stimulus", np.array(times), answer)
+        rows += percentiles(title, "ask_to_stimulus", np.array(asks), answer)
+        rows.append(row(title, "fallbacks", fallbacks, f"of {trials}", answer))
+        rows.append(row(title, "asks_past_deadline", sum(ask > deadline_ms for ask in asks), f"of {len(asks)}", answer))
     return rows
 
 
