@@ -194,15 +194,17 @@ def readers_agree(_: argparse.Namespace, folder: Path) -> None:
         require(broadcast.read(20) is not None, "nothing is broadcast")
         for trial in range(3):
             gui.stimuli.send_json({"trial": trial, "values": [0.1] * 12})
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
-            heard[0].append(source.read(0.01))
-            heard[1].append(broadcast.read(0.01))
+        time.sleep(1.5)
+        onsets = [line["onset"] for line in gui.log() if "trial" in line]
+        over = max(onsets) + RATE_HZ
+        while not (isinstance(message := source.read(10), Block) and message.sample > over):
+            heard[0].append(message)
+        while (event := broadcast.read(10)) is not None and event.sample <= over:  # pulses go on
+            heard[1].append(event)
         gui.stimuli.send_json({"trial": 3, "values": [0.1] * 12})
         gaps, end = 0, time.monotonic() + 5
         while not gaps and time.monotonic() < end:
             gaps += isinstance(source.read(0.1), Gap)
-        onsets = [line["onset"] for line in gui.log() if line.get("trial", 3) < 3]
     events = [[m for m in each if isinstance(m, Spike) or (isinstance(m, Ttl) and m.line == 1)] for each in heard]
     require(len(events[0]) > 20 and events[0] == events[1], f"{len(events[0])} and {len(events[1])} events")
     require([m.sample for m in events[0] if isinstance(m, Ttl) and m.state] == sorted(onsets), "other onsets")
