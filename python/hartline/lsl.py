@@ -47,6 +47,7 @@ def _pylsl() -> Any:
 def on_this_machine(session: str = "default") -> str:
     """LSL's settings for streams on this machine only, seen by programs of the same session: the text of the file LSLAPICFG.
 
+    >>> from hartline.lsl import on_this_machine
     >>> "ResolveScope = machine" in on_this_machine()
     True
     """
@@ -55,12 +56,24 @@ def on_this_machine(session: str = "default") -> str:
 
 
 def stay_on_this_machine(session: str = "default") -> None:
-    """LSL finds and announces streams on this machine only. To be called before anything else of LSL."""
+    """LSL finds and announces streams on this machine only. To be called before anything else of LSL.
+
+    >>> from hartline.lsl import Events, stay_on_this_machine
+    >>> def spikes():
+    ...     stay_on_this_machine("my experiment")
+    ...     return Events("spikes")
+    """
     _pylsl().set_config_content(on_this_machine(session))
 
 
 def clock_offset(clock: Callable[[], int], num: int = 50) -> Offset:
-    """``clock`` minus LSL's clock here: the tightest of ``num`` readings of one between two of the other."""
+    """``clock`` minus LSL's clock here: the tightest of ``num`` readings of one between two of the other.
+
+    >>> import time
+    >>> from hartline.lsl import clock_offset
+    >>> def of_the_rig():
+    ...     return clock_offset(time.monotonic_ns)
+    """
     lsl_clock = _pylsl().local_clock
     tightest: Offset | None = None
     for _ in range(num):
@@ -78,6 +91,13 @@ class Outlets:
     A text is a JSON object with ``event`` (``ask``, ``onset`` or ``told``), ``trial`` and ``token``; ``ask`` has ``role``, ``arm``,
     ``utility`` and ``pool_index`` besides, ``told`` has ``what``, ``reason`` and ``response``. The stamp of a stimulus is that of
     its ``ask``.
+
+    >>> from hartline.lsl import Outlets
+    >>> def announce(rig):
+    ...     outlets = Outlets(rig, "my experiment")
+    ...     for stimulus in rig:
+    ...         outlets.mark("photodiode", stimulus, stamp=outlets.asked(stimulus), level=0.8)
+    ...         rig.give_up(stimulus, "nobody is recorded")
     """
 
     def __init__(self, rig: Rig, name: str = "hartline", source_id: str = ""):
@@ -113,6 +133,10 @@ class Inlet:
     """A stream that comes in. Stamps have the stream's time correction added.
 
     ``name``: of the stream; or ``where``: an XPath condition of LSL, such as ``type='Spikes' and hostname='amplifier'``.
+
+    >>> from hartline.lsl import Inlet
+    >>> def offset_of_the_amplifier():
+    ...     return Inlet(where="type='Spikes' and hostname='amplifier'").correct()
     """
 
     def __init__(self, name: str = "", *, where: str = "", timeout_s: float = 10.0, buffer_s: int = 360):
@@ -153,7 +177,12 @@ class Inlet:
 
 
 class Onsets(Inlet):
-    """Markers of a display: JSON objects with ``event`` = ``onset`` and the ``token`` of the trial, stamped when the stimulus came on."""
+    """Markers of a display: JSON objects with ``event`` = ``onset`` and the ``token`` of the trial, stamped when the stimulus came on.
+
+    >>> from hartline.lsl import Onsets
+    >>> def onset_of(stimulus, until):
+    ...     return Onsets("display").wait(stimulus, until)
+    """
 
     def wait(self, stimulus: Stimulus, until: float) -> float | None:
         """The stamp of a trial's onset; None where none comes before LSL's clock says ``until``."""
@@ -186,6 +215,11 @@ class Events(Inlet):
     A sample whose cell is negative says that all before its stamp have been sent: a window is closed by it, or by a spike after
     the window. Silence closes none, for a cell that is silent and an amplifier that is off look the same; unless ``settle_s``
     is given: the window is then closed so long after its end, whatever came.
+
+    >>> from hartline.lsl import Events
+    >>> from hartline.window import Window
+    >>> def counts(onset_s):
+    ...     return Events("spikes").response(onset_s, Window(bin_s=0.25), num_cells=3, until=onset_s + 2)
     """
 
     def __init__(self, name: str = "", *, where: str = "", timeout_s: float = 10.0, settle_s: float | None = None):
@@ -213,6 +247,12 @@ class Signal(Inlet):
     """Samples with a channel for each cell. ``combine``: ``mean`` of those in a bin, for a trace; ``sum``, for counts.
 
     A window is closed by a sample after it. Samples that are missing inside, by the stream's rate, make the response missing.
+
+    >>> from hartline.lsl import Signal
+    >>> from hartline.window import Window
+    >>> def trace(onset_s):
+    ...     window = Window(bin_s=0.01, num_bins=20, delay_s=0.03)
+    ...     return Signal("LFP").response(onset_s, window, num_cells=1, until=onset_s + 2)
     """
 
     def __init__(self, name: str = "", *, where: str = "", timeout_s: float = 10.0, combine: str = "mean"):
@@ -246,6 +286,11 @@ class Bridge:
     ``onsets``: a stream that says when each stimulus came on. Without one ``show(stimulus)`` shows it and returns when that was, on
     LSL's clock; without that either, the onset is when the stimulus was sent. ``patience_s``: so long after the window a response may
     come; a trial without one is given up, with the reason.
+
+    >>> from hartline.lsl import Bridge, Events, Onsets, Outlets
+    >>> from hartline.window import Window
+    >>> def run(rig):
+    ...     Bridge(rig, Outlets(rig), Events("spikes"), Window(bin_s=0.25), onsets=Onsets("display")).run()
     """
 
     def __init__(self, rig: Rig, outlets: Outlets, responses: Responses, window: Window, *, onsets: Onsets | None = None,

@@ -39,7 +39,12 @@ TTL = 3  # type of an event
 
 @dataclass(frozen=True)
 class Ttl:
-    """A digital line changed."""
+    """A digital line changed.
+
+    >>> from hartline.open_ephys import Ttl
+    >>> Ttl(sample=30000, line=1, state=True).sample / 30000
+    1.0
+    """
 
     sample: int
     line: int
@@ -49,7 +54,13 @@ class Ttl:
 
 @dataclass(frozen=True)
 class Spike:
-    """A spike of a sorted unit; unit 0 is what was not sorted."""
+    """A spike of a sorted unit; unit 0 is what was not sorted.
+
+    >>> from hartline.open_ephys import Spike
+    >>> spike = Spike(sample=30000, electrode="Electrode 1", unit=2)
+    >>> (spike.electrode, spike.unit)
+    ('Electrode 1', 2)
+    """
 
     sample: int
     electrode: str
@@ -59,7 +70,13 @@ class Spike:
 
 @dataclass(frozen=True)
 class Block:
-    """A block of continuous data begins at this sample: the blocks before it have been sent, with their events."""
+    """A block of continuous data begins at this sample: the blocks before it have been sent, with their events.
+
+    >>> from hartline.open_ephys import Block
+    >>> block = Block(sample=30000, num_samples=600, sample_rate_hz=30000.0)
+    >>> block.num_samples / block.sample_rate_hz
+    0.02
+    """
 
     sample: int
     num_samples: int
@@ -69,7 +86,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Gap:
-    """Messages were lost, or acquisition began anew: what was going on is not to be trusted."""
+    """Messages were lost, or acquisition began anew: what was going on is not to be trusted.
+
+    >>> from hartline.open_ephys import Gap
+    >>> Gap("message 12 came after 10").text
+    'message 12 came after 10'
+    """
 
     text: str
 
@@ -91,6 +113,13 @@ class ZmqInterface:
 
     ``data_port`` sends; the one after it takes heartbeats, by which the GUI lists its clients. ``sample_rate_hz``: of the stream;
     absent, it is learned from the continuous data, if the plug-in sends any. ``stream``: only this one; absent, all.
+
+    >>> from hartline.open_ephys import Spike, ZmqInterface
+    >>> def print_spikes(port=5556):
+    ...     with ZmqInterface(data_port=port) as source:
+    ...         while (message := source.read(timeout_s=10)) is not None:
+    ...             if isinstance(message, Spike):
+    ...                 print(message)
     """
 
     def __init__(self, host: str = "127.0.0.1", data_port: int = 5556, *, sample_rate_hz: float | None = None, stream: str = "",
@@ -185,6 +214,11 @@ class EventBroadcaster:
     """Reads what the plug-in Event Broadcaster sends in its JSON format: onsets and spikes, no blocks and no numbers.
 
     Without blocks nothing but time says that a window is over (``Bridge(settle_s=…)``), and what is lost is lost unseen.
+
+    >>> from hartline.open_ephys import EventBroadcaster
+    >>> def next_event(port=5557):
+    ...     with EventBroadcaster(port=port) as source:
+    ...         return source.read(timeout_s=10)
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 5557, *, sample_rate_hz: float | None = None, stream: str = ""):
@@ -230,6 +264,12 @@ class SampleClock:
 
     An onset came after its stimulus was shown and before word of it arrived; all such bounds are intersected, and widen by 100
     parts in a million with age, more than two clocks part.
+
+    >>> from hartline.open_ephys import SampleClock
+    >>> clock = SampleClock(30000.0)
+    >>> clock.add(shown_ns=5_000_000_000, sample=30000, heard_ns=5_040_000_000)
+    >>> clock.to_rig_ns(60000), clock.offset.half_width_ns
+    (6020000000, 20000000)
     """
 
     def __init__(self, sample_rate_hz: float):
@@ -266,6 +306,12 @@ class Bridge:
     sent there are no blocks: ``settle_s`` then says how long after its end a window is over, whatever came. ``patience_s``: so
     long an onset, and then the end of its window, may take. A trial that misses one, or in which messages were lost, is given up
     with the reason.
+
+    >>> from hartline.open_ephys import Bridge, ZmqInterface
+    >>> from hartline.window import Window
+    >>> def run(rig, show):
+    ...     with ZmqInterface() as source:
+    ...         Bridge(rig, source, [("Electrode 1", 1)], Window(bin_s=0.25), show=show, onset_line=1).run()
     """
 
     def __init__(self, rig: Rig, source: Source, cells: Sequence[tuple[str, int]], window: Window, *,

@@ -36,7 +36,15 @@ __all__ = ["Offset", "Rig", "RigError", "Stimulus"]
 
 
 class RigError(Error, RuntimeError):
-    """The engine refused a message, which has changed nothing; a trial that it was about is still open."""
+    """The engine refused a message, which has changed nothing; a trial that it was about is still open.
+
+    >>> from hartline.rig import RigError
+    >>> def tell(rig, stimulus, count):
+    ...     try:
+    ...         rig.tell(stimulus, count)
+    ...     except RigError as error:
+    ...         print(error.field, error.expected, error.got, error.hint)
+    """
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,13 @@ class Stimulus:
 
     ``values`` is [num_frames, …] in the experiment's shape. ``role`` is ``measure``, ``explore``, ``validate``, or ``fallback``
     where the choice was not there at the deadline and a stimulus was drawn at random.
+
+    >>> import numpy as np
+    >>> from hartline.rig import Stimulus
+    >>> stimulus = Stimulus(trial=0, token="", values=np.ones((1, 8, 8)), role="measure", arm="", utility=0.5, requested_ns=0,
+    ...                     pool_index=None)
+    >>> stimulus.values[0].shape
+    (8, 8)
     """
 
     trial: int
@@ -54,12 +69,17 @@ class Stimulus:
     arm: str
     utility: float
     requested_ns: int
-    pool_index: int | None = None
+    pool_index: int | None
 
 
 @dataclass(frozen=True)
 class Offset:
-    """The engine's clock minus the rig's, and the largest error of that, in nanoseconds."""
+    """The engine's clock minus the rig's, and the largest error of that, in nanoseconds.
+
+    >>> from hartline.rig import Offset
+    >>> Offset(offset_ns=2_000_000, half_width_ns=30_000).half_width_ns / 1e6
+    0.03
+    """
 
     offset_ns: int
     half_width_ns: int
@@ -123,6 +143,13 @@ class Rig:
     open trials and will tell of them. ``clock``: this rig's time in nanoseconds; every message carries it.
 
     Iterating asks for one stimulus after the other until no more come. A response that did not come is a ``give_up``.
+
+    >>> from hartline.rig import Rig
+    >>> def run(port, token, present):
+    ...     with Rig(port, token) as rig:
+    ...         for stimulus in rig:
+    ...             onset_ns, count = present(stimulus.values)
+    ...             rig.tell(stimulus, count, delivered_ns=onset_ns)
     """
 
     def __init__(self, port: int, token: str | None = None, host: str = "127.0.0.1", *, client: str = "hartline.rig",

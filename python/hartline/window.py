@@ -20,6 +20,7 @@ class Window:
 
     A time belongs to bin k where start + k bin ≤ time < start + (k + 1) bin.
 
+    >>> from hartline.window import Window
     >>> Window(bin_s=0.01, num_bins=3).counts(onset_s=1.0, cells=[0, 0, 1, 1], times_s=[1.0, 1.025, 1.01, 1.03], num_cells=2)
     array([[1., 0., 1.],
            [0., 1., 0.]])
