@@ -188,7 +188,8 @@ void build_arms(Experiment& e, Executor& executor) {
 /// Recorded trials and a rig have no parameters, and nothing befalls them but what does.
 void refuse_unused(const SubjectSpec& subject) {
   const auto is_used = [&](const std::string& key) {
-    const bool simulated = subject.kind == "simulated", recorded = subject.kind == "recorded", remote = subject.kind == "remote", given = subject.kind == "given";
+    const bool simulated = subject.kind == "simulated", recorded = subject.kind == "recorded", remote = subject.kind == "remote",
+               given = subject.kind == "given";
     if (key == "kind" || key == "patience_trials") return true;
     if (key == "folder") return recorded;
     if (key == "ask_deadline_ms" || key == "silence_s") return remote;
@@ -371,7 +372,8 @@ std::unique_ptr<Subject> Experiment::make_subject(const Clock& clock) const {
   if (recording) return make_recorded(recording, spec.subject.trial_ms);
   if (spec.subject.kind == "given") {
     if (given.make_subject) return given.make_subject(*this);
-    throw SpecError({"subject.kind", "simulated, recorded or remote", "\"given\"", "The program that runs the experiment brings it."});
+    throw SpecError(
+        {"subject.kind", "simulated, recorded or remote", "\"given\"", "The program that runs the experiment brings it."});
   }
   return make_simulated(spec.subject, answering(), truth, spec.stimulus.duration_ms, seed);
 }

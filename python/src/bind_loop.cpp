@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "bind_spec.hpp"
 #include "cli/outcome.hpp"
@@ -159,8 +160,9 @@ TrialHandle learn(LearnerHandle& self, const TrialHandle& decided, nb::handle re
 
 /// The subject of an experiment, asked by hand.
 struct SubjectHandle {
-  explicit SubjectHandle(Lab owner) : lab(std::move(owner)), subject(lab->experiment->make_subject()) {}
+  explicit SubjectHandle(Lab owner) : lab(std::move(owner)), subject(lab->experiment->make_subject(clock)) {}
   Lab lab;
+  SteadyClock clock;
   std::unique_ptr<loop::Subject> subject;
   std::recursive_mutex mutex;
 };

@@ -177,9 +177,9 @@ ModelHandle bare(std::unique_ptr<models::Model> model, design::StimulusSet stimu
   e.stimuli = std::move(stimuli);
   e.model = std::move(model);
   const auto prior = e.model->prior();
-  e.arms.push_back(
-      {"random", 1, true, e.spec.design,
-       design::make_design(e.spec.design, e.stimuli, e.model->capability(*prior), e.model->parameter_names, 0, *lab->executor)});
+  const models::Capability capability = e.model->capability(*prior);
+  e.arms.push_back({"random", 1, true, e.spec.design, design::utility_meaning(e.spec.design, capability, e.model->response_kind),
+                    design::make_design(e.spec.design, e.stimuli, capability, e.model->parameter_names, 0, *lab->executor)});
   return {lab};
 }
 

@@ -55,6 +55,9 @@ void require_open(const RunHandle& self) {
 }
 
 void go(RunHandle& self, nb::object progress) {
+  if (self.lab->experiment->spec.subject.kind == "remote")
+    throw SpecError(
+        {"subject.kind", "simulated, recorded or given", "\"remote\"", "A remote subject asks for its stimuli itself."});
   Progress tell(std::move(progress), self.lab->experiment->spec.num_trials);
   compute(self.mutex, [&] {
     require_open(self);
