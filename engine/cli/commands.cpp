@@ -1,7 +1,6 @@
 #include "cli/commands.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <csignal>
@@ -11,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
+#include "cli/outcome.hpp"
 #include "cli/progress.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
@@ -31,6 +31,7 @@ namespace fs = std::filesystem;
 std::atomic<bool> stop_requested{false};
 
 void stop_on_interrupt() {
+  stop_requested = false;
   std::signal(SIGINT, [](int) { stop_requested = true; });
   std::signal(SIGTERM, [](int) { stop_requested = true; });
 }
@@ -51,37 +52,8 @@ Table document_of(const Options& options) {
   return document;
 }
 
-/// The experiment that a record was made from. Its paths are absolute.
-std::unique_ptr<loop::Experiment> experiment_of(const io::RecordReader& reader, const std::string& path, Executor& executor) {
-  const io::RecordInfo info = reader.info();
-  return loop::build(loop::recorded_spec(info.configuration, path), "", info.seed, executor);
-}
-
-io::RecordInfo info_of(const loop::Experiment& experiment) {
-  io::RecordInfo info;
-  info.configuration = to_toml(loop::resolved(experiment.spec));
-  info.versions = {{"hartline", version()}, {"compiler", __VERSION__}};
-  info.durability = experiment.spec.record.durability;
-  info.seed = experiment.seed;
-  char host[256] = {};
-  if (gethostname(host, sizeof host - 1) == 0) info.host = host;
-  info.started_ns = wall_time_ns();
-  return info;
-}
-
 void print_outcome(const Options& options, const loop::Experiment& experiment, loop::Run& run, const std::string& record) {
-  const loop::HeldOut held_out = loop::make_held_out(experiment, 0);  // what a recording keeps; a simulated subject has none
-  const auto metrics = loop::metrics_of(experiment, held_out);
-  const auto values = loop::measure(experiment, run.learner(), run.truth(), held_out, metrics);
-  Table out;
-  out.set("format", 1);
-  out.set("record", record);
-  out.set("num_trials", run.learner().num_trials());
-  out.set("belief_digest", fmt::format("{:016x}", run.learner().digest()));
-  for (std::size_t i = 0; i < metrics.size(); ++i) out.set(loop::metric_info[static_cast<std::size_t>(metrics[i])].name, values[i]);
-  const Histogram& choose = run.latency(loop::Stage::choose);
-  out.set("choose_p50_ms", choose.percentile_ns(0.5) * 1e-6);
-  out.set("choose_p99_ms", choose.percentile_ns(0.99) * 1e-6);
+  const Table out = outcome(experiment, run, record);
   std::FILE* to = options.rig == "stdio" ? stderr : stdout;  // what a rig reads ends with its goodbye
   if (options.json) return print(io::to_json(out), to);
   for (const auto& [name, value] : out.items)
@@ -144,8 +116,6 @@ std::string default_out(const Options& options, const char* extension) {
 }
 
 }  // namespace
-
-std::string version() { return HARTLINE_VERSION; }
 
 int guarded(const std::function<int()>& body) {
   const auto tell = [](const char* what, int code) {

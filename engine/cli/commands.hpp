@@ -39,6 +39,4 @@ int report_command(const Options& options);
 /// Calls `body`; an error becomes one line on standard error and its exit code.
 int guarded(const std::function<int()>& body);
 
-std::string version();
-
 }  // namespace hartline::cli

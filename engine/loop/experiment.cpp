@@ -23,8 +23,8 @@ std::string in_folder(const std::string& folder, const std::string& path) {
 }
 
 std::string kind_of(const Table& model) {
-  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates"};
-  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates";
+  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates", "given"};
+  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates, given";
   const Value* kind = model.find("kind");
   if (!kind) throw SpecError({"model.kind", wanted, "nothing", ""});
   for (std::string_view known : kinds)
@@ -188,14 +188,16 @@ void build_arms(Experiment& e, Executor& executor) {
 /// Recorded trials and a rig have no parameters, and nothing befalls them but what does.
 void refuse_unused(const SubjectSpec& subject) {
   const auto is_used = [&](const std::string& key) {
-    const bool simulated = subject.kind == "simulated", recorded = subject.kind == "recorded", remote = subject.kind == "remote";
+    const bool simulated = subject.kind == "simulated", recorded = subject.kind == "recorded", remote = subject.kind == "remote",
+               given = subject.kind == "given";
     if (key == "kind" || key == "patience_trials") return true;
     if (key == "folder") return recorded;
     if (key == "ask_deadline_ms" || key == "silence_s") return remote;
-    return simulated || (recorded && key == "trial_ms");
+    if (key == "living") return simulated || given;
+    return simulated || ((recorded || given) && key == "trial_ms");
   };
-  const Table given = *to_value(subject).table(), defaults = *to_value(SubjectSpec{}).table();
-  for (const auto& [key, value] : given.items)
+  const Table set = *to_value(subject).table(), defaults = *to_value(SubjectSpec{}).table();
+  for (const auto& [key, value] : set.items)
     if (const Value* unset = defaults.find(key); !is_used(key) && !(unset && value == *unset))
       throw SpecError({"subject." + key, fmt::format("absent for a {} subject", subject.kind), display(value), ""});
 }
@@ -263,8 +265,11 @@ void build_on_grid(Experiment& e, const std::string& kind, Executor& executor) {
   if (!e.spec.belief.items.empty())
     throw SpecError({"belief." + e.spec.belief.items[0].first, "absent for a model on a grid",
                      "\"" + e.spec.belief.items[0].first + "\"", "The grid of the model's parameters is the prior."});
-  auto family = kind == "tuning_curve" ? models::make_family(read_resolved<models::TuningCurveSpec>(e.spec.model, "model"))
-                                       : models::make_family(read_resolved<models::PsychometricSpec>(e.spec.model, "model"));
+  if (kind == "given" && !e.given.make_family)
+    throw SpecError({"model.kind", "a model of this program", "\"given\"", "The program that wrote it brings it again."});
+  auto family = kind == "given"          ? e.given.make_family(e.spec.model)
+                : kind == "tuning_curve" ? models::make_family(read_resolved<models::TuningCurveSpec>(e.spec.model, "model"))
+                                         : models::make_family(read_resolved<models::PsychometricSpec>(e.spec.model, "model"));
   if (e.stimuli.pool.empty() || e.stimuli.dim != family->stimulus_dim)
     throw SpecError({"stimulus.kind", fmt::format("axis or file with {} value(s) a stimulus for this model", family->stimulus_dim),
                      "\"" + e.spec.stimulus.kind + "\"", ""});
@@ -365,6 +370,11 @@ const models::GridModel* Experiment::grid() const { return dynamic_cast<const mo
 std::unique_ptr<Subject> Experiment::make_subject(const Clock& clock) const {
   if (spec.subject.kind == "remote") return make_remote(clock);
   if (recording) return make_recorded(recording, spec.subject.trial_ms);
+  if (spec.subject.kind == "given") {
+    if (given.make_subject) return given.make_subject(*this);
+    throw SpecError(
+        {"subject.kind", "simulated, recorded or remote", "\"given\"", "The program that runs the experiment brings it."});
+  }
   return make_simulated(spec.subject, answering(), truth, spec.stimulus.duration_ms, seed);
 }
 
@@ -391,6 +401,18 @@ double Experiment::stop_width(const Learner& learner) const {
   double widest = 0;
   for (std::size_t k = 0; k < model->num_parameters; ++k) widest = std::max(widest, learner.credible_width(k));
   return widest;
+}
+
+void Experiment::set_stimulus(const design::Choice& choice, Stimulus& out) const {
+  if (choice.pool_index >= 0) {
+    out.what = PoolItem{choice.pool_index, pool_hash[static_cast<std::size_t>(choice.pool_index)]};
+    return;
+  }
+  if (!std::holds_alternative<Array>(out.what)) out.what = Array{};
+  Array& array = std::get<Array>(out.what);
+  array.shape.assign(shape.begin(), shape.end());
+  if (spec.stimulus.num_frames > 1) array.shape.insert(array.shape.begin(), spec.stimulus.num_frames);
+  array.values.assign(choice.values.begin(), choice.values.end());
 }
 
 std::span<const double> Experiment::values(const Stimulus& stimulus, std::int64_t trial) const {
@@ -433,8 +455,9 @@ std::size_t parameter_named(const models::Model& model, const std::string& name)
 }  // namespace
 
 std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, std::uint64_t seed, Executor& executor,
-                                  std::shared_ptr<const Recording> recording) {
+                                  std::shared_ptr<const Recording> recording, Given given) {
   auto e = std::make_unique<Experiment>();
+  e->given = std::move(given);
   e->spec = spec;
   e->seed = seed;
   e->spec.seed = static_cast<std::int64_t>(seed);

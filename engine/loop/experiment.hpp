@@ -1,6 +1,7 @@
 // Experiment: everything constant about a run, built from its description.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,6 +25,13 @@ class Population;
 namespace hartline::loop {
 
 class Learner;
+struct Experiment;
+
+/// What the calling program brings where a description says `given`. Shared by every run of the experiment.
+struct Given {
+  std::function<std::unique_ptr<Subject>(const Experiment&)> make_subject = {};   // subject.kind
+  std::function<std::unique_ptr<models::Family>(const Table&)> make_family = {};  // model.kind, from the rest of the table
+};
 
 /// A design with a belief of its own.
 struct Arm {
@@ -62,6 +70,7 @@ struct Experiment {
   std::size_t stop_parameter = 0;  // where the stop rule names one
   std::int64_t refine_every = 0, refine_lag = 0;
   bool refine_at_end = false;
+  Given given;
 
   const models::Glm* glm() const;                  // or null
   const models::GridModel* grid() const;           // or null
@@ -70,7 +79,7 @@ struct Experiment {
   const models::Candidates* candidates() const;    // or null
   /// The model that a simulated subject follows.
   const models::Model& answering() const;
-  /// `clock`: that of a rig that asks and tells.
+  /// `clock`: that of a rig that asks and tells. Throws: SpecError for a given subject that nobody brings.
   std::unique_ptr<Subject> make_subject(const Clock& clock) const;
 
   /// Which arm a trial serves, or which of the validation set it shows. Trial by trial in irregular order; after t trials no share
@@ -80,14 +89,17 @@ struct Experiment {
   /// The width that the stop rule looks at: of the named parameter, or the widest of all, in the first arm.
   double stop_width(const Learner& learner) const;
 
+  /// A choice as it is presented and written down.
+  void set_stimulus(const design::Choice& choice, Stimulus& out) const;
+
   /// The stimulus as numbers [dim], whichever form it has. Throws: RunError for one that is not of this experiment.
   std::span<const double> values(const Stimulus& stimulus, std::int64_t trial) const;
 };
 
 /// Builds an experiment for one seed. Relative paths are taken from `folder`. The executor must outlive it. `recording`: one that
-/// was read already, or null.
+/// was read already, or null. `given`: what the program brings itself.
 /// Throws: SpecError, IoError.
 std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, std::uint64_t seed, Executor& executor,
-                                  std::shared_ptr<const Recording> recording = nullptr);
+                                  std::shared_ptr<const Recording> recording = nullptr, Given given = {});
 
 }  // namespace hartline::loop

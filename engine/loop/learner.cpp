@@ -30,6 +30,11 @@ Learner::Learner(const Experiment& experiment) : experiment_(experiment), arms_(
   }
 }
 
+Learner::Learner(const Experiment& experiment, const models::Belief& belief) : Learner(experiment) {
+  arms_[0].belief->replace_by(belief);
+  experiment.arms[0].design->follow(*arms_[0].plan, capability(0), -1, {}, std::nan(""));
+}
+
 bool Learner::serves(std::size_t arm, const Trial& trial) const {
   return trial.role != Role::validate && trial.arm == static_cast<std::int64_t>(arm);
 }

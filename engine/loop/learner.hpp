@@ -19,6 +19,8 @@ namespace hartline::loop {
 class Learner {
  public:
   explicit Learner(const Experiment& experiment);
+  /// One whose first arm believes `belief` before any trial.
+  Learner(const Experiment& experiment, const models::Belief& belief);
 
   /// Chooses the stimulus of a trial whose index, arm, role and request time are set. Allocates where responses are pending.
   void choose(const Trial& trial, const design::Budget& budget, design::Choice& out);

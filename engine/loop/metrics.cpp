@@ -126,7 +126,7 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
     trials.marks.assign(trials.values.size(), Mark::observed);
     for (std::size_t t = 0; t < trials.num_trials; ++t)
       std::fill_n(trials.marks.begin() + static_cast<std::ptrdiff_t>(t * num_values), recording.num_blank_bins, Mark::blanked);
-  } else {
+  } else if (!e.truth.empty()) {
     std::vector<double> x(dim), response(num_values);
     models::Context context = e.answering().start();
     for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(num); ++i) {

@@ -25,18 +25,6 @@ class NullRecord final : public Record {
 
 bool same_bits(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b); }
 
-void set_stimulus(const Experiment& experiment, const design::Choice& choice, Stimulus& out) {
-  if (choice.pool_index >= 0) {
-    out.what = PoolItem{choice.pool_index, experiment.pool_hash[static_cast<std::size_t>(choice.pool_index)]};
-    return;
-  }
-  if (!std::holds_alternative<Array>(out.what)) out.what = Array{};
-  Array& array = std::get<Array>(out.what);
-  array.shape.assign(experiment.shape.begin(), experiment.shape.end());
-  if (experiment.spec.stimulus.num_frames > 1) array.shape.insert(array.shape.begin(), experiment.spec.stimulus.num_frames);
-  array.values.assign(choice.values.begin(), choice.values.end());
-}
-
 constexpr std::int64_t latency_every = 1000;  // trials between two writings of the histograms
 
 }  // namespace
@@ -69,10 +57,7 @@ void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
       [&](Trial& trial) {
         const double recorded = trial.log_evidence;
         if (trial.index == 0) first_time_ns_ = trial.delivered.time_ns;
-        // a simulated subject has lived through it, a recorded one knows what it has shown
-        Trial again = trial;
-        subject_->present(experiment_.values(trial.requested.stimulus, trial.index), again);
-        while (subject_->next_answer(true, answer_)) continue;
+        subject_->recall(experiment_.values(trial.requested.stimulus, trial.index), trial);
         learner_.learn(trial);
         if (!same_bits(trial.log_evidence, recorded) && !(std::isnan(trial.log_evidence) && std::isnan(recorded)))
           throw RunError({fmt::format("trial {}, log_evidence", trial.index), number_text(recorded) + " as recorded",
@@ -173,7 +158,7 @@ void Run::decide(std::optional<double> ask_deadline_ms) {
   else if (!ask_deadline_ms)
     learner_.choose(trial, budget, choice_);
   const design::Choice& choice = late ? fallback_ : choice_;
-  set_stimulus(experiment_, choice, trial.requested.stimulus);
+  experiment_.set_stimulus(choice, trial.requested.stimulus);
   if (!late && choice.explored) trial.role = Role::explore;
   trial.utility = choice.utility;
   trial.units = choice.units;
@@ -455,7 +440,7 @@ ReplayResult replay(const Experiment& experiment, const io::RecordReader& reader
         design::Budget budget;
         if (recorded.units > 0) budget.max_units = recorded.units;
         learner.choose(recorded, budget, choice);
-        set_stimulus(experiment, choice, chosen);
+        experiment.set_stimulus(choice, chosen);
         if (!(chosen.what == recorded.requested.stimulus.what)) return differ(recorded.index, "the stimulus");
         if (!same_bits(choice.utility, recorded.utility) && !(std::isnan(choice.utility) && std::isnan(recorded.utility)))
           return differ(recorded.index, fmt::format("the utility: {} recorded, {} recomputed", recorded.utility, choice.utility));

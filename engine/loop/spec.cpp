@@ -17,17 +17,17 @@ void forget_lines(Value& value) {
     for (auto& [key, item] : table->items) forget_lines(item);
 }
 
-void overlay(Table& base, const Table& over) {
+}  // namespace
+
+void lay_over(Table& base, const Table& over) {
   for (const auto& [key, value] : over.items) {
     Value* existing = base.find(key);
     if (existing && existing->table() && value.table())
-      overlay(*existing->table(), *value.table());
+      lay_over(*existing->table(), *value.table());
     else
       base.set(key, value);
   }
 }
-
-}  // namespace
 
 Table read_document(const std::string& path, const std::vector<std::string>& overrides) {
   Table document = io::read_toml(path);
@@ -42,7 +42,7 @@ Table read_document(const std::string& path, const std::vector<std::string>& ove
       over = io::parse_toml(text.substr(0, at + 1) + "\"" + text.substr(at + 1) + "\"", "--set");
     }
     for (auto& [key, value] : over.items) forget_lines(value);
-    overlay(document, over);
+    lay_over(document, over);
   }
   return document;
 }
@@ -77,7 +77,7 @@ Table design_with(const Table& design, const Table& over) {
   };
   const Value first = kind(design, Value("infomax"));
   Table out = display(kind(over, first)) == display(first) ? design : Table{};
-  overlay(out, over);
+  lay_over(out, over);
   return out;
 }
 
@@ -90,7 +90,7 @@ Table with_overrides(const Table& document, const Table& contender) {
     out.set("design", design_with(first && first->table() ? *first->table() : Table{}, *second->table()));
   else if (second)
     out.set("design", *second);
-  overlay(out, over);
+  lay_over(out, over);
   return out;
 }
 

@@ -70,8 +70,9 @@ struct SubjectSpec {
 
   template <class Field>
   static void describe(Field&& field) {
-    field("kind", &SubjectSpec::kind, "", one_of({"simulated", "recorded", "remote"}),
-          "a model with known parameters, recorded trials, or a rig that asks for stimuli and tells of responses");
+    field("kind", &SubjectSpec::kind, "", one_of({"simulated", "recorded", "remote", "given"}),
+          "a model with known parameters, recorded trials, a rig that asks for stimuli and tells of responses, or whoever the "
+          "calling program brings");
     field("truth", &SubjectSpec::truth, "", one_of({"prior", "gabor", "values"}), "where the known parameters come from");
     field("values", &SubjectSpec::values, "", any(), "the parameters, for truth values");
     field("gain", &SubjectSpec::gain, "", positive(), "length of the weights, for truth gabor");
@@ -215,6 +216,9 @@ struct Spec {
     field("compare", &Spec::compare, "", any(), "designs to compare");
   }
 };
+
+/// Lays one document over another: tables are merged, everything else is replaced.
+void lay_over(Table& base, const Table& over);
 
 /// Reads an experiment. `overrides`: "a.b=3" in TOML's notation, applied in order.
 /// Throws: SpecError with the place of what is wrong.

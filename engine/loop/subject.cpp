@@ -6,6 +6,13 @@
 
 namespace hartline::loop {
 
+void Subject::recall(std::span<const double> values, const Trial& trial) {
+  Trial again = trial;
+  Answer answer;
+  present(values, again);
+  while (next_answer(true, answer)) continue;
+}
+
 Answer& AnswerQueue::add(std::int64_t due) {
   auto place = std::find_if(items_.begin(), items_.end(), [](const Item& item) { return !item.full; });
   if (place == items_.end()) place = items_.emplace(items_.end());

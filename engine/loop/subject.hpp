@@ -45,6 +45,9 @@ class Subject {
   /// The parameters behind the responses as they are now, where they are known; else empty.
   virtual std::vector<double> truth() const { return {}; }
 
+  /// Goes through a trial of an earlier process, whose response is in the record: who can be asked again answers again, to nobody.
+  virtual void recall(std::span<const double> values, const Trial& trial);
+
   /// The clock goes on `gap_ns` after the last trial of an earlier process.
   virtual void resume_after(const Trial& /*last*/, std::int64_t /*gap_ns*/) {}
 };

@@ -28,6 +28,11 @@ std::vector<double> Axis::points(const std::string& path) const {
   return out;
 }
 
+void Family::evaluate_all(const double* stimulus, std::size_t num, const double* parameters_of_all, double* out) const {
+  const auto num_out = static_cast<std::size_t>(num_choices() > 0 ? num_choices() : 1);
+  for (std::size_t i = 0; i < num; ++i) evaluate(stimulus, parameters_of_all + i * parameters.size(), out + i * num_out);
+}
+
 namespace {
 
 Parameter parameter(const char* name, const char* unit, const Axis& axis, const Constraint& domain) {

@@ -47,6 +47,8 @@ class Family {
   /// Writes what one stimulus does for one set of parameters: the expected count (1 value), or the probability of each choice
   /// (num_choices values that sum to one).
   virtual void evaluate(const double* stimulus, const double* parameters, double* out) const = 0;
+  /// The same for num sets of parameters, one after the other.
+  virtual void evaluate_all(const double* stimulus, std::size_t num, const double* parameters_of_all, double* out) const;
 
   std::vector<Parameter> parameters;  // slowest axis first
   std::size_t stimulus_dim = 1;

@@ -56,6 +56,19 @@ void GridModel::node(std::size_t node_idx, std::span<double> out) const {
   }
 }
 
+template <class Visit>
+void GridModel::for_each_node(const double* stimulus, Visit&& visit) const {
+  constexpr std::size_t chunk = 4096;
+  const auto num_out = static_cast<std::size_t>(std::max(family_->num_choices(), 1));
+  std::vector<double> parameters(std::min(chunk, num_nodes_) * num_parameters), outcomes(std::min(chunk, num_nodes_) * num_out);
+  for (std::size_t first = 0; first < num_nodes_; first += chunk) {
+    const std::size_t num = std::min(chunk, num_nodes_ - first);
+    for (std::size_t i = 0; i < num; ++i) node(first + i, {&parameters[i * num_parameters], num_parameters});
+    family_->evaluate_all(stimulus, num, parameters.data(), outcomes.data());
+    for (std::size_t i = 0; i < num; ++i) visit(first + i, &outcomes[i * num_out]);
+  }
+}
+
 void GridModel::fill_tables(Executor& executor) {
   const std::size_t num_x = num_stimuli(), cells = num_x * num_nodes_;
   entropy_.resize(cells);
@@ -69,13 +82,10 @@ void GridModel::fill_tables(Executor& executor) {
   }
   executor.for_each_block(static_cast<int>(num_x), [&](int block) {
     const auto x = static_cast<std::size_t>(block);
-    std::vector<double> parameters(num_parameters), outcome(std::max<std::size_t>(num_outcomes_, 1));
-    for (std::size_t n = 0; n < num_nodes_; ++n) {
-      node(n, parameters);
-      family_->evaluate(&stimuli_[x * stimulus_dim], parameters.data(), outcome.data());
+    for_each_node(&stimuli_[x * stimulus_dim], [&](std::size_t n, const double* outcome) {
       if (num_choices == 0) {
         rate_[x * num_nodes_ + n] = outcome[0];
-        continue;
+        return;
       }
       double h = 0;
       for (std::size_t c = 0; c < num_outcomes_; ++c) {
@@ -83,7 +93,7 @@ void GridModel::fill_tables(Executor& executor) {
         if (outcome[c] > 0) h -= outcome[c] * std::log(outcome[c]);
       }
       entropy_[x * num_nodes_ + n] = h;
-    }
+    });
   });
   if (num_choices > 0) return;
 
@@ -140,12 +150,8 @@ void GridModel::node_log_likelihood(std::span<const double> stimulus, double res
     }
     return log_all(out.data(), num_nodes_, out.data());
   }
-  double parameters[16], outcome[64];
-  for (std::size_t n = 0; n < num_nodes_; ++n) {
-    node(n, {parameters, num_parameters});
-    family_->evaluate(stimulus.data(), parameters, outcome);
-    out[n] = choices ? std::log(std::max(outcome[r], 0.0)) : outcome[0];
-  }
+  for_each_node(stimulus.data(),
+                [&](std::size_t n, const double* outcome) { out[n] = choices ? std::log(std::max(outcome[r], 0.0)) : outcome[0]; });
   if (!choices) poisson_log_likelihood(out.data(), num_nodes_, response, out.data());
 }
 
@@ -169,12 +175,8 @@ GridBelief& GridBelief::operator=(const GridBelief& other) {
 
 void GridModel::take(GridBelief& belief, std::span<const double> stimulus, double r, bool censored, double& evidence) const {
   if (censored) {
-    double parameters[16], outcome[64];
-    for (std::size_t n = 0; n < num_nodes_; ++n) {
-      node(n, {parameters, num_parameters});
-      family_->evaluate(stimulus.data(), parameters, outcome);
-      belief.log_likelihood[n] = log_poisson_tail(r, outcome[0]);
-    }
+    for_each_node(stimulus.data(),
+                  [&](std::size_t n, const double* outcome) { belief.log_likelihood[n] = log_poisson_tail(r, outcome[0]); });
   } else {
     node_log_likelihood(stimulus, r, belief.log_likelihood);
   }
@@ -291,26 +293,20 @@ std::pair<double, double> GridModel::mean_response(const Belief& any_belief, std
 }
 
 std::pair<double, double> GridModel::response_moments(const GridBelief& belief, std::span<const double> stimulus) const {
-  std::vector<double> parameters(num_parameters), outcome(std::max<std::size_t>(num_outcomes_, 1));
   double mean = 0, square = 0;
-  for (std::size_t n = 0; n < num_nodes_; ++n) {
-    node(n, parameters);
-    family_->evaluate(stimulus.data(), parameters.data(), outcome.data());
-    const double value = expected_response(outcome.data());
+  for_each_node(stimulus.data(), [&](std::size_t n, const double* outcome) {
+    const double value = expected_response(outcome);
     mean += belief.weights[n] * value;
     square += belief.weights[n] * value * value;
-  }
+  });
   return {mean, std::sqrt(std::max(0.0, square - mean * mean))};
 }
 
 double GridModel::response_quantile(const GridBelief& belief, std::span<const double> stimulus, double p) const {
-  std::vector<double> parameters(num_parameters), outcome(std::max<std::size_t>(num_outcomes_, 1));
   std::vector<std::pair<double, double>> values(num_nodes_);
-  for (std::size_t n = 0; n < num_nodes_; ++n) {
-    node(n, parameters);
-    family_->evaluate(stimulus.data(), parameters.data(), outcome.data());
-    values[n] = {expected_response(outcome.data()), belief.weights[n]};
-  }
+  for_each_node(stimulus.data(), [&](std::size_t n, const double* outcome) {
+    values[n] = {expected_response(outcome), belief.weights[n]};
+  });
   std::sort(values.begin(), values.end());
   double below = 0;
   for (const auto& [value, weight] : values) {

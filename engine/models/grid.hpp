@@ -91,6 +91,9 @@ class GridModel final : public Model, public OutcomeTables {
 
  private:
   double expected_response(const double* outcome) const;
+  /// Calls visit(node, outcome) for every node, outcome being what the stimulus does there.
+  template <class Visit>
+  void for_each_node(const double* stimulus, Visit&& visit) const;
   /// Calls take(node, outcome, b_node p(outcome | x, node)) over the active nodes and the outcomes that matter.
   template <class Take>
   void for_each_outcome(const GridBelief& belief, std::size_t stimulus_idx, Take&& take) const;

@@ -37,11 +37,32 @@ std::string durability_text(const std::string& durability) {
 Value report_document(const std::string& path, Executor& executor) {
   const io::RecordReader reader(path);
   const io::RecordInfo info = reader.info();
+  const auto experiment = loop::build(loop::recorded_spec(info.configuration, path), "", info.seed, executor);
+  return report_document(reader, *experiment, path);
+}
+
+Value belief_document(const loop::Experiment& experiment, const models::Belief& belief) {
+  loop::Learner learner(experiment, belief);
+  Sections sections(experiment);
+  Studies studies(experiment);
+  sections.add_snapshot(learner);
+  sections.end(learner, {});
+  Table document;
+  document.set("format", 1);
+  document.set("title", experiment.spec.title);
+  document.set("figures", sections.figures(learner, {}, {}));
+  if (Value estimate = sections.estimate(); !estimate.is_null()) document.set("estimate", std::move(estimate));
+  if (Value cells = studies.population(learner, experiment.truth); !cells.is_null()) document.set("population", std::move(cells));
+  return document;
+}
+
+Value report_document(const io::RecordReader& reader, const loop::Experiment& built, const std::string& path) {
+  const loop::Experiment* experiment = &built;
+  const loop::Spec& spec = built.spec;
+  const io::RecordInfo info = reader.info();
   Value comparison;
   for (const auto& [name, text] : reader.documents())
     if (name == "comparison") comparison = io::parse_json(text);
-  const loop::Spec spec = loop::recorded_spec(info.configuration, path);
-  const auto experiment = loop::build(spec, "", info.seed, executor);
   const std::int64_t num_trials = reader.num_trials();
 
   Sections sections(*experiment);

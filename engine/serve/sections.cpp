@@ -230,6 +230,8 @@ std::string Sections::sentence(const loop::Learner& end, const std::string& note
                                                              : "tuning curve";
   std::string who = e_.recording ? "a recorded cell (" + e_.recording->name + ")" : "a simulated cell";
   if (!e_.recording && e_.model->response_kind == ResponseKind::choice) who = "a simulated observer";
+  if (e_.spec.subject.kind == "given" || e_.spec.subject.kind == "remote")
+    who = e_.model->response_kind == ResponseKind::choice ? "an observer" : "a cell";
   if (e_.population()) {
     what = "receptive fields";
     who = fmt::format("{} simulated cells", e_.model->num_cells);

@@ -1,0 +1,72 @@
+#include "cli/program.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+
+#include "cli/commands.hpp"
+#include "cli/outcome.hpp"
+
+namespace hartline::cli {
+
+int run_program(int argc, const char* const* argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit fails like a full disk, with a message, instead of ending the program
+  CLI::App app{
+      "Hartline: choose the stimulus from which the most is learned.\n"
+      "Exit codes: 0 done, 2 the description is wrong, 3 a run failed, 4 a file or disk failed, 5 an internal fault, "
+      "6 a replay differed, 130 interrupted."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", version());
+  Options options;
+  const auto add_common = [&](CLI::App* command, const char* what) {
+    command->add_option("file", options.file, what)->required();
+    command->add_flag("--json", options.json, "print one JSON document");
+    command->add_option("--threads", options.threads, "threads; 0: as many as there are cores")->check(CLI::NonNegativeNumber);
+  };
+  const auto add_experiment = [&](CLI::App* command) {
+    add_common(command, "experiment, TOML");
+    command->add_option("--set", options.overrides, "override a value: a.b=3; may be repeated");
+    command->add_option("--seed", options.seed, "override the seed");
+  };
+  CLI::App* run = app.add_subcommand("run", "run an experiment and write its record");
+  add_experiment(run);
+  run->add_option("--out", options.out, "record to write; default: NAME.hartline here");
+  const auto add_rig = [&](CLI::App* command) {
+    command->add_option(
+        "--rig", options.rig,
+        "for a remote subject, where its rig is heard: stdio, tcp, tcp:PORT or tcp:HOST:PORT; a token is printed, or "
+        "taken from HARTLINE_RIG_TOKEN");
+  };
+  add_rig(run);
+  CLI::App* compare =
+      app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
+  add_experiment(compare);
+  compare->add_option("--out", options.out, "record to write; default: none");
+  CLI::App* check = app.add_subcommand("check", "validate an experiment without running it");
+  add_experiment(check);
+  CLI::App* resume = app.add_subcommand("resume", "continue an interrupted run");
+  add_common(resume, "record");
+  add_rig(resume);
+  CLI::App* replay = app.add_subcommand("replay", "recompute every choice of a record");
+  add_common(replay, "record");
+  CLI::App* report = app.add_subcommand("report", "write a report as one HTML file");
+  add_common(report, "record");
+  report->add_option("--out", options.out, "HTML file to write; default: NAME.html beside the record");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : 2;
+  }
+  return guarded([&] {
+    if (*run) return run_command(options);
+    if (*compare) return compare_command(options);
+    if (*check) return check_command(options);
+    if (*resume) return resume_command(options);
+    if (*replay) return replay_command(options);
+    return report_command(options);
+  });
+}
+
+}  // namespace hartline::cli
