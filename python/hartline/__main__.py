@@ -1,4 +1,4 @@
-"""The program ``hartline``: the same as the executable."""
+"""The program ``hartline``: the same as the executable, and ``hartline nwb``, which needs Python."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from .cli import run_program
 def main() -> int:
     """Runs the program with this process's command line."""
     sys.stdout.flush()
+    if sys.argv[1:2] == ["nwb"]:
+        from .nwb_meta import command
+
+        return command(sys.argv[2:])
     return run_program(["hartline", *sys.argv[1:]])
 
 
