@@ -11,7 +11,7 @@ def main() -> int:
     """Runs the program with this process's command line."""
     sys.stdout.flush()
     if sys.argv[1:2] == ["nwb"]:
-        from .nwb_meta import command
+        from ._nwb_meta import command
 
         return command(sys.argv[2:])
     return run_program(["hartline", *sys.argv[1:]])

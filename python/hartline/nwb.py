@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import nwb_meta
+from . import _nwb_meta
 from .errors import Error, IoError, SpecError
-from .nwb_record import Recorded, Series, read
+from ._nwb_record import Recorded, Series, read
 
 if TYPE_CHECKING:
     import pynwb
@@ -70,18 +70,18 @@ def write(record: str | os.PathLike[str], out: str | os.PathLike[str], meta: Map
     Traceback (most recent call last):
     hartline.errors.SpecError: meta.sesion_id: must be one of ... (got "sesion_id"). Did you mean "session_id"?
     """
-    fields = nwb_meta.checked(dict(meta or {}))
-    missing = nwb_meta.missing_for_dandi(fields)
+    fields = _nwb_meta.checked(dict(meta or {}))
+    missing = _nwb_meta.missing_for_dandi(fields)
     if dandi and missing:
-        raise nwb_meta.fault(SpecError, "meta", "complete for DANDI", f"none or a wrong form of {', '.join(missing)}",
+        raise _nwb_meta.fault(SpecError, "meta", "complete for DANDI", f"none or a wrong form of {', '.join(missing)}",
                              "Give them as options or in the file of --meta.")
     target = Path(out)
     if target.exists():
-        raise nwb_meta.fault(IoError, str(target), "a new file", "one that exists", "Remove it or choose another name.")
+        raise _nwb_meta.fault(IoError, str(target), "a new file", "one that exists", "Remove it or choose another name.")
     try:
         import pynwb  # noqa: F401
     except ImportError as error:
-        raise nwb_meta.fault(SpecError, "pynwb", "installed", str(error), "pip install 'hartline[nwb]'") from error
+        raise _nwb_meta.fault(SpecError, "pynwb", "installed", str(error), "pip install 'hartline[nwb]'") from error
     recorded = read(record)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.nwb")
     try:
@@ -95,7 +95,7 @@ def write(record: str | os.PathLike[str], out: str | os.PathLike[str], meta: Map
     except Error:
         raise
     except OSError as error:
-        raise nwb_meta.fault(IoError, str(target), "a file that can be written", str(error), "Check the folder and the disk.") from error
+        raise _nwb_meta.fault(IoError, str(target), "a file that can be written", str(error), "Check the folder and the disk.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return missing
@@ -146,7 +146,8 @@ def _vectors(name: str, description: str, values: Any) -> list[Any]:
 def _add_trials(out: pynwb.NWBFile, recorded: Recorded) -> None:
     import pynwb
 
-    columns = _vectors("start_time", "the request, s", recorded.start_s) + _vectors("stop_time", "the delivery, s", recorded.stop_s)
+    columns = _vectors("start_time", "the request, s", recorded.start_s)
+    columns += _vectors("stop_time", "the observation, not before the delivery, s; NaN: never observed", recorded.stop_s)
     names = ["start_time", "stop_time"]
     for name, values in recorded.trials.items():
         columns += _vectors(name, COLUMNS.get(name) or "covariate of the stimulus", values)
@@ -214,7 +215,7 @@ def _write(path: Path, recorded: Recorded, fields: Mapping[str, Any]) -> None:
     try:
         file = _file(recorded, fields)
     except (TypeError, ValueError) as error:  # pynwb on a field's form
-        raise nwb_meta.fault(SpecError, "meta", "what NWB takes", str(error), "Correct the field.") from error
+        raise _nwb_meta.fault(SpecError, "meta", "what NWB takes", str(error), "Correct the field.") from error
     with pynwb.NWBHDF5IO(path, "w") as io:
         io.write(file)
 
@@ -224,17 +225,21 @@ def _validate(path: Path, target: Path) -> None:
 
     errors = pynwb.validate(path=str(path))
     if errors:
-        raise nwb_meta.fault(IoError, str(target), "valid NWB", "; ".join(str(error) for error in errors[:3]), "Nothing was written.")
+        raise _nwb_meta.fault(IoError, str(target), "valid NWB", "; ".join(str(error) for error in errors[:3]), "Nothing was written.")
 
 
 def _read_back(path: Path, target: Path, recorded: Recorded) -> None:
     """Validation alone passes files that cannot be read."""
     import pynwb
 
-    with pynwb.NWBHDF5IO(path, "r") as io:
-        difference = first_difference(io.read(), recorded)
+    try:
+        with pynwb.NWBHDF5IO(path, "r") as io:
+            difference = _first_difference(io.read(), recorded)
+    except Exception as error:  # pynwb has many
+        reason = str(error).rpartition("due to: ")[2][:200]  # without the whole file in words
+        raise _nwb_meta.fault(IoError, str(target), "a file that pynwb reads", reason, "Nothing was written.") from error
     if difference:
-        raise nwb_meta.fault(IoError, str(target), "equal to the record", f"another {difference}", "Nothing was written.")
+        raise _nwb_meta.fault(IoError, str(target), "equal to the record", f"another {difference}", "Nothing was written.")
 
 
 def _same(got: Any, expected: Any) -> bool:
@@ -255,7 +260,7 @@ def _shown(series: Any) -> np.ndarray[Any, Any]:
     return np.stack([images[i] for i in series.data[:]])
 
 
-def first_difference(file: pynwb.NWBFile, recorded: Recorded) -> str:
+def _first_difference(file: pynwb.NWBFile, recorded: Recorded) -> str:
     """What of a file that was read is not as in the record; empty when all is."""
     trials = {"start_time": recorded.start_s, "stop_time": recorded.stop_s, **recorded.trials}
     if len(file.trials) != len(recorded.start_s) or set(file.trials.colnames) != set(trials):

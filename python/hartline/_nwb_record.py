@@ -63,6 +63,7 @@ class Recorded:
     versions: list[tuple[str, str]]
     start_s: Floats
     stop_s: Floats
+    shown_s: Floats  # the delivery, or the request where none was told
     trials: dict[str, Any]
     stimuli: list[Series] = field(default_factory=list)
     responses: list[Series] = field(default_factory=list)
@@ -70,8 +71,8 @@ class Recorded:
     events: list[tuple[Any, ...]] = field(default_factory=list)
 
     def array_times(self) -> Floats:
-        """When the last of an array's trials was delivered."""
-        ended = dict(zip(self.trials["trial_idx"].tolist(), self.stop_s.tolist(), strict=True))
+        """When the last of an array's trials was shown."""
+        ended = dict(zip(self.trials["trial_idx"].tolist(), self.shown_s.tolist(), strict=True))
         return np.array([ended.get(a.num_trials - 1, np.nan) for a in self.arrays])
 
 
@@ -118,16 +119,20 @@ def _read(database: sqlite3.Connection, record: Record) -> Recorded:
     configuration = tomllib.loads(info["configuration"])
     rows = database.execute("SELECT * FROM trial ORDER BY trial_idx, attempt").fetchall()
     zeros = _zeros(rows, int(info["started_ns"]))
-    values = _pool_values(record, [(row["trial_idx"], row["attempt"]) for row in rows])
+    kinds = {kind for (kind,) in database.execute("SELECT DISTINCT kind FROM stimulus WHERE station = 'requested'")}
+    values = _pool_values(record, [(row["trial_idx"], row["attempt"]) for row in rows]) if kinds == {"pool"} else {}
     order = np.argsort(_times(rows, "requested", zeros), kind="stable")
     rows = [rows[i] for i in order]
     requested, rendered, delivered = (_times(rows, station, zeros) for station in ("requested", "rendered", "delivered"))
+    # two clocks: the wall time that the observation took, counted from the request
+    took = _reals([None if row["observed_at_ns"] is None else (row["observed_at_ns"] - row["decided_at_ns"]) * 1e-9 for row in rows])
     stimuli = {(s["trial_idx"], s["attempt"], s["station"]): s for s in database.execute("SELECT * FROM stimulus")}
     out = Recorded(
         title=configuration.get("title") or "Hartline run", configuration=info["configuration"], seed=info["seed"], host=info["host"],
         started_ns=int(info["started_ns"]),
         versions=[tuple(v) for v in database.execute("SELECT name, value FROM version ORDER BY position")],
-        start_s=requested, stop_s=np.where(np.isnan(delivered), requested, delivered), trials={})
+        start_s=requested, stop_s=np.fmax(requested + took, delivered), shown_s=np.where(np.isnan(delivered), requested, delivered),
+        trials={})
     for name in WHOLE:
         out.trials[name] = np.array([row[name] for row in rows], np.int64)
     for name in REAL:
@@ -148,7 +153,7 @@ def _read(database: sqlite3.Connection, record: Record) -> Recorded:
 
 
 def _pool_values(record: Record, keys: list[tuple[int, int]]) -> dict[tuple[int, int], Floats]:
-    """The values of the requested members of a pool, where this program knows the pool."""
+    """The values of the requested members of a pool; none where the record's model is not of this program."""
     columns = record.columns()
     if columns["stimulus"] is None:
         return {}
@@ -179,7 +184,7 @@ def _named(name: str, groups: dict[Any, list[Any]]) -> list[tuple[str, Any, list
 def _stimuli(out: Recorded, rows: list[sqlite3.Row], stimuli: dict[Any, sqlite3.Row], pool: dict[Any, Floats],
              described: dict[str, Any]) -> list[Series]:
     series = []
-    for station, times in (("requested", out.start_s), ("rendered", out.trials["rendered_time"]), ("delivered", out.stop_s)):
+    for station, times in (("requested", out.start_s), ("rendered", out.trials["rendered_time"]), ("delivered", out.shown_s)):
         groups: dict[Any, list[Any]] = {}
         for row, time in zip(rows, times, strict=True):
             s = stimuli.get((row["trial_idx"], row["attempt"], station))
@@ -205,7 +210,7 @@ def _stimuli(out: Recorded, rows: list[sqlite3.Row], stimuli: dict[Any, sqlite3.
 
 def _responses(out: Recorded, rows: list[sqlite3.Row]) -> list[Series]:
     groups: dict[Any, list[Any]] = {}
-    for row, time in zip(rows, out.stop_s, strict=True):
+    for row, time in zip(rows, out.shown_s, strict=True):
         if row["answered"]:
             shape = (row["num_cells"], row["num_bins"])
             groups.setdefault((row["kind"], *shape), []).append((_numbers(row["response"]).reshape(shape), time))
