@@ -14,7 +14,10 @@ def main() -> int:
         from ._nwb_meta import command
 
         return command(sys.argv[2:])
-    return run_program(["hartline", *sys.argv[1:]])
+    code = run_program(["hartline", *sys.argv[1:]])
+    if sys.argv[1:] in (["--help"], ["-h"], ["--help-all"]):
+        print("  nwb                         write a record as an NWB file (Python package only)")
+    return code
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import Error, InternalError, IoError, RunError, SpecError
+from .errors import Error, IoError, RunError, SpecError
 
 SESSION = ("session_description", "session_id", "experiment_description", "experimenter", "institution", "lab", "keywords", "protocol",
            "notes", "related_publications")
@@ -85,8 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--meta", help="TOML file of fields: session_description, …, and a table subject")
     parser.add_argument("--dandi", action="store_true", help="demand what the DANDI archive demands")
     for name in SESSION:
-        parser.add_argument(f"--{name.replace('_', '-')}", action="append" if name in LISTS else None,
-                            help="may be repeated" if name in LISTS else None)
+        several = name in LISTS
+        parser.add_argument(f"--{name.replace('_', '-')}", action="append" if several else "store",
+                            help="may be repeated" if several else None)
     for name in SUBJECT:
         parser.add_argument(f"--subject-{name.removeprefix('subject_').replace('_', '-')}", dest=f"subject.{name}")
     return parser
@@ -110,7 +111,7 @@ def command(arguments: list[str]) -> int:
         missing = write(record, out, meta, dandi)
     except Error as error:
         print(f"hartline: {error}", file=sys.stderr)
-        return next((code for kind, code in ((SpecError, 2), (RunError, 3), (IoError, 4), (InternalError, 5)) if isinstance(error, kind)), 5)
+        return next((code for kind, code in ((SpecError, 2), (RunError, 3), (IoError, 4)) if isinstance(error, kind)), 5)
     if missing:
         print(f"hartline: {out} is valid NWB; DANDI will also ask for {', '.join(missing)}", file=sys.stderr)
     print(f"nwb = {out}")

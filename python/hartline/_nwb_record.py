@@ -7,10 +7,13 @@ import os
 import sqlite3
 import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ._nwb_meta import fault
+from .errors import IoError
 from .io import Record
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -103,13 +106,14 @@ def _times(rows: list[sqlite3.Row], station: str, zeros: dict[str, int]) -> Floa
 
 def read(path: str | os.PathLike[str]) -> Recorded:
     """Reads a record in one transaction."""
-    record = Record(path)  # looks at the format, folds in what a killed run left
-    database = sqlite3.connect(os.fspath(path))
+    record = Record(path)  # looks at the format
+    database = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
     database.row_factory = sqlite3.Row
     try:
-        database.execute("PRAGMA query_only = ON")
         database.execute("BEGIN")
         return _read(database, record)
+    except sqlite3.Error as error:
+        raise fault(IoError, os.fspath(path), "a record that can be read", str(error)) from error
     finally:
         database.close()
 

@@ -83,6 +83,8 @@ def write(record: str | os.PathLike[str], out: str | os.PathLike[str], meta: Map
     except ImportError as error:
         raise _nwb_meta.fault(SpecError, "pynwb", "installed", str(error), "pip install 'hartline[nwb]'") from error
     recorded = read(record)
+    if len(recorded.start_s) == 0:
+        raise _nwb_meta.fault(SpecError, os.fspath(record), "a record with a trial", "none", "Run the experiment first.")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.nwb")
     try:
         _write(temporary, recorded, fields)
@@ -249,7 +251,7 @@ def _same(got: Any, expected: Any) -> bool:
     if isinstance(expected, list):
         return list(got) == expected
     got = np.asarray(got[:])
-    return got.shape == expected.shape and got.astype(expected.dtype).tobytes() == expected.tobytes()
+    return bool(got.shape == expected.shape and got.astype(expected.dtype).tobytes() == expected.tobytes())
 
 
 def _shown(series: Any) -> np.ndarray[Any, Any]:

@@ -176,6 +176,18 @@ def test_unknown_field_is_an_error_with_the_nearest_name(files: dict[str, tuple[
         hl.nwb.write(files["gabor"][0], tmp_path / "out.nwb", {"subject": {"specis": "Limulus polyphemus"}})
 
 
+def test_record_without_a_trial_is_refused(files: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
+    record = tmp_path / "empty.hartline"
+    record.write_bytes(files["gabor"][0].read_bytes())
+    database = sqlite3.connect(record)
+    with database:
+        for table in ("stimulus", "trial", "array"):
+            database.execute(f"DELETE FROM {table}")
+    database.close()
+    with pytest.raises(hl.SpecError, match="must be a record with a trial"):
+        hl.nwb.write(record, tmp_path / "out.nwb", META)
+
+
 def test_file_that_exists_is_left_alone(files: dict[str, tuple[Path, Path]]) -> None:
     record, target = files["gabor"]
     before = target.read_bytes()
@@ -185,7 +197,7 @@ def test_file_that_exists_is_left_alone(files: dict[str, tuple[Path, Path]]) -> 
 
 
 def test_failed_validation_leaves_no_file(files: dict[str, tuple[Path, Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import h5py
 
     write = hl.nwb._write
 
@@ -204,7 +216,7 @@ def test_failed_validation_leaves_no_file(files: dict[str, tuple[Path, Path]], t
                                    "acquisition/response/data", "processing/hartline/estimates/values"])
 def test_file_that_differs_from_the_record_is_not_left(place: str, files: dict[str, tuple[Path, Path]], tmp_path: Path,
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
-    import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import h5py
 
     write = hl.nwb._write
 
@@ -223,7 +235,7 @@ def test_file_that_differs_from_the_record_is_not_left(place: str, files: dict[s
 
 def test_short_column_that_the_validator_passes_is_not_left(files: dict[str, tuple[Path, Path]], tmp_path: Path,
                                                             monkeypatch: pytest.MonkeyPatch) -> None:
-    import h5py  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import h5py
 
     write = hl.nwb._write
 
