@@ -5,18 +5,18 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/trial_names.hpp"
+
 namespace hartline::io {
 
 constexpr std::int64_t record_format = 2;                   // PRAGMA user_version
 constexpr std::int64_t record_application_id = 0x4852544C;  // PRAGMA application_id: "HRTL"
 
-/// What stands for an enumerator in the file, by its number.
+/// What stands for an enumerator in the file, by its number; base/trial_names.hpp has the others.
 constexpr std::array<std::string_view, 3> station_names = {"requested", "rendered", "delivered"};
 constexpr std::array<std::string_view, 3> stimulus_kind_names = {"pool", "array", "pattern"};
-constexpr std::array<std::string_view, 4> response_kind_names = {"counts", "trace", "choice", "time"};
 constexpr std::array<std::string_view, 2> level_names = {"info", "warning"};
-constexpr std::array<std::string_view, 4> role_names = {"measure", "explore", "validate", "fallback"};
-constexpr int num_marks = 4;  // a pending value is never written
+constexpr int num_marks = mark_names.size();
 
 struct TableText {
   std::string_view name;

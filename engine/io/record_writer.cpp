@@ -198,7 +198,7 @@ void RecordWriter::put_stimulus(const Trial& trial, int station, const Stimulus&
 void RecordWriter::decide(const Trial& trial, std::int64_t wall_ns) {
   begin();
   decide_.restart().add(trial.index).add(trial.attempt).add(static_cast<std::int64_t>(trial.token));
-  decide_.add(trial.arm).add_text(role_names[static_cast<std::size_t>(trial.role)]).add(trial.num_learned).add(wall_ns);
+  decide_.add(trial.arm).add_text(name_of(trial.role)).add(trial.num_learned).add(wall_ns);
   decide_.add(trial.requested.time_ns).add_text(trial.requested.clock);
   decide_.add_real(trial.utility).add(trial.units).add_real(trial.lateness_ms).run();
   put_stimulus(trial, 0, trial.requested.stimulus);
@@ -209,7 +209,7 @@ void RecordWriter::observe(const Trial& trial, std::int64_t wall_ns) {
   const Response& response = trial.response;
   observe_.restart().add(wall_ns).add(trial.rendered.time_ns).add_text(trial.rendered.clock);
   observe_.add(trial.delivered.time_ns).add_text(trial.delivered.clock).add(trial.answered ? 1 : 0);
-  observe_.add_text(response_kind_names[static_cast<std::size_t>(response.kind)]).add(response.num_cells).add(response.num_bins);
+  observe_.add_text(name_of(response.kind)).add(response.num_cells).add(response.num_bins);
   observe_.add_doubles(response.values);
   if (response.marks.empty())
     observe_.add_null();

@@ -1,6 +1,7 @@
 // The inverted loop: a rig asks for stimuli and tells of responses.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -18,6 +19,12 @@ namespace {
 constexpr const char* base =
     "format = 1\nseed = 3\nnum_trials = 60\n[stimulus]\nkind = \"random_pool\"\nshape = [6]\nnum = 40\n[model]\nkind = \"glm\"\n"
     "[belief]\nprior_sd = 0.6\nrefine_at_end = false\n";
+
+// whole tiles of mmse cannot be cut short: 1,500 members take far longer than a millisecond
+constexpr const char* slow_choices =
+    "format = 1\nseed = 3\nnum_trials = 6\n[subject]\nkind = \"remote\"\n[stimulus]\nkind = \"axis\"\naxis = { from = 0.0, to = "
+    "1.0, "
+    "num = 1500 }\n[model]\nkind = \"gaussian_process\"\n[design]\nutility = \"mmse\"\n";
 
 std::unique_ptr<Experiment> experiment(const std::string& text, Executor& executor) {
   return build(read_spec(io::parse_toml(text, "test.toml"), "test.toml"), "", 3, executor);
@@ -141,12 +148,7 @@ TEST(Ask, ATrialThatIsNeverToldOfCountsAsMissing) {
 
 TEST(Ask, ADeadlineThatIsMissedShowsTheFallbackAndReplayRepeatsIt) {
   const auto executor = make_serial_executor();
-  // whole tiles of mmse cannot be cut short: 1,500 members take far longer than a tenth of a millisecond
-  const auto e = experiment(
-      "format = 1\nseed = 3\nnum_trials = 6\n[subject]\nkind = \"remote\"\n[stimulus]\nkind = \"axis\"\naxis = { from = 0.0, to = "
-      "1.0, "
-      "num = 1500 }\n[model]\nkind = \"gaussian_process\"\n[design]\nutility = \"mmse\"\n",
-      *executor);
+  const auto e = experiment(slow_choices, *executor);
   const io::TemporaryFolder folder;
   const std::string path = folder / "run.hartline";
   const SteadyClock clock;
@@ -178,6 +180,45 @@ TEST(Ask, ADeadlineThatIsMissedShowsTheFallbackAndReplayRepeatsIt) {
   const ReplayResult result = replay(*e, reader);
   EXPECT_EQ(result.first_difference, -1) << result.difference;
   EXPECT_EQ(result.digest, digest);
+}
+
+/// A clock for two threads, and a record that takes its time.
+struct SlowClock final : Clock {
+  std::int64_t now_ns() const override { return now; }
+  std::atomic<std::int64_t> now = 0;
+};
+struct SlowRecord final : Record {
+  explicit SlowRecord(SlowClock& clock) : clock_(clock) {}
+  void decide(const Trial& trial) override {
+    clock_.now += 400'000;
+    kept.decide(trial);
+  }
+  void observe(const Trial& trial) override { kept.observe(trial); }
+  void note(const Event& event) override { kept.note(event); }
+  void put(std::string_view name, std::int64_t num, const Array& array) override { kept.put(name, num, array); }
+  void put_latency(std::string_view stage, const Histogram& histogram) override { kept.put_latency(stage, histogram); }
+  void flush() override {}
+  io::MemoryRecord kept;
+  SlowClock& clock_;
+};
+
+TEST(Ask, ADeadlineLeavesTimeToWriteTheDecision) {
+  const auto executor = make_serial_executor();
+  const auto e = experiment(slow_choices, *executor);
+  SlowClock clock;
+  SlowRecord record(clock);
+  loop::Run run(*e, record, clock);
+  const auto turn = [&](std::optional<double> deadline_ms) {
+    Answer answer;
+    answer.token = run.ask(deadline_ms)->token;
+    answer.response.values = {1};
+    run.tell(answer);
+    const auto events = record.kept.events();
+    return events.empty() ? std::string() : events.back().message;
+  };
+  turn({});  // shows how long writing takes
+  EXPECT_EQ(turn(1.0).substr(0, 36), "no choice was there after 0.600 ms; ");
+  EXPECT_EQ(turn(0.3), "the stimulus left 0.100 ms late: its decision took 0.400 ms to write");
 }
 
 TEST(Ask, ResumeGivesUpWhatWasOpenAndRepeatsABeliefThatDrifts) {

@@ -146,11 +146,13 @@ void Run::decide(std::optional<double> ask_deadline_ms) {
   trial.answered = false;
   subject_->request(trial);
   const auto after = [&](double ms) { return begun + static_cast<std::int64_t>(ms * 1e6); };
-  const std::int64_t reply_by = ask_deadline_ms ? after(*ask_deadline_ms) : std::numeric_limits<std::int64_t>::max();
+  // the stimulus leaves when its decision is written: the time that took of late is kept free, up to half of all
+  const double choose_ms = ask_deadline_ms ? *ask_deadline_ms - std::min(write_ms_, 0.5 * *ask_deadline_ms) : 0;
+  const std::int64_t reply_by = ask_deadline_ms ? after(choose_ms) : std::numeric_limits<std::int64_t>::max();
   design::Budget budget;
   if (const auto& ms = experiment_.arms[static_cast<std::size_t>(trial.arm)].spec.deadline_ms) budget.deadline_ns = after(*ms);
-  if (const auto& ms = ask_deadline_ms; ms && !(budget.deadline_ns > 0 && budget.deadline_ns < after(0.8 * *ms)))
-    budget.deadline_ns = after(0.8 * *ms);
+  if (ask_deadline_ms && !(budget.deadline_ns > 0 && budget.deadline_ns < after(0.8 * choose_ms)))
+    budget.deadline_ns = after(0.8 * choose_ms);
   if (budget.deadline_ns > 0) budget.clock = &clock_;
   const bool late = ask_deadline_ms && !choose_in_time(trial, budget, reply_by);
   if (late)
@@ -168,12 +170,19 @@ void Run::decide(std::optional<double> ask_deadline_ms) {
   latency_[static_cast<std::size_t>(Stage::choose)].add(ended - begun);
   if (late)
     note(trial.index, Level::warning, "fallback",
-         fmt::format("no choice was there after {:.3f} ms; a stimulus drawn at random is shown", *ask_deadline_ms));
+         fmt::format("no choice was there after {:.3f} ms; a stimulus drawn at random is shown", choose_ms));
   else if (trial.lateness_ms > 0)
     note(trial.index, Level::warning, "deadline",
          fmt::format("the choice was {:.3f} ms late after {} units", trial.lateness_ms, trial.units));
   record_.decide(trial);
-  latency_[static_cast<std::size_t>(Stage::decide)].add(clock_.now_ns() - ended);
+  const std::int64_t written = clock_.now_ns();
+  latency_[static_cast<std::size_t>(Stage::decide)].add(written - ended);
+  const double took_ms = static_cast<double>(written - ended) * 1e-6;
+  write_ms_ = std::max(took_ms, 0.95 * write_ms_);
+  if (ask_deadline_ms && written > after(*ask_deadline_ms))
+    note(trial.index, Level::warning, "deadline",
+         fmt::format("the stimulus left {:.3f} ms late: its decision took {:.3f} ms to write",
+                     static_cast<double>(written - after(*ask_deadline_ms)) * 1e-6, took_ms));
   if (late)
     owed_ = trial.index;
   else
@@ -182,8 +191,14 @@ void Run::decide(std::optional<double> ask_deadline_ms) {
 }
 
 void Run::decide_batch(std::optional<double> ask_deadline_ms) {
-  const std::int64_t last = std::min(num_decided_ + experiment_.batch, experiment_.spec.num_trials);
-  while (num_decided_ < last) decide(ask_deadline_ms);
+  const std::int64_t last = std::min(num_decided_ + experiment_.batch, experiment_.spec.num_trials), begun = clock_.now_ns();
+  while (num_decided_ < last) {
+    std::optional<double> share = ask_deadline_ms;  // each of a batch has an equal part of what is left
+    if (share && experiment_.batch > 1)
+      share =
+          std::max(0.0, *share - static_cast<double>(clock_.now_ns() - begun) * 1e-6) / static_cast<double>(last - num_decided_);
+    decide(share);
+  }
 }
 
 const Trial* Run::ask(std::optional<double> deadline_ms) {

@@ -51,7 +51,8 @@ class Run {
 
   /// The inverted loop, for a remote subject: the next trial to present, decided and written down; null when all are, or a stop
   /// rule holds. `deadline_ms`: where the choice is not there by then, a stimulus drawn at random takes its place and an event
-  /// says so; the search itself has four fifths of that time.
+  /// says so. What writing a decision took of late is kept free; of the rest the search has four fifths. A disk that is slower
+  /// than of late makes the stimulus late, and an event says so.
   const Trial* ask(std::optional<double> deadline_ms = {});
 
   /// What became of a response that was told.
@@ -123,6 +124,7 @@ class Run {
   std::array<Histogram, num_stages> latency_;
   std::int64_t start_ns_;
   // of a choice with a deadline
+  double write_ms_ = 0;      // what writing a decision took: the longest, forgotten by a twentieth a trial
   Trial asked_;              // the worker's copy
   design::Choice fallback_;  // prepared while the worker chooses
   std::int64_t owed_ = -1;   // trial that the learner has not been told of, because the worker still holds it

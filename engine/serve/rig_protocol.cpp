@@ -9,6 +9,7 @@
 
 #include "base/describe.hpp"
 #include "base/error.hpp"
+#include "base/trial_names.hpp"
 #include "io/json.hpp"
 
 namespace hartline::serve {
@@ -60,7 +61,8 @@ struct Tell {
     field("do", &Tell::is, "", required(), "tell");
     field("token", &Tell::token, "", required(), "of the trial");
     field("response", &Tell::response, "", required(), "[num_cells, num_bins], row by row");
-    field("marks", &Tell::marks, "", one_of({"observed", "missing", "censored", "blanked"}), "of each value; absent: observed");
+    field("marks", &Tell::marks, "", one_of({mark_names[0], mark_names[1], mark_names[2], mark_names[3]}),
+          "of each value; absent: observed");
     field("reason", &Tell::reason, "", any(), "of what is missing");
     field("rendered", &Tell::rendered, "", any(), "the stimulus as it was rendered; absent: as requested");
     field("delivered", &Tell::delivered, "", any(), "the stimulus as it was delivered; absent: as requested");
@@ -138,11 +140,7 @@ bool same_secret(std::string_view a, std::string_view b) {
 
 std::vector<Mark> marks_of(const std::vector<std::string>& names) {
   std::vector<Mark> out;
-  for (const std::string& name : names)
-    out.push_back(name == "missing"    ? Mark::missing
-                  : name == "censored" ? Mark::censored
-                  : name == "blanked"  ? Mark::blanked
-                                       : Mark::observed);
+  for (const std::string& name : names) out.push_back(*mark_named(name));  // described as one of them
   return out;
 }
 
@@ -150,20 +148,6 @@ List texts(const std::vector<const Trial*>& trials) {
   List out;
   for (const Trial* trial : trials) out.emplace_back(token_text(trial->token));
   return out;
-}
-
-const char* name_of(Role role) {
-  switch (role) {
-    case Role::measure:
-      return "measure";
-    case Role::explore:
-      return "explore";
-    case Role::validate:
-      return "validate";
-    case Role::fallback:
-      return "fallback";
-  }
-  return "";
 }
 
 Table error_reply(const Error& error) {
@@ -286,8 +270,7 @@ Table RigProtocol::hello(const Table& message) {
   stimulus.set("num_frames", experiment_.spec.stimulus.num_frames);
   stimulus.set("shape", std::move(shape));
   stimulus.set("num_pool", static_cast<std::int64_t>(experiment_.pool_hash.size()));
-  constexpr const char* kinds[] = {"counts", "trace", "choice", "time"};
-  response.set("kind", kinds[static_cast<std::size_t>(experiment_.model->response_kind)]);
+  response.set("kind", std::string(name_of(experiment_.model->response_kind)));
   response.set("num_cells", static_cast<std::int64_t>(experiment_.model->num_cells));
   response.set("num_bins", static_cast<std::int64_t>(experiment_.model->num_bins));
   Table out = progress("welcome");
@@ -324,7 +307,7 @@ Table RigProtocol::ask(const Table& message) {
   if (const auto* item = std::get_if<PoolItem>(&trial->requested.stimulus.what)) out.set("pool_index", item->index);
   const auto values = experiment_.values(trial->requested.stimulus, trial->index);
   out.set("values", numbers({values.begin(), values.end()}));
-  out.set("role", name_of(trial->role));
+  out.set("role", std::string(name_of(trial->role)));
   out.set("arm", experiment_.arms[static_cast<std::size_t>(trial->arm)].name);
   out.set("utility", trial->utility);
   out.set("requested_ns", trial->requested.time_ns);

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import _engine
+
 if TYPE_CHECKING:
     import pandas
     import xarray
 
 __all__ = ["data_frame", "data_set", "learning_curves"]
 
-ROLES = np.array(["measure", "explore", "validate", "fallback"])
-MARKS = np.array(["observed", "missing", "censored", "blanked"])
+ROLES, MARKS = np.array(_engine.base.ROLES), np.array(_engine.base.MARKS)
 SCALARS = ["utility", "log_evidence", "requested_s", "delivered_s", "arm", "pool_idx", "attempt", "units", "lateness_ms"]
 
 

@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "base/threads.hpp"
-#include "base/trial.hpp"
+#include "base/trial_names.hpp"
 #include "convert.hpp"
 #include "handles.hpp"
 #include "turn.hpp"
@@ -19,11 +19,13 @@ namespace hartline::python {
 
 namespace {
 
-constexpr std::string_view mark_names[] = {"observed", "missing", "censored", "blanked"};
-constexpr std::string_view kind_names[] = {"counts", "trace", "choice", "time"};
-constexpr std::string_view role_names[] = {"measure", "explore", "validate", "fallback"};
-
 nb::str text(std::string_view view) { return nb::str(view.data(), view.size()); }
+
+nb::tuple names_of(std::span<const std::string_view> names) {
+  nb::list out;
+  for (const std::string_view name : names) out.append(text(name));
+  return nb::tuple(out);
+}
 
 /// Raises the Python error of an engine error, with its facts as attributes.
 void raise(const char* type, const Error& error, std::int64_t trial = -1) {
@@ -52,16 +54,15 @@ void translate(const std::exception_ptr& pointer, void*) {
   }
 }
 
-Mark mark_named(const std::string& name) {
-  for (std::size_t i = 0; i < std::size(mark_names); ++i)
-    if (mark_names[i] == name) return static_cast<Mark>(i);
+Mark mark_of(const std::string& name) {
+  if (const auto mark = mark_named(name)) return *mark;
   throw SpecError({"marks", "one of observed, missing, censored, blanked", "\"" + name + "\"", did_you_mean(name, mark_names)});
 }
 
 nb::list mark_list(const Response& response) {
   nb::list out;
   for (std::size_t i = 0; i < response.values.size(); ++i)
-    out.append(text(mark_names[response.marks.empty() ? 0 : static_cast<std::size_t>(response.marks[i])]));
+    out.append(text(name_of(response.marks.empty() ? Mark::observed : response.marks[i])));
   return out;
 }
 
@@ -73,7 +74,7 @@ Response make_response(const Numbers& values, const std::optional<std::vector<st
     if (marks->size() != out.values.size())
       throw SpecError(
           {"marks", std::to_string(out.values.size()) + " of them, one for each value", std::to_string(marks->size()), ""});
-    for (const std::string& name : *marks) out.marks.push_back(mark_named(name));
+    for (const std::string& name : *marks) out.marks.push_back(mark_of(name));
   }
   out.reason = reason;
   return out;
@@ -163,8 +164,8 @@ A value is ``observed``, ``missing`` at random, ``censored`` (at least so large)
       .def_prop_ro(
           "arm", [](const TrialHandle& t) { return t.trial.arm; }, "Index of the arm whose belief it serves.")
       .def_prop_ro(
-          "role", [](const TrialHandle& t) { return text(role_names[static_cast<std::size_t>(t.trial.role)]); },
-          nb::sig("def role(self) -> str"), "measure, explore, validate or fallback.")
+          "role", [](const TrialHandle& t) { return text(name_of(t.trial.role)); }, nb::sig("def role(self) -> str"),
+          "measure, explore, validate or fallback.")
       .def_prop_ro(
           "stimulus",
           [](nb::handle self) {
@@ -256,7 +257,8 @@ void bind_base(nb::module_& m) {
   m.doc() = "Errors, random streams, trials and responses.";
   bind_stream(m);
   bind_trial(m);
-  (void)kind_names;
+  m.attr("MARKS") = names_of(mark_names);
+  m.attr("ROLES") = names_of(role_names);
 }
 
 }  // namespace hartline::python

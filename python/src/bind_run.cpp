@@ -3,6 +3,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
@@ -54,10 +55,10 @@ void require_open(const RunHandle& self) {
   if (self.finished) throw SpecError({"run", "one that goes on", "a finished run", "Start another one."});
 }
 
+bool remote(const RunHandle& self) { return self.lab->experiment->spec.subject.kind == "remote"; }
+
 void go(RunHandle& self, nb::object progress) {
-  if (self.lab->experiment->spec.subject.kind == "remote")
-    throw SpecError(
-        {"subject.kind", "simulated, recorded or given", "\"remote\"", "A remote subject asks for its stimuli itself."});
+  if (remote(self)) throw SpecError({"subject.kind", "simulated, recorded or given", "\"remote\"", "Use Run.ask and Run.tell."});
   Progress tell(std::move(progress), self.lab->experiment->spec.num_trials);
   compute(self.mutex, [&] {
     require_open(self);
@@ -97,9 +98,67 @@ std::unique_ptr<RunHandle> resume(nb::handle record, nb::object progress, int th
     handle->run.restore(reader);
     return handle;
   });
+  if (remote(*out)) return out;  // whose owner asks and tells
   go(*out, std::move(progress));
   finish(*out);
   return out;
+}
+
+// The inverted loop.
+
+void require_remote(const RunHandle& self) {
+  require_open(self);
+  if (!remote(self))
+    throw SpecError({"subject.kind", "\"remote\"", "\"" + self.lab->experiment->spec.subject.kind + "\"",
+                     "The loop itself asks any other subject: Run.step, Run.go."});
+}
+
+std::optional<TrialHandle> ask(RunHandle& self, std::optional<double> deadline_ms) {
+  if (deadline_ms && !(*deadline_ms > 0)) throw SpecError({"deadline_ms", "above 0", number_text(*deadline_ms), ""});
+  return compute(self.mutex, [&]() -> std::optional<TrialHandle> {
+    require_remote(self);
+    const loop::Experiment& e = *self.lab->experiment;
+    const Trial* trial = self.run.ask(deadline_ms ? deadline_ms : e.spec.subject.ask_deadline_ms);
+    if (!trial) return {};
+    return handle_of(e, *trial);
+  });
+}
+
+std::uint64_t token_of(nb::handle trial) {
+  return nb::isinstance<TrialHandle>(trial) ? nb::cast<const TrialHandle&>(trial).trial.token : nb::cast<std::uint64_t>(trial);
+}
+
+const char* tell(RunHandle& self, nb::handle trial, nb::handle response, const std::optional<Numbers>& delivered,
+                 const std::optional<Numbers>& rendered, std::optional<std::int64_t> delivered_ns,
+                 std::optional<std::int64_t> rendered_ns) {
+  loop::Answer answer;
+  answer.token = token_of(trial);
+  answer.response = response_from(response, *self.lab->experiment->model);
+  if (delivered) answer.delivered = delivered->vector();
+  if (rendered) answer.rendered = rendered->vector();
+  answer.delivered_ns = delivered_ns;
+  answer.rendered_ns = rendered_ns;
+  constexpr const char* names[] = {"taken", "doubled", "late", "stranger"};
+  return names[static_cast<std::size_t>(compute(self.mutex, [&] {
+    require_remote(self);
+    return self.run.tell(answer);
+  }))];
+}
+
+bool give_up(RunHandle& self, nb::handle trial, const std::string& reason) {
+  const std::uint64_t token = token_of(trial);
+  return compute(self.mutex, [&] {
+    require_remote(self);
+    return self.run.give_up(token, reason);
+  });
+}
+
+std::vector<TrialHandle> open_trials(RunHandle& self) {
+  return compute(self.mutex, [&] {
+    std::vector<TrialHandle> out;
+    for (const Trial* trial : self.run.open()) out.push_back(handle_of(*self.lab->experiment, *trial));
+    return out;
+  });
 }
 
 std::vector<Trial> trials_of(RunHandle& self) {
@@ -190,6 +249,49 @@ True
            nb::sig("def go(self, progress: collections.abc.Callable[[int, int], object] | None = None) -> None"),
            "Runs to the end. Ctrl-C stops between two trials; calling it again goes on. ``progress(done, all)`` is told now and "
            "then.")
+      .def("ask", &ask, "deadline_ms"_a = nb::none(),
+           R"(The next trial for a remote subject, decided and written down; None once all were asked for.
+
+``deadline_ms``: it is there by then, with a stimulus drawn at random (``role`` fallback) if need be; None: as
+``subject.ask_deadline_ms`` says.
+
+>>> import hartline as hl, numpy as np
+>>> run = hl.Experiment(seed=1, num_trials=30, subject={"kind": "remote"}, stimulus={"kind": "ball", "shape": [4, 4]},
+...                     model={"kind": "glm"}).start()
+>>> rng = np.random.default_rng(0)
+>>> while (trial := run.ask()) is not None:
+...     shown_ns, count = run.now_ns(), rng.poisson(np.exp(3 * trial.stimulus[0, 0]))
+...     told = run.tell(trial, count, delivered_ns=shown_ns)
+>>> run.finish()
+>>> run.num_trials, told, int(np.argmax(run.mean))
+(30, 'taken', 0)
+)")
+      .def(
+          "tell", &tell, "trial"_a, "response"_a, nb::kw_only(), "delivered"_a = nb::none(), "rendered"_a = nb::none(),
+          "delivered_ns"_a = nb::none(), "rendered_ns"_a = nb::none(),
+          nb::sig("def tell(self, trial: hartline._engine.base.Trial | int, response: object, *, delivered: "
+                  "numpy.typing.ArrayLike | None = None, rendered: numpy.typing.ArrayLike | None = None, delivered_ns: int | None "
+                  "= None, rendered_ns: int | None = None) -> str"),
+          "Tells of a trial that was asked for, in any order. ``response``: numbers [num_cells, num_bins], a ``Response``, or None "
+          "where none came. ``delivered``, ``rendered``: the stimulus as it was shown, where it differs from what was asked for. "
+          "``delivered_ns``, ``rendered_ns``: when, as ``now_ns`` counts. Returns ``taken``; or ``doubled``, ``late`` or "
+          "``stranger``, which changed nothing. Raises RunError for what does not fit; the trial stays open.")
+      .def("give_up", &give_up, "trial"_a, "reason"_a,
+           nb::sig("def give_up(self, trial: hartline._engine.base.Trial | int, reason: str) -> bool"),
+           "Counts an open trial as missing at random. Returns whether it was open.")
+      .def_prop_ro("open", &open_trials, "The trials that were asked for and not told of, oldest first.")
+      .def(
+          "now_ns", [](RunHandle& self) { return compute(self.mutex, [&] { return self.run.now_ns(); }); },
+          "The time now, in nanoseconds on the engine's clock.")
+      .def(
+          "note",
+          [](RunHandle& self, const std::string& message) {
+            compute(self.mutex, [&] {
+              require_open(self);
+              self.run.note(Level::info, "rig", message);
+            });
+          },
+          "message"_a, "Puts a text into the record, as an event.")
       .def("finish", &finish, "Ends the run: the final refit, the final estimates. Closes the record.")
       .def_prop_ro(
           "done", [](RunHandle& self) { return self.run.done(); }, "Whether all trials are done, or a stop rule holds.")
