@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_frame", "data_set", "learning_curves"]
 
-ROLES, MARKS = np.array(_engine.base.ROLES), np.array(_engine.base.MARKS)
+ROLES, MARKS = np.array(_engine.base.ROLES.split()), np.array(_engine.base.MARKS.split())
 SCALARS = ["utility", "log_evidence", "requested_s", "delivered_s", "arm", "pool_idx", "attempt", "units", "lateness_ms"]
 
 

@@ -21,10 +21,11 @@ namespace {
 
 nb::str text(std::string_view view) { return nb::str(view.data(), view.size()); }
 
-nb::tuple names_of(std::span<const std::string_view> names) {
-  nb::list out;
-  for (const std::string_view name : names) out.append(text(name));
-  return nb::tuple(out);
+/// Names with a space between.
+nb::str words(std::span<const std::string_view> names) {
+  std::string out;
+  for (const std::string_view name : names) out.append(out.empty() ? "" : " ").append(name);
+  return text(out);
 }
 
 /// Raises the Python error of an engine error, with its facts as attributes.
@@ -257,8 +258,8 @@ void bind_base(nb::module_& m) {
   m.doc() = "Errors, random streams, trials and responses.";
   bind_stream(m);
   bind_trial(m);
-  m.attr("MARKS") = names_of(mark_names);
-  m.attr("ROLES") = names_of(role_names);
+  m.attr("MARKS") = words(mark_names);
+  m.attr("ROLES") = words(role_names);
 }
 
 }  // namespace hartline::python

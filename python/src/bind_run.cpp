@@ -267,7 +267,7 @@ True
 (30, 'taken', 0)
 )")
       .def(
-          "tell", &tell, "trial"_a, "response"_a, nb::kw_only(), "delivered"_a = nb::none(), "rendered"_a = nb::none(),
+          "tell", &tell, "trial"_a, "response"_a.none(), nb::kw_only(), "delivered"_a = nb::none(), "rendered"_a = nb::none(),
           "delivered_ns"_a = nb::none(), "rendered_ns"_a = nb::none(),
           nb::sig("def tell(self, trial: hartline._engine.base.Trial | int, response: object, *, delivered: "
                   "numpy.typing.ArrayLike | None = None, rendered: numpy.typing.ArrayLike | None = None, delivered_ns: int | None "

@@ -76,8 +76,9 @@ def test_what_does_not_fit_leaves_the_trial_open(remote: dict[str, Any]) -> None
     shown = np.zeros(25)
     shown[3] = 0.5
     assert run.tell(trial, 2, delivered=shown, delivered_ns=run.now_ns()) == "taken"
-    belief = hl.Experiment(remote).model.prior()
-    run.experiment.model.update(belief, shown, 2)
+    model = run.experiment.model
+    belief = model.prior()
+    model.update(belief, shown, 2)
     assert run.belief().digest == belief.digest
 
 
