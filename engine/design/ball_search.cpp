@@ -17,9 +17,9 @@ namespace {
 constexpr int max_space = static_cast<int>(BallSearch::max_space);
 static_assert(BallSearch::max_space <= max_curve_dim && max_space <= numerics::SymmetricEigen::max_dim);
 
-constexpr std::size_t num_grid = 112;                // most points of a branch
-constexpr double grid_low = 1e-20, grid_high = 1e8;  // offsets, in units of c[0]
-constexpr double per_decade = 4;                     // points, up to 10 c[0]; one above, where the curve only nears its end
+constexpr std::size_t num_grid = 112;  // most points of a branch
+constexpr double grid_low = 1e-20;     // of the offsets, in units of c[0]
+constexpr double per_decade = 4;       // points, up to 10 c[0]; one above, where the curve only nears its end
 constexpr double zoom[16] = {-1, -.875, -.75, -.625, -.5, -.375, -.25, -.125, .125, .25, .375, .5, .625, .75, .875, 1};
 constexpr std::size_t many_dim = 256, first_look = 24, look_every = 8;  // from how many dimensions, and at how many products
 constexpr double least_gain = 1e-6;                                     // of the utility, by look_every products

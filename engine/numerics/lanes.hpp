@@ -30,14 +30,15 @@ HARTLINE_INLINE Lanes spread(double x) { return Lanes{x, x, x, x, x, x, x, x}; }
 HARTLINE_INLINE double sum(Lanes v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }
 /// The sums of eight vectors, each in the order of sum().
 HARTLINE_INLINE Lanes sum_each(const Lanes v[8]) {
-  constexpr LaneBits low = {0, 1, 2, 3, 8, 9, 10, 11}, high = {4, 5, 6, 7, 12, 13, 14, 15};
-  constexpr LaneBits even = {0, 2, 4, 6, 8, 10, 12, 14}, odd = {1, 3, 5, 7, 9, 11, 13, 15};
-  Lanes four[4], two[2];
-  for (int k = 0; k < 4; ++k)
-    four[k] = __builtin_shuffle(v[2 * k], v[2 * k + 1], low) + __builtin_shuffle(v[2 * k], v[2 * k + 1], high);
-  for (int k = 0; k < 2; ++k)
-    two[k] = __builtin_shuffle(four[2 * k], four[2 * k + 1], even) + __builtin_shuffle(four[2 * k], four[2 * k + 1], odd);
-  return __builtin_shuffle(two[0], two[1], even) + __builtin_shuffle(two[0], two[1], odd);
+  const auto by_halves = [](Lanes a, Lanes b) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) + __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+  };
+  const auto by_turns = [](Lanes a, Lanes b) {
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14) + __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+  };
+  Lanes four[4];
+  for (int k = 0; k < 4; ++k) four[k] = by_halves(v[2 * k], v[2 * k + 1]);
+  return by_turns(by_turns(four[0], four[1]), by_turns(four[2], four[3]));
 }
 /// The first `count` lanes from memory, the others `rest`.
 HARTLINE_INLINE Lanes load_part(const double* p, int count, double rest) {

@@ -16,6 +16,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "serve/rig_lines.hpp"
 
 namespace hartline::serve {
 
@@ -28,29 +29,6 @@ using Failure = boost::system::error_code;
 constexpr std::chrono::milliseconds look_every{100};  // at the stop flag
 constexpr double greeting_s = 5;                      // for a connection to say hello
 constexpr std::size_t max_connections = 16;
-
-/// Bytes in, whole lines out.
-class Lines {
- public:
-  explicit Lines(std::size_t longest) : longest_(longest) {}
-  /// Calls `each(line)` until it returns false. False: a line that is not at its end is already too long.
-  template <class Each>
-  bool add(std::string_view bytes, Each&& each) {
-    text_ += bytes;
-    std::size_t begin = 0;
-    for (std::size_t end; (end = text_.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      std::string_view line = std::string_view(text_).substr(begin, end - begin);
-      if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-      if (!line.empty() && !each(line)) return true;
-    }
-    text_.erase(0, begin);
-    return text_.size() <= longest_;
-  }
-
- private:
-  std::size_t longest_;
-  std::string text_;
-};
 
 class Server;
 
@@ -72,7 +50,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Server& server_;
   tcp::socket socket_;
   asio::steady_timer timer_;
-  Lines lines_;
+  RigLines lines_;
   std::array<char, 65536> bytes_;
   std::string going_, queued_;  // replies
   bool heard_ = false, last_words_ = false, ended_ = false;
@@ -255,7 +233,7 @@ std::string make_rig_token() {
 }
 
 void serve_rig_stdio(RigProtocol& protocol, const std::atomic<bool>& stop) {
-  Lines lines(protocol.longest_line());
+  RigLines lines(protocol.longest_line());
   std::array<char, 65536> bytes;
   bool more = true;
   while (more && !stop) {

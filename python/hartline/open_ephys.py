@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import struct
 import time
 import uuid
@@ -35,6 +36,8 @@ __all__ = ["Block", "Bridge", "EventBroadcaster", "Gap", "SampleClock", "Spike",
 
 HEARTBEAT_S = 2.0
 TTL = 3  # type of an event
+# what bytes that are no message of these plug-ins may raise
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ class ZmqInterface:
                 if left <= 0:
                     return None
                 continue
-            self._waiting.extend(self._parse(self._data.recv_multipart()))
+            self._waiting.extend(self.hear(self._data.recv_multipart()))
         return self._waiting.popleft()
 
     def _heartbeat(self) -> None:
@@ -183,6 +186,13 @@ class ZmqInterface:
         self._beat.send(self._hello)
         self._beat_at = now
 
+    def hear(self, frames: Sequence[bytes]) -> list[Message]:
+        """What the frames of one message tell. One that cannot be read is a gap: it may have been a spike."""
+        try:
+            return self._parse(frames)
+        except UNREADABLE as error:
+            return [_unreadable(error)]
+
     def _parse(self, frames: Sequence[bytes]) -> list[Message]:
         if len(frames) < 2:
             return []
@@ -192,16 +202,16 @@ class ZmqInterface:
         if number is not None:
             if self._message_num is not None and number != self._message_num + 1:
                 out.append(Gap(f"message {number} came after {self._message_num}"))
-            self._message_num = number
+            self._message_num = int(number)
         kind = header.get("type")
         content = header.get("spike" if kind == "spike" else "content") or header.get("content") or {}
-        stream = content.get("stream", "")
+        stream = str(content.get("stream", ""))
         if self._stream and stream != self._stream:
             return out
         if kind == "data":
-            rate = float(content["sample_rate"])
-            self.sample_rate_hz = self.sample_rate_hz or rate
+            rate = _rate_of(content["sample_rate"])
             out.append(Block(int(content["sample_num"]), int(content["num_samples"]), rate, stream))
+            self.sample_rate_hz = self.sample_rate_hz or rate
         elif kind == "spike":
             out.append(Spike(int(content["sample_num"]), str(content["electrode"]), int(content["sorted_id"]), stream))
         elif kind == "event" and content.get("type") == TTL and len(frames) > 2:
@@ -241,22 +251,44 @@ class EventBroadcaster:
         self._context.destroy(linger=0)
 
     def read(self, timeout_s: float) -> Message | None:
-        """The next onset or spike; None where none comes in time."""
+        """The next onset, spike or gap; None where none comes in time."""
         end = time.monotonic() + timeout_s
         while self._socket.poll(max(0.0, end - time.monotonic()) * 1000):
-            frames = self._socket.recv_multipart()
-            if len(frames) != 2:
-                continue
-            event = json.loads(frames[1])
-            stream = event.get("stream", "")
-            if self._stream and stream != self._stream:
-                continue
-            self.sample_rate_hz = self.sample_rate_hz or float(event["sample_rate"])
-            if event["event_type"] == "spike":
-                return Spike(int(event["sample_number"]), str(event["electrode"]), int(event["sorted_id"]), stream)
-            if event["event_type"] == "ttl":
-                return Ttl(int(event["sample_number"]), int(event["line"]), bool(event["state"]), stream)
+            if (message := self.hear(self._socket.recv_multipart())) is not None:
+                return message
         return None
+
+    def hear(self, frames: Sequence[bytes]) -> Message | None:
+        """What the frames of one message tell, if anything. One that cannot be read is a gap: it may have been a spike."""
+        try:
+            return self._parse(frames)
+        except UNREADABLE as error:
+            return _unreadable(error)
+
+    def _parse(self, frames: Sequence[bytes]) -> Message | None:
+        if len(frames) != 2:
+            return None
+        event = json.loads(frames[1])
+        stream = str(event.get("stream", ""))
+        if self._stream and stream != self._stream:
+            return None
+        self.sample_rate_hz = self.sample_rate_hz or _rate_of(event["sample_rate"])
+        if event["event_type"] == "spike":
+            return Spike(int(event["sample_number"]), str(event["electrode"]), int(event["sorted_id"]), stream)
+        if event["event_type"] == "ttl":
+            return Ttl(int(event["sample_number"]), int(event["line"]), bool(event["state"]), stream)
+        return None
+
+
+def _rate_of(value: Any) -> float:
+    rate = float(value)
+    if not 0 < rate < math.inf:
+        raise ValueError(f"a sample rate of {rate}")
+    return rate
+
+
+def _unreadable(error: Exception) -> Gap:
+    return Gap(f"a message could not be read: {type(error).__name__}: {error}"[:200])
 
 
 class SampleClock:

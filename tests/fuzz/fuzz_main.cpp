@@ -5,6 +5,6 @@
 #include "targets.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  hartline::io::HARTLINE_TARGET({reinterpret_cast<const char*>(data), size});
+  hartline::fuzz::HARTLINE_TARGET({reinterpret_cast<const char*>(data), size});
   return 0;
 }

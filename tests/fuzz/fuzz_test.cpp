@@ -6,7 +6,7 @@
 #include "base/random.hpp"
 #include "targets.hpp"
 
-namespace hartline::io {
+namespace hartline::fuzz {
 namespace {
 
 class Fuzz : public testing::TestWithParam<Target> {
@@ -59,4 +59,4 @@ TEST_P(Fuzz, SeedsSplicedTogetherAreReadOrRefused) {
 }
 
 }  // namespace
-}  // namespace hartline::io
+}  // namespace hartline::fuzz

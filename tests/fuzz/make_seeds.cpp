@@ -10,7 +10,7 @@ int main(int num_arguments, char** arguments) {
     std::fprintf(stderr, "usage: make_seeds DIR\n");
     return 2;
   }
-  for (const auto& target : hartline::io::targets()) {
+  for (const auto& target : hartline::fuzz::targets()) {
     const std::filesystem::path folder = std::filesystem::path(arguments[1]) / target.name;
     std::filesystem::create_directories(folder);
     int number = 0;

@@ -14,14 +14,15 @@
 #include "io/temporary_folder.hpp"
 #include "io/toml.hpp"
 
-namespace hartline::io {
+namespace hartline::fuzz {
 
-namespace {
+using namespace io;
 
-/// A broken promise; not an Error, so that nothing takes it for a refusal.
 void demand(bool holds, const char* promise) {
   if (!holds) throw std::logic_error(promise);
 }
+
+namespace {
 
 /// One folder in memory for all inputs of a process.
 const TemporaryFolder& scratch() {
@@ -159,9 +160,9 @@ void read_as_log(std::string_view bytes) {
 const std::vector<Target>& targets() {
   static const std::vector<Target> all = {
       {"toml", read_as_toml, toml_seeds},       {"json", read_as_json, json_seeds}, {"npy", read_as_npy, npy_seeds},
-      {"record", read_as_record, record_seeds}, {"log", read_as_log, log_seeds},
+      {"record", read_as_record, record_seeds}, {"log", read_as_log, log_seeds},    {"rig", read_as_rig, rig_seeds},
   };
   return all;
 }
 
-}  // namespace hartline::io
+}  // namespace hartline::fuzz

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace hartline::io {
+namespace hartline::fuzz {
 
 void read_as_toml(std::string_view bytes);
 void read_as_json(std::string_view bytes);
@@ -15,6 +15,12 @@ void read_as_npy(std::string_view bytes);
 void read_as_record(std::string_view bytes);
 /// The bytes as the log beside an intact record.
 void read_as_log(std::string_view bytes);
+/// The bytes as what a rig sends, in pieces, over a pipe and over a line that wants a token.
+void read_as_rig(std::string_view bytes);
+std::vector<std::string> rig_seeds();
+
+/// Throws what is not an Error, so that nothing takes a broken promise for a refusal.
+void demand(bool holds, const char* promise);
 
 struct Target {
   std::string_view name;
@@ -25,4 +31,4 @@ struct Target {
 /// All of them.
 const std::vector<Target>& targets();
 
-}  // namespace hartline::io
+}  // namespace hartline::fuzz

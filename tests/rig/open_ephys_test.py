@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import random
 import socket
 import sqlite3
 import struct
@@ -211,6 +212,44 @@ def readers_agree(_: argparse.Namespace, folder: Path) -> None:
     require(not any(isinstance(m, Gap) for m in heard[0]) and gaps == 1, "gaps are not seen, or where there are none")
 
 
+def no_bytes_stop_a_reader(arguments: argparse.Namespace, folder: Path) -> None:
+    """What the plug-ins send, with bytes changed, cut and joined: messages or gaps come of it, never an exception."""
+    del arguments, folder
+    header = json.dumps({"message_num": 7, "type": "spike", "spike": {"stream": "probe", "sample_num": 30000, "electrode": "E 1",
+                                                                      "sorted_id": 2, "threshold": [-50.0]}}).encode()
+    block = json.dumps({"message_num": 8, "type": "data", "content": {"stream": "probe", "sample_num": 30600, "num_samples": 600,
+                                                                      "sample_rate": 30000.0}}).encode()
+    event = json.dumps({"message_num": 9, "type": "event", "content": {"stream": "probe", "sample_num": 31000, "type": 3}}).encode()
+    spike = json.dumps({"event_type": "spike", "stream": "probe", "sample_rate": 30000.0, "sample_number": 12, "electrode": "E 1",
+                        "sorted_id": 1}).encode()
+    pulse = json.dumps({"event_type": "ttl", "stream": "probe", "sample_rate": 30000.0, "sample_number": 12, "line": 1, "state": True}).encode()
+    seeds = [[b"SPIKE", header, b"\0" * 8], [b"DATA", block], [b"EVENT", event, b"\x01\x01" + b"\0" * 8], [b"spike", spike], [b"ttl", pulse]]
+    words = [b"null", b"-1", b"1e999", b"NaN", b"[]", b"{}", b'"', b"9" * 400, b"\xff", b"true", b"[" * 2000]
+    stream, gaps, messages = random.Random(1), 0, 0
+    with ZmqInterface(data_port=1) as interface, EventBroadcaster(port=2) as broadcast:
+        for _ in range(20_000):
+            frames = [bytearray(frame) for frame in stream.choice(seeds)]
+            for _ in range(stream.randrange(4)):
+                frame = stream.choice(frames)
+                at, end = stream.randrange(len(frame) + 1), stream.randrange(len(frame) + 1)
+                what = stream.randrange(4)
+                if what == 0 and at < len(frame):
+                    frame[at] ^= 1 << stream.randrange(8)
+                elif what == 1:
+                    del frame[at:]
+                elif what == 2:
+                    frame[at:max(at, end)] = stream.choice(words)
+                else:
+                    stream.shuffle(frames)
+            heard = interface.hear([bytes(frame) for frame in frames])
+            event_heard = broadcast.hear([bytes(frame) for frame in frames])
+            for message in [*heard, event_heard]:
+                gaps += isinstance(message, Gap)
+                messages += message is not None and not isinstance(message, Gap)
+    require(gaps > 1000 and messages > 1000, f"{gaps} gaps and {messages} messages")
+    print(f"  20,000 messages changed, cut and joined: {messages} could still be read, {gaps} gaps, no exception")
+
+
 def a_sample_clock_is_bounded(_: argparse.Namespace, __: Path) -> None:
     clock = SampleClock(1000.0)
     clock.add(shown_ns=5_000_000_000, sample=0, heard_ns=5_040_000_000)
@@ -224,7 +263,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("binary")
     return run_tests([counts_are_those_that_were_sent, what_was_lost_is_missing, their_client_and_ours_hear_the_same, readers_agree,
-                      a_sample_clock_is_bounded], parser.parse_args())
+                      no_bytes_stop_a_reader, a_sample_clock_is_bounded], parser.parse_args())
 
 
 if __name__ == "__main__":
