@@ -125,12 +125,7 @@ struct Builder {
 
   Result operator()(const models::FunctionView& prior) const {
     require_pool("a Gaussian process");
-    refuse_modifiers("a Gaussian process");
-    FunctionScore score;
-    score.utility = spec.utility;
-    score.kappa = spec.kappa;
-    if (spec.max_expected_count) score.max_expected_count = *spec.max_expected_count;
-    return make_function_pool_design(score, *prior.law, set, seed, executor);
+    return make_function_pool_design(spec, *prior.law, set, seed, executor);
   }
 
   Result operator()(const models::PopulationView& prior) const {

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "base/threads.hpp"
-#include "design/pool.hpp"
+#include "design/modifiers.hpp"
 #include "design/utility.hpp"
 #include "models/gaussian_process.hpp"
 #include "numerics/panels.hpp"
@@ -23,8 +23,8 @@ constexpr std::int64_t units_at_once = 16;  // between two looks at the clock
 
 class FunctionPlan final : public Plan {
  public:
-  explicit FunctionPlan(const StimulusSet& set) : available(set), utility(set.num()) {}
-  Available available;
+  explicit FunctionPlan(const StimulusSet& set) : members(set), utility(set.num()) {}
+  Modifiers::Members members;
   std::vector<double> utility;  // [num]; valid for the units done
   // of mmse
   std::vector<double> tiles;  // [num_tiles, num_visited, tile_columns] V, packed
@@ -41,38 +41,49 @@ struct Order {
 
 class FunctionPoolDesign : public Design {
  public:
-  FunctionPoolDesign(const StimulusSet& set, std::size_t block, std::uint64_t seed, Executor& executor)
-      : set_(set),
+  FunctionPoolDesign(const DesignSpec& spec, const models::ResponseLaw& law, const StimulusSet& set, std::size_t block,
+                     std::uint64_t seed, Executor& executor)
+      : law_(law),
+        set_(set),
         block_(block),
         num_units_(static_cast<std::int64_t>((set.num() + block - 1) / block)),
         executor_(executor),
+        modifiers_(spec, seed),
         seed_(seed) {}
 
   std::unique_ptr<Plan> make_plan() const override { return std::make_unique<FunctionPlan>(set_); }
 
-  void follow(Plan& plan, const Capability&, std::int64_t pool_index, std::span<const double> stimulus, double) const override {
-    if (!stimulus.empty()) static_cast<FunctionPlan&>(plan).available.present(pool_index);
+  void follow(Plan& plan, const Capability&, std::int64_t pool_index, std::span<const double> stimulus,
+              double duration_s) const override {
+    static_cast<FunctionPlan&>(plan).members.present(pool_index, stimulus, duration_s);
   }
 
   void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
     auto& plan = static_cast<FunctionPlan&>(any_plan);
-    plan.available.require_some(trial);
+    const auto& view = std::get<FunctionView>(belief);
+    const auto expected_count = [&](std::size_t i) { return models::expected_response(law_, view.mean[i], view.variance[i]); };
+    modifiers_.require_some(plan.members, trial);
+    out.explored = false;
+    if (auto stream = modifiers_.explores(trial)) return modifiers_.draw(set_, plan.members, trial, *stream, out, expected_count);
     const Order order{static_cast<std::int64_t>((trial * 7919) % static_cast<std::uint64_t>(num_units_)), num_units_};
     Best best;
-    Budget left = budget;
-    // a deadline that leaves only members already shown is met by going on to the first that is left
-    do {
-      out.units = score(plan, std::get<FunctionView>(belief), order, left);
+    double least_count = std::numeric_limits<double>::infinity();
+    // a deadline that leaves only members that may not be shown is met by going on to the first that may
+    for (Budget left = budget;; left = {}) {
+      out.units = score(plan, view, order, left);
       for (std::int64_t done = 0; done < out.units; ++done) {
         const std::size_t unit = order.unit(done);
-        for (std::size_t i = unit * block_; i < std::min((unit + 1) * block_, set_.num()); ++i)
-          if (plan.available.mask[i]) best.offer(plan.utility[i], static_cast<std::int64_t>(i), seed_, trial);
+        for (std::size_t i = unit * block_; i < std::min((unit + 1) * block_, set_.num()); ++i) {
+          if (!modifiers_.may_follow(plan.members, i)) continue;
+          const double count = modifiers_.capped() ? expected_count(i) : 0;
+          least_count = std::min(least_count, count);
+          if (count > modifiers_.cap()) continue;
+          best.offer(modifiers_.value(plan.members, i, plan.utility[i]), static_cast<std::int64_t>(i), seed_, trial);
+        }
       }
-      left = {};
-    } while (best.index < 0);
-    if (!std::isfinite(best.utility))
-      throw RunError({"belief", "one whose utilities are finite", number_text(best.utility), "Its rates or variances overflow."},
-                     static_cast<std::int64_t>(trial));
+      if (best.index >= 0) break;
+      if (out.units == num_units_) modifiers_.refuse(trial, least_count);
+    }
     out.utility = best.utility;
     take(set_, best.index, out);
   }
@@ -80,7 +91,9 @@ class FunctionPoolDesign : public Design {
   std::vector<double> utilities(Plan& any_plan, const Capability& belief) const override {
     auto& plan = static_cast<FunctionPlan&>(any_plan);
     score(plan, std::get<FunctionView>(belief), {0, num_units_}, {});
-    return plan.utility;
+    std::vector<double> out(set_.num());
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = modifiers_.value(plan.members, i, plan.utility[i]);
+    return out;
   }
 
  protected:
@@ -98,20 +111,23 @@ class FunctionPoolDesign : public Design {
     return done;
   }
 
+  models::ResponseLaw law_;
   const StimulusSet& set_;
   std::size_t block_;
   std::int64_t num_units_;
   Executor& executor_;
 
  private:
+  Modifiers modifiers_;
   std::uint64_t seed_;
 };
 
 /// Utilities of mean and variance alone.
 class PointwiseDesign final : public FunctionPoolDesign {
  public:
-  PointwiseDesign(const LinearUtility& utility, const StimulusSet& set, std::uint64_t seed, Executor& executor)
-      : FunctionPoolDesign(set, 256, seed, executor), utility_(utility) {}
+  PointwiseDesign(const DesignSpec& spec, const models::ResponseLaw& law, const StimulusSet& set, std::uint64_t seed,
+                  Executor& executor)
+      : FunctionPoolDesign(spec, law, set, 256, seed, executor), utility_(utility_named(spec.utility), law, spec.kappa) {}
 
  private:
   std::int64_t score(FunctionPlan& plan, const FunctionView& view, const Order& order, const Budget& budget) const override {
@@ -130,8 +146,9 @@ double response_slope(const models::ResponseLaw& law, double phi) {
 
 class ResponseSdDesign final : public FunctionPoolDesign {
  public:
-  ResponseSdDesign(const models::ResponseLaw& law, const StimulusSet& set, std::uint64_t seed, Executor& executor)
-      : FunctionPoolDesign(set, 256, seed, executor), law_(law) {}
+  ResponseSdDesign(const DesignSpec& spec, const models::ResponseLaw& law, const StimulusSet& set, std::uint64_t seed,
+                   Executor& executor)
+      : FunctionPoolDesign(spec, law, set, 256, seed, executor) {}
 
  private:
   std::int64_t score(FunctionPlan& plan, const FunctionView& view, const Order& order, const Budget& budget) const override {
@@ -141,15 +158,13 @@ class ResponseSdDesign final : public FunctionPoolDesign {
         plan.utility[i] = std::sqrt(view.variance[i]) * response_slope(law_, view.mean[i]);
     });
   }
-
-  models::ResponseLaw law_;
 };
 
 class MmseDesign final : public FunctionPoolDesign {
  public:
-  MmseDesign(const models::ResponseLaw& law, std::vector<double> weights, const StimulusSet& set, std::uint64_t seed,
-             Executor& executor)
-      : FunctionPoolDesign(set, tile_columns, seed, executor), law_(law), weights_(std::move(weights)) {}
+  MmseDesign(const DesignSpec& spec, const models::ResponseLaw& law, std::vector<double> weights, const StimulusSet& set,
+             std::uint64_t seed, Executor& executor)
+      : FunctionPoolDesign(spec, law, set, tile_columns, seed, executor), weights_(std::move(weights)) {}
 
   std::unique_ptr<Plan> make_plan() const override {
     auto plan = std::make_unique<FunctionPlan>(set_);
@@ -197,39 +212,37 @@ class MmseDesign final : public FunctionPoolDesign {
     return done;
   }
 
-  models::ResponseLaw law_;
   std::vector<double> weights_;
 };
 
 }  // namespace
 
-std::unique_ptr<Design> make_function_pool_design(const FunctionScore& score, const models::ResponseLaw& law,
-                                                  const StimulusSet& set, std::uint64_t seed, Executor& executor) {
+std::unique_ptr<Design> make_function_pool_design(const DesignSpec& spec, const models::ResponseLaw& law, const StimulusSet& set,
+                                                  std::uint64_t seed, Executor& executor, const std::vector<double>& weights) {
   const std::size_t num = set.num();
-  if (!score.weights.empty() && score.utility != "mmse")
-    throw SpecError({"design.weights", "absent but for utility mmse", fmt::format("utility \"{}\"", score.utility), ""});
-  if (score.utility == "response_sd") return std::make_unique<ResponseSdDesign>(law, set, seed, executor);
-  if (score.utility == "mmse") {
+  if (!weights.empty() && spec.utility != "mmse")
+    throw SpecError({"design.weights", "absent but for utility mmse", fmt::format("utility \"{}\"", spec.utility), ""});
+  if (spec.utility == "response_sd") return std::make_unique<ResponseSdDesign>(spec, law, set, seed, executor);
+  if (spec.utility == "mmse") {
     if (num > models::GaussianProcess::max_members_whole)
       throw SpecError({"stimulus",
                        fmt::format("a pool of at most {} members for utility mmse", models::GaussianProcess::max_members_whole),
                        fmt::format("{}", num), "Take response_sd or laplace_information."});
-    if (!score.weights.empty() && score.weights.size() != num)
+    if (!weights.empty() && weights.size() != num)
       throw SpecError({"design.weights", fmt::format("{} numbers, one for each member of the pool", num),
-                       fmt::format("{}", score.weights.size()), ""});
-    for (std::size_t i = 0; i < score.weights.size(); ++i)
-      if (!(score.weights[i] >= 0 && std::isfinite(score.weights[i])))
-        throw SpecError({fmt::format("design.weights[{}]", i), "finite and >= 0", number_text(score.weights[i]), ""});
-    return std::make_unique<MmseDesign>(law, score.weights, set, seed, executor);
+                       fmt::format("{}", weights.size()), ""});
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (!(weights[i] >= 0 && std::isfinite(weights[i])))
+        throw SpecError({fmt::format("design.weights[{}]", i), "finite and >= 0", number_text(weights[i]), ""});
+    return std::make_unique<MmseDesign>(spec, law, weights, set, seed, executor);
   }
   constexpr std::string_view known[] = {
       "laplace_information", "first_order_information", "mutual_information", "posterior_variance",
       "expected_response",   "upper_confidence",        "response_sd",        "mmse"};
-  if (std::find(std::begin(known), std::end(known), score.utility) == std::end(known))
-    throw SpecError({"design.utility", fmt::format("one of {}", fmt::join(known, ", ")), "\"" + score.utility + "\"",
-                     did_you_mean(score.utility, known)});
-  const LinearUtility utility(utility_named(score.utility), law, score.kappa, score.max_expected_count);
-  return std::make_unique<PointwiseDesign>(utility, set, seed, executor);
+  if (std::find(std::begin(known), std::end(known), spec.utility) == std::end(known))
+    throw SpecError({"design.utility", fmt::format("one of {}", fmt::join(known, ", ")), "\"" + spec.utility + "\"",
+                     did_you_mean(spec.utility, known)});
+  return std::make_unique<PointwiseDesign>(spec, law, set, seed, executor);
 }
 
 }  // namespace hartline::design

@@ -1,25 +1,16 @@
 // The best member of a pool under a Gaussian belief about a function of the stimulus.
 #pragma once
 
-#include <limits>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "design/design.hpp"
+#include "design/design_spec.hpp"
 
 namespace hartline::design {
 
-/// How members are scored.
-struct FunctionScore {
-  std::string utility = "laplace_information";                          // response_sd, mmse, or one of LinearUtility's
-  double kappa = 2;                                                     // of upper_confidence
-  double max_expected_count = std::numeric_limits<double>::infinity();  // of LinearUtility's
-  std::vector<double> weights = {};                                     // p(x) of mmse, [num]; empty: all alike
-};
-
 /// For models with a FunctionView: φ(x) ~ N(m, v), E[r | φ] = μ(φ), posterior covariance c(x, x') = K - VᵀV. LinearUtility's
-/// utilities are those of (m, v); besides them
+/// utilities are those of (m, v); besides them, with `weights` p [num] (empty: all alike),
 ///
 ///   response_sd    √v μ'(m): uncertainty sampling of μ by the delta method
 ///   mmse           Σ_x' p(x') μ'(m(x'))² w c(x, x')² / (1 + w c(x, x)),  w = J(m(x)), the expected information:
@@ -36,7 +27,7 @@ struct FunctionScore {
 /// than GaussianProcess::max_members_whole members.
 ///
 /// Reference: Park, Weller, Horwitz & Pillow 2014, Neural Computation 26:1519
-std::unique_ptr<Design> make_function_pool_design(const FunctionScore& score, const models::ResponseLaw& law,
-                                                  const StimulusSet& set, std::uint64_t seed, Executor& executor);
+std::unique_ptr<Design> make_function_pool_design(const DesignSpec& spec, const models::ResponseLaw& law, const StimulusSet& set,
+                                                  std::uint64_t seed, Executor& executor, const std::vector<double>& weights = {});
 
 }  // namespace hartline::design

@@ -49,8 +49,15 @@ Scene scene(std::size_t side, std::size_t num_trials, const std::string& link = 
   return s;
 }
 
-std::vector<double> utilities(const Scene& s, const FunctionScore& score, Executor& executor) {
-  const auto design = make_function_pool_design(score, s.model->law, s.set, 1, executor);
+DesignSpec spec_of(const std::string& utility, double kappa = 2) {
+  DesignSpec spec;
+  spec.utility = utility;
+  spec.kappa = kappa;
+  return spec;
+}
+
+std::vector<double> utilities(const Scene& s, const DesignSpec& spec, Executor& executor, const std::vector<double>& weights = {}) {
+  const auto design = make_function_pool_design(spec, s.model->law, s.set, 1, executor, weights);
   return design->utilities(*design->make_plan(), s.model->capability(*s.belief));
 }
 
@@ -64,11 +71,11 @@ TEST(FunctionPool, MmseAgreesWithTheWholeCovariance) {
       using RowMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
       const Eigen::Map<const RowMatrix> k(view.prior_covariance, num, num), v(view.root, depth, num);
       const RowMatrix c = k - v.transpose() * v;
-      FunctionScore score{.utility = "mmse"};
+      std::vector<double> weights;
       for (const bool weighted : {false, true}) {
         if (weighted)
-          for (Eigen::Index i = 0; i < num; ++i) score.weights.push_back(static_cast<double>(i % 5));
-        const auto found = utilities(s, score, *executor);
+          for (Eigen::Index i = 0; i < num; ++i) weights.push_back(static_cast<double>(i % 5));
+        const auto found = utilities(s, spec_of("mmse"), *executor, weights);
         for (Eigen::Index x = 0; x < num; ++x) {
           const auto at = [&](std::span<const double> values, Eigen::Index i) { return values[static_cast<std::size_t>(i)]; };
           EXPECT_NEAR(c(x, x), at(view.variance, x), 1e-10);
@@ -89,7 +96,7 @@ TEST(FunctionPool, MmseAgreesWithTheWholeCovariance) {
 TEST(FunctionPool, MmseForetellsTheFallOfTheVariance) {
   const auto executor = make_serial_executor();
   const Scene s = scene(12, 30);
-  const auto promised = utilities(s, {.utility = "mmse"}, *executor);
+  const auto promised = utilities(s, spec_of("mmse"), *executor);
   for (const std::size_t x : {3, 70, 143}) {
     const auto fork = s.belief->fork();
     s.model->update(*fork, {&s.set.pool[2 * x], 2}, {ResponseKind::counts, 1, 1, {0}, {Mark::pending}, ""}, 0);
@@ -107,12 +114,12 @@ TEST(FunctionPool, OtherUtilitiesAreThoseOfMeanAndVariance) {
     const FunctionView view = s.view();
     for (const char* name :
          {"laplace_information", "mutual_information", "posterior_variance", "expected_response", "upper_confidence"}) {
-      const auto found = utilities(s, {.utility = name, .kappa = 1.5}, *executor);
+      const auto found = utilities(s, spec_of(name, 1.5), *executor);
       const LinearUtility utility(utility_named(name), s.model->law, 1.5);
       for (std::size_t i = 0; i < s.set.num(); i += 13)
         EXPECT_NEAR(found[i], utility(view.mean[i], view.variance[i]), 1e-9 * (1 + found[i])) << name;
     }
-    const auto sd = utilities(s, {.utility = "response_sd"}, *executor);
+    const auto sd = utilities(s, spec_of("response_sd"), *executor);
     for (std::size_t i = 0; i < s.set.num(); ++i) {
       const double h = 1e-5, m = view.mean[i];
       const double slope = (s.model->law.mean(m + h) - s.model->law.mean(m - h)) / (2 * h);
@@ -126,11 +133,10 @@ TEST(FunctionPool, ThreadsAndBudgetsDoNotChangeAChoice) {
   const Scene s = scene(50, 60);
   const auto view = s.model->capability(*s.belief);
   for (const char* utility : {"mmse", "laplace_information", "response_sd"}) {
-    const FunctionScore score{.utility = utility};
     std::vector<double> first;
     for (const int threads : {1, 2, 8}) {
       const auto executor = make_executor(threads);
-      const auto design = make_function_pool_design(score, s.model->law, s.set, 1, *executor);
+      const auto design = make_function_pool_design(spec_of(utility), s.model->law, s.set, 1, *executor);
       const auto plan = design->make_plan();
       Choice whole, cut, again;
       for (const std::uint64_t trial : {0, 5}) {
@@ -157,7 +163,7 @@ TEST(FunctionPool, ShowsEachMemberOnceAndThenSaysSo) {
   const auto executor = make_serial_executor();
   const Scene s = scene(4, 3, "exp", true);
   for (const char* utility : {"mmse", "laplace_information", "response_sd"}) {
-    const auto design = make_function_pool_design({.utility = utility}, s.model->law, s.set, 1, *executor);
+    const auto design = make_function_pool_design(spec_of(utility), s.model->law, s.set, 1, *executor);
     const auto plan = design->make_plan();
     const auto view = s.model->capability(*s.belief);
     std::set<std::int64_t> shown;
@@ -178,7 +184,7 @@ TEST(FunctionPool, TiesAreBrokenByTheSeed) {
   const auto executor = make_serial_executor();
   const Scene s = scene(6, 0);
   std::set<std::int64_t> by_trial;
-  const auto design = make_function_pool_design({.utility = "posterior_variance"}, s.model->law, s.set, 1, *executor);
+  const auto design = make_function_pool_design(spec_of("posterior_variance"), s.model->law, s.set, 1, *executor);
   Choice choice;
   for (std::uint64_t t = 0; t < 8; ++t) {
     design->choose(*design->make_plan(), s.model->capability(*s.belief), t, {}, choice);
@@ -187,21 +193,74 @@ TEST(FunctionPool, TiesAreBrokenByTheSeed) {
   EXPECT_GT(by_trial.size(), 2u);
 }
 
+TEST(FunctionPool, ModifiersWeighAndBar) {
+  const auto executor = make_serial_executor();
+  const Scene s = scene(7, 30);
+  const auto view = s.view();
+  for (const char* utility : {"mmse", "laplace_information", "response_sd"}) {
+    const auto u = utilities(s, spec_of(utility), *executor);
+    const auto top = std::max_element(u.begin(), u.end()) - u.begin();
+    DesignSpec spec = spec_of(utility);
+    spec.per_second = spec.no_repeat = true;
+    spec.cost.assign(u.size(), 0.0);
+    spec.cost[3] = 0.5;
+    std::vector<double> counts;
+    for (std::size_t i = 0; i < u.size(); ++i)
+      counts.push_back(models::expected_response(s.model->law, view.mean[i], view.variance[i]));
+    auto sorted = counts;
+    std::sort(sorted.begin(), sorted.end());
+    spec.max_expected_count = sorted[sorted.size() / 2];
+    const auto design = make_design(spec, s.set, s.model->capability(*s.belief), {}, 1, *executor);
+    const auto plan = design->make_plan();
+    design->follow(*plan, s.model->capability(*s.belief), top, {}, 4);
+    const auto value = [&](std::size_t i) {
+      return (u[i] - spec.cost[i]) / 4;  // the mean of all where a member has none
+    };
+    const auto values = design->utilities(*plan, s.model->capability(*s.belief));
+    for (std::size_t i = 0; i < u.size(); ++i) EXPECT_DOUBLE_EQ(values[i], value(i)) << utility;
+    std::int64_t last = -1;
+    Choice choice;
+    for (std::uint64_t t = 0; t < 3; ++t) {
+      design->choose(*plan, s.model->capability(*s.belief), t, {}, choice);
+      double best = -1e300;
+      for (std::size_t i = 0; i < u.size(); ++i)
+        if (counts[i] <= *spec.max_expected_count && static_cast<std::int64_t>(i) != last) best = std::max(best, value(i));
+      EXPECT_DOUBLE_EQ(choice.utility, best) << utility;
+      last = choice.pool_index;
+      design->follow(*plan, s.model->capability(*s.belief), last, choice.values, std::nan(""));
+    }
+    spec.explore = 1;
+    const auto drawing = make_design(spec, s.set, s.model->capability(*s.belief), {}, 1, *executor);
+    std::set<std::int64_t> drawn;
+    for (std::uint64_t t = 0; t < 60; ++t) {
+      drawing->choose(*plan, s.model->capability(*s.belief), t, {}, choice);
+      EXPECT_TRUE(choice.explored);
+      EXPECT_LE(counts[static_cast<std::size_t>(choice.pool_index)], *spec.max_expected_count);
+      EXPECT_NE(choice.pool_index, last);
+      drawn.insert(choice.pool_index);
+    }
+    EXPECT_GT(drawn.size(), 10u);
+    spec.max_expected_count = 0.9 * sorted.front();
+    const auto none = make_design(spec, s.set, s.model->capability(*s.belief), {}, 1, *executor);
+    EXPECT_THROW(none->choose(*none->make_plan(), s.model->capability(*s.belief), 0, {}, choice), RunError);
+  }
+}
+
 TEST(FunctionPool, RefusesWhatDoesNotFit) {
   const auto executor = make_serial_executor();
   const Scene s = scene(4, 0);
-  const auto make = [&](const FunctionScore& score, const StimulusSet& set) {
-    return make_function_pool_design(score, s.model->law, set, 1, *executor);
+  const auto make = [&](const std::string& utility, const StimulusSet& set, const std::vector<double>& weights = {}) {
+    return make_function_pool_design(spec_of(utility), s.model->law, set, 1, *executor, weights);
   };
-  EXPECT_THROW(make({.utility = "mse"}, s.set), SpecError);
-  EXPECT_THROW(make({.utility = "mmse", .weights = {1, 2}}, s.set), SpecError);
-  EXPECT_THROW(make({.utility = "mmse", .weights = std::vector<double>(16, -1.0)}, s.set), SpecError);
-  EXPECT_THROW(make({.utility = "response_sd", .weights = std::vector<double>(16, 1.0)}, s.set), SpecError);
+  EXPECT_THROW(make("mse", s.set), SpecError);
+  EXPECT_THROW(make("mmse", s.set, {1, 2}), SpecError);
+  EXPECT_THROW(make("mmse", s.set, std::vector<double>(16, -1.0)), SpecError);
+  EXPECT_THROW(make("response_sd", s.set, std::vector<double>(16, 1.0)), SpecError);
   StimulusSet large;
   large.dim = 1;
   large.pool.resize(5000);
-  EXPECT_THROW(make({.utility = "mmse"}, large), SpecError);
-  EXPECT_NO_THROW(make({.utility = "response_sd"}, large));
+  EXPECT_THROW(make("mmse", large), SpecError);
+  EXPECT_NO_THROW(make("response_sd", large));
 }
 
 }  // namespace

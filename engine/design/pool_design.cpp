@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "base/threads.hpp"
-#include "design/pool.hpp"
+#include "design/modifiers.hpp"
 
 namespace hartline::design {
 
@@ -40,24 +40,18 @@ struct Found {
 class PoolPlan final : public Plan {
  public:
   PoolPlan(const StimulusSet& set, std::size_t num_blocks, std::unique_ptr<PoolScorer::State> s)
-      : state(std::move(s)), available(set), durations(set.num()), found(num_blocks), allowed(set.num()) {}
+      : state(std::move(s)), members(set), found(num_blocks), count(set.num()) {}
   std::unique_ptr<PoolScorer::State> state;
-  Available available;
-  Durations durations;
-  std::int64_t last = -1;             // member of the trial before
-  std::vector<Found> found;           // [num_blocks]
-  std::vector<std::uint8_t> allowed;  // [num] scratch of a draw
+  Modifiers::Members members;
+  std::vector<Found> found;   // [num_blocks]
+  std::vector<double> count;  // [num] scratch of a draw: expected counts
 };
 
 class PoolDesign final : public Design {
  public:
   PoolDesign(const DesignSpec& spec, std::unique_ptr<PoolScorer> scorer, const StimulusSet& set, std::uint64_t seed,
              Executor& executor)
-      : per_second_(spec.per_second),
-        no_repeat_(spec.no_repeat),
-        cost_(spec.cost),
-        cap_(spec.max_expected_count.value_or(std::numeric_limits<double>::infinity())),
-        explore_(spec.explore),
+      : modifiers_(spec, seed),
         scorer_(std::move(scorer)),
         set_(set),
         seed_(seed),
@@ -70,28 +64,17 @@ class PoolDesign final : public Design {
   void follow(Plan& any_plan, const Capability& belief, std::int64_t pool_index, std::span<const double> stimulus,
               double duration_s) const override {
     auto& plan = static_cast<PoolPlan&>(any_plan);
-    plan.durations.note(pool_index, duration_s);
-    if (pool_index >= 0 && !stimulus.empty()) {
-      plan.available.present(pool_index);
-      plan.last = pool_index;
-    }
-    scorer_->follow(*plan.state, belief, plan.available.mask);
+    plan.members.present(pool_index, stimulus, duration_s);
+    scorer_->follow(*plan.state, belief, plan.members.available.mask);
   }
 
   void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
     auto& plan = static_cast<PoolPlan&>(any_plan);
-    plan.available.require_some(trial);
-    if (no_repeat_ && plan.available.count == 1 && plan.last >= 0 && plan.available.mask[static_cast<std::size_t>(plan.last)])
-      throw RunError({"stimulus.pool", "of two stimuli or more where none may follow itself", "1 stimulus left",
-                      "Set design.no_repeat = false or lower num_trials."},
-                     static_cast<std::int64_t>(trial));
-    scorer_->follow(*plan.state, belief, plan.available.mask);
+    modifiers_.require_some(plan.members, trial);
+    scorer_->follow(*plan.state, belief, plan.members.available.mask);
     out.explored = false;
-    if (explore_ > 0) {
-      Stream stream = RandomLaw::exploration(seed_, trial);
-      if (stream.uniform() < explore_) return draw(plan, belief, trial, stream, out);
-    }
-    scorer_->prepare(*plan.state, belief, plan.available.mask);
+    if (auto stream = modifiers_.explores(trial)) return draw(plan, belief, trial, *stream, out);
+    scorer_->prepare(*plan.state, belief, plan.members.available.mask);
     for (Found& found : plan.found) found = {};
     const auto scan_unit = [&](std::size_t block) { find_best(plan, belief, block, trial); };
     Best best;
@@ -104,7 +87,7 @@ class PoolDesign final : public Design {
         if (found.best.index >= 0) best.offer(found.best.utility, found.best.index, seed_, trial);
       }
       if (best.index >= 0) break;
-      if (out.units == static_cast<std::int64_t>(num_blocks_)) refuse(trial, least_count);
+      if (out.units == static_cast<std::int64_t>(num_blocks_)) modifiers_.refuse(trial, least_count);
     }
     out.utility = best.utility;
     take(set_, best.index, out);
@@ -112,8 +95,8 @@ class PoolDesign final : public Design {
 
   std::vector<double> utilities(Plan& any_plan, const Capability& belief) const override {
     auto& plan = static_cast<PoolPlan&>(any_plan);
-    scorer_->follow(*plan.state, belief, plan.available.mask);
-    scorer_->prepare(*plan.state, belief, plan.available.mask);
+    scorer_->follow(*plan.state, belief, plan.members.available.mask);
+    scorer_->prepare(*plan.state, belief, plan.members.available.mask);
     std::vector<double> out(set_.num());
     executor_.for_each_block(static_cast<int>(num_blocks_), [&](int k) {
       std::array<std::size_t, PoolScorer::max_block> members;
@@ -121,7 +104,7 @@ class PoolDesign final : public Design {
       const std::size_t first = block * block_size_, count = last_of(block) - first;
       for (std::size_t i = 0; i < count; ++i) members[i] = first + i;
       scorer_->score(*plan.state, belief, {members.data(), count}, {&out[first], count}, {});
-      for (std::size_t i = first; i < first + count; ++i) out[i] = value(plan, i, out[i]);
+      for (std::size_t i = first; i < first + count; ++i) out[i] = modifiers_.value(plan.members, i, out[i]);
     });
     return out;
   }
@@ -132,21 +115,11 @@ class PoolDesign final : public Design {
 
   std::size_t last_of(std::size_t block) const { return std::min((block + 1) * block_size_, set_.num()); }
 
-  /// What members are compared by.
-  double value(const PoolPlan& plan, std::size_t i, double utility) const {
-    if (!cost_.empty()) utility -= cost_[i];
-    return per_second_ ? utility / plan.durations.expected_s(i) : utility;
-  }
-
-  bool may_follow(const PoolPlan& plan, std::size_t i) const {
-    return plan.available.mask[i] && !(no_repeat_ && static_cast<std::int64_t>(i) == plan.last);
-  }
-
   /// Members of a block that may be shown, whatever they are expected to answer with; returns how many.
   std::size_t members_of(const PoolPlan& plan, std::size_t block, Members& members) const {
     std::size_t num = 0;
     for (std::size_t i = block * block_size_; i < last_of(block); ++i)
-      if (may_follow(plan, i)) members[num++] = i;
+      if (modifiers_.may_follow(plan.members, i)) members[num++] = i;
     return num;
   }
 
@@ -155,11 +128,11 @@ class PoolDesign final : public Design {
     Values low, high;
     if (num == 0 || !scorer_->bounds(*plan.state, belief, {members.data(), num}, {low.data(), num}, {high.data(), num})) return num;
     double floor = -std::numeric_limits<double>::infinity();
-    for (std::size_t k = 0; k < num; ++k) floor = std::max(floor, value(plan, members[k], low[k]));
+    for (std::size_t k = 0; k < num; ++k) floor = std::max(floor, modifiers_.value(plan.members, members[k], low[k]));
     floor -= 1e-12 * std::abs(floor);
     std::size_t kept = 0;
     for (std::size_t k = 0; k < num; ++k)
-      if (value(plan, members[k], high[k]) >= floor) members[kept++] = members[k];
+      if (modifiers_.value(plan.members, members[k], high[k]) >= floor) members[kept++] = members[k];
     return kept;
   }
 
@@ -167,62 +140,35 @@ class PoolDesign final : public Design {
     Members members;
     Values utility, count;
     Found& found = plan.found[block];
-    const bool capped = std::isfinite(cap_);
+    const bool capped = modifiers_.capped();
     std::size_t num = members_of(plan, block, members);
     if (!capped) num = drop_hopeless(plan, belief, members, num);
     if (num == 0) return;
     scorer_->score(*plan.state, belief, {members.data(), num}, {utility.data(), num}, {count.data(), capped ? num : 0});
     for (std::size_t k = 0; k < num; ++k) {
       if (capped) found.least_count = std::min(found.least_count, count[k]);
-      if (!capped || count[k] <= cap_)
-        found.best.offer(value(plan, members[k], utility[k]), static_cast<std::int64_t>(members[k]), seed_, trial);
+      if (!capped || count[k] <= modifiers_.cap())
+        found.best.offer(modifiers_.value(plan.members, members[k], utility[k]), static_cast<std::int64_t>(members[k]), seed_,
+                         trial);
     }
   }
 
   /// A member drawn uniformly from those allowed.
   void draw(PoolPlan& plan, const Capability& belief, std::uint64_t trial, Stream& stream, Choice& out) const {
-    for (std::size_t i = 0; i < set_.num(); ++i) plan.allowed[i] = may_follow(plan, i);
-    double least_count = std::numeric_limits<double>::infinity();
-    if (std::isfinite(cap_)) {
-      scorer_->prepare(*plan.state, belief, plan.available.mask);
+    if (modifiers_.capped()) {
+      scorer_->prepare(*plan.state, belief, plan.members.available.mask);
       executor_.for_each_block(static_cast<int>(num_blocks_), [&](int k) {
-        const auto block = static_cast<std::size_t>(k);
         Members members;
         Values utility, count;
-        const std::size_t num = members_of(plan, block, members);
+        const std::size_t num = members_of(plan, static_cast<std::size_t>(k), members);
         if (num > 0) scorer_->score(*plan.state, belief, {members.data(), num}, {utility.data(), num}, {count.data(), num});
-        plan.found[block].least_count = std::numeric_limits<double>::infinity();
-        for (std::size_t m = 0; m < num; ++m) {
-          plan.allowed[members[m]] = count[m] <= cap_;
-          plan.found[block].least_count = std::min(plan.found[block].least_count, count[m]);
-        }
+        for (std::size_t m = 0; m < num; ++m) plan.count[members[m]] = count[m];
       });
-      for (const Found& found : plan.found) least_count = std::min(least_count, found.least_count);
     }
-    std::int64_t num_allowed = 0;
-    for (const std::uint8_t may : plan.allowed) num_allowed += may;
-    if (num_allowed == 0) refuse(trial, least_count);
-    std::int64_t wanted = stream.integer(num_allowed), index = 0;
-    while (!plan.allowed[static_cast<std::size_t>(index)] || wanted-- > 0) ++index;
-    out.explored = true;
-    out.units = 0;
-    out.utility = std::numeric_limits<double>::quiet_NaN();
-    take(set_, index, out);
+    modifiers_.draw(set_, plan.members, trial, stream, out, [&](std::size_t i) { return plan.count[i]; });
   }
 
-  [[noreturn]] void refuse(std::uint64_t trial, double least_count) const {
-    if (std::isfinite(cap_) && !(least_count <= cap_))
-      throw RunError({"design.max_expected_count", "at least the smallest expected count of a stimulus",
-                      fmt::format("{}, where the smallest is {}", number_text(cap_), number_text(least_count)),
-                      "Raise it, or add stimuli that drive the cell less."},
-                     static_cast<std::int64_t>(trial));
-    throw RunError({"belief", "one whose utilities are finite", "none", "Its variances or the stimuli overflow."},
-                   static_cast<std::int64_t>(trial));
-  }
-
-  bool per_second_, no_repeat_;
-  std::vector<double> cost_;
-  double cap_, explore_;
+  Modifiers modifiers_;
   std::unique_ptr<PoolScorer> scorer_;
   const StimulusSet& set_;
   std::uint64_t seed_;

@@ -222,8 +222,10 @@ def no_bytes_stop_a_reader(arguments: argparse.Namespace, folder: Path) -> None:
     event = json.dumps({"message_num": 9, "type": "event", "content": {"stream": "probe", "sample_num": 31000, "type": 3}}).encode()
     spike = json.dumps({"event_type": "spike", "stream": "probe", "sample_rate": 30000.0, "sample_number": 12, "electrode": "E 1",
                         "sorted_id": 1}).encode()
-    pulse = json.dumps({"event_type": "ttl", "stream": "probe", "sample_rate": 30000.0, "sample_number": 12, "line": 1, "state": True}).encode()
-    seeds = [[b"SPIKE", header, b"\0" * 8], [b"DATA", block], [b"EVENT", event, b"\x01\x01" + b"\0" * 8], [b"spike", spike], [b"ttl", pulse]]
+    pulse = json.dumps({"event_type": "ttl", "stream": "probe", "sample_rate": 30000.0, "sample_number": 12, "line": 1,
+                        "state": True}).encode()
+    seeds = [[b"SPIKE", header, b"\0" * 8], [b"DATA", block], [b"EVENT", event, b"\x01\x01" + b"\0" * 8], [b"spike", spike],
+             [b"ttl", pulse]]
     words = [b"null", b"-1", b"1e999", b"NaN", b"[]", b"{}", b'"', b"9" * 400, b"\xff", b"true", b"[" * 2000]
     stream, gaps, messages = random.Random(1), 0, 0
     with ZmqInterface(data_port=1) as interface, EventBroadcaster(port=2) as broadcast:
