@@ -264,7 +264,7 @@ Rows population_rows() {
             true,
             ""};
     row.answer = fmt::format(
-        "fastest {:.0f} ms, 99th percentile {:.0f} ms; processor time a thread {:.0f} ms; first trials, with variances above 1/2, "
+        "fastest {:.0f} ms, 99th percentile {:.0f} ms; processor time a thread {:.0f} ms; first trials, with variances up to one, "
         "{:.0f} ms; ",
         quantile(times.wall, 0), quantile(times.wall, 0.99), processor, first);
     check(ring, row);

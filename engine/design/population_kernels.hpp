@@ -20,6 +20,7 @@ struct CellPass {
   float inflate = 0, inflate_bias = 0;  // taken in
   float expect = 0, expect_bias = 0;    // the same of responses still to come, for the utility only
   float weight = 1;
+  bool plain = true;  // the step and nothing else changes its variances: no inflation, no extra step
 };
 
 /// A further change of every cell's belief.
@@ -48,11 +49,14 @@ void take_in(const Pass& pass, const float* x, float* v);
 ///
 ///   h = E log(1 + y e^{√v z}),  y = Δ v e^m       h = log(1 + w),  w = y (1 + u s(u(1 - u), v)),  u = 1/(1 + y)
 ///
-/// s is a polynomial of nine terms: e^h - 1 - y is symmetric under y → 1/y but for a factor, so that it depends on u(1 - u).
-/// Above v = ½ (or m + log Δ = 10) the rest of the variance is integrated by quadrature, several times slower; above v = 12 or
-/// m + log Δ = 20 in double precision.
-/// Accuracy of h: relative 1e-4    (population_pool_test.cpp: PopulationKernel.AgreesWithTheDoubleReference)
+/// s is a polynomial in u(1 - u) and v (exp_count_lanes.hpp), of five terms where eight cells and the tile have v <= ¼, nine up to
+/// ½ and thirteen up to one. What is above one (or m + log Δ above 10) is integrated by quadrature, several times slower; above v =
+/// 12 or m + log Δ = 20 in double precision. Accuracy of h: relative 1e-4    (population_pool_test.cpp:
+/// PopulationKernel.AgreesWithTheDoubleReference)
 void score_exp_counts(const Pass& pass, bool update, const float* x, float* v, double* out);
+
+/// v = xᵀC x for every stimulus of a tile, in double precision. C [dim, dim] symmetric, x [dim, tile_size], v [tile_size].
+void quadratic_forms(const double* covariance, std::size_t dim, const double* x, double* v);
 
 /// Mean and variance of ρ of one cell (number `at` of the pass) for every stimulus of a tile; the steps are in v already.
 void project_cell(const Pass& pass, std::size_t at, const float* x, const float* v, double* m, double* variance);

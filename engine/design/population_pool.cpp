@@ -197,6 +197,10 @@ class PopulationPoolDesign final : public Design {
       plan.extra.push_back({true, plan.kept[k].g.data(), plan.kept[k].shrink.data(), plan.kept[k].bias_g.data()});
     for (std::size_t k = 0; k < plan.num_expected; ++k)
       plan.extra.push_back({false, plan.expected[k].g.data(), plan.expected[k].shrink.data(), plan.expected[k].bias_g.data()});
+    for (std::size_t c = 0; c < view.cells.size(); ++c) {
+      CellPass& pass = plan.cells[c];
+      pass.plain = plan.extra.empty() && pass.inflate == 0 && pass.inflate_bias == 0 && pass.expect == 0 && pass.expect_bias == 0;
+    }
   }
 
   /// Writes step number `round` of cell c of the view; cells before it that have none get a zero.
@@ -277,19 +281,37 @@ class PopulationPoolDesign final : public Design {
                                  [](auto a) { return a != 0; });
     if (any)
       for_each_tile(plan, [&](std::size_t tile) {
+        const double* x = in_double(tile);
         for (std::size_t c = 0; c < plan.num_present; ++c)
-          if (plan.anew[c]) project(plan, view, tile, c, true);
+          if (plan.anew[c]) project(plan, view, tile, x, c, true);
       });
     std::uint64_t turn = 0;
     for (const GaussianView& cell : view.cells) turn = std::max(turn, cell.change.version);
     for (std::size_t tile = turn % renew_every; tile < plan.num_tiles; tile += renew_every) {
-      executor_.for_each_block(static_cast<int>(plan.num_present),
-                               [&](int c) { project(plan, view, tile, static_cast<std::size_t>(c), false); });
+      constexpr std::size_t block = 64;
+      executor_.for_each_block(static_cast<int>((plan.num_present + block - 1) / block), [&](int job) {
+        const double* x = in_double(tile);
+        const std::size_t first = static_cast<std::size_t>(job) * block;
+        for (std::size_t c = first; c < std::min(first + block, plan.num_present); ++c) project(plan, view, tile, x, c, false);
+      });
       plan.applied[tile] = 1;
     }
   }
 
-  void project(PopulationPlan& plan, const PopulationView& view, std::size_t tile, std::size_t c, bool in_order) const {
+  /// The stimuli of a tile, [dim + 1, tile_size]: one feature after the other, the last of them 1.
+  const double* in_double(std::size_t tile) const {
+    thread_local std::vector<double> x;
+    x.assign((set_.dim + 1) * tile_size, 0.0);
+    for (std::size_t i = 0; i < num_in(tile); ++i) {
+      const double* from = &set_.pool[(tile * tile_size + i) * set_.dim];
+      for (std::size_t k = 0; k < set_.dim; ++k) x[k * tile_size + i] = from[k];
+      x[set_.dim * tile_size + i] = 1;
+    }
+    return x.data();
+  }
+
+  void project(PopulationPlan& plan, const PopulationView& view, std::size_t tile, const double* x, std::size_t c,
+               bool in_order) const {
     const GaussianView& cell = view.cells[c];
     float* to = variances(plan, tile) + plan.cells[c].cell * tile_size;
     // beliefs that are still the same, as at the start, have the same variances
@@ -298,15 +320,17 @@ class PopulationPoolDesign final : public Design {
       std::copy_n(variances(plan, tile) + plan.cells[c - 1].cell * tile_size, tile_size, to);
       return;
     }
-    for (std::size_t i = 0; i < num_in(tile); ++i) {
-      double v = variance(cell, tile * tile_size + i);
-      for (const RankOneChange& step : cell.pending) {  // is in the covariance, but not in what is kept
-        const double* x = &set_.pool[(tile * tile_size + i) * set_.dim];
-        const double p = numerics::dot(x, step.g, set_.dim) + (cell.dim > set_.dim ? step.g[set_.dim] : 0);
-        v += step.shrink * p * p - step.inflation * numerics::dot(x, x, set_.dim) - (cell.dim > set_.dim ? step.bias_inflation : 0);
+    std::array<double, tile_size> v;
+    quadratic_forms(cell.covariance, cell.dim, x, v.data());
+    for (const RankOneChange& step : cell.pending) {  // is in the covariance, but not in what is kept
+      const bool bias = cell.dim > set_.dim;
+      for (std::size_t i = 0; i < num_in(tile); ++i) {
+        const double* own = &set_.pool[(tile * tile_size + i) * set_.dim];
+        const double p = numerics::dot(own, step.g, set_.dim) + (bias ? step.g[set_.dim] : 0);
+        v[i] += step.shrink * p * p - step.inflation * numerics::dot(own, own, set_.dim) - (bias ? step.bias_inflation : 0);
       }
-      to[i] = static_cast<float>(v);
     }
+    for (std::size_t i = 0; i < num_in(tile); ++i) to[i] = static_cast<float>(v[i]);
   }
 
   double variance(const GaussianView& cell, std::size_t member) const {

@@ -132,8 +132,8 @@ TEST(PopulationPool, ScoresEqualTheDefinition) {
   for (const char* aggregate : {"sum", "weighted", "worst"})
     for (const char* link : {"exp", "softplus"})
       for (const double prior_sd : {0.1, 0.5}) {
-        models::PopulationSpec spec{.num_cells = 5, .aggregate = aggregate};
-        if (spec.aggregate == "weighted") spec.weights = {1, 0.5, 0, 3, 2};
+        models::PopulationSpec spec{.num_cells = 11, .aggregate = aggregate};  // more than go together, and an odd one
+        if (spec.aggregate == "weighted") spec.weights = {1, 0.5, 0, 3, 2, 1, 1, 0.1, 2, 0, 1};
         const Population population({.link = link, .bin_ms = 300, .bias = true}, {.prior_sd = prior_sd, .bias_sd = 0.4}, spec, 7,
                                     {}, *executor);
         Ring ring(population, set, *executor);
