@@ -27,9 +27,16 @@ struct Row {
   alignas(64) float of[tile_size];
 };
 
-/// Mean m of the log rates of a few cells (log Δ included), e^m and their variance, as the utility sees them.
+/// What the utility sees of a few cells: mean m of the log rate (log Δ included), e^m and variance, and then w = e^h - 1 (below).
+/// The formulas write rows that stay in the nearest cache, so that each is compiled once.
 struct Group {
-  Row m[group_size], rate[group_size], v[group_size];
+  Row m[group_size], rate[group_size], v[group_size], w[group_size];
+};
+
+/// Sums over the cells, for the stimuli of a tile.
+struct Sums {
+  Row h;           // Σ log(1 + w), weighted or not; the least w
+  Row rate, seen;  // Σ D, Σ D/(1 + D v), with a shared gain
 };
 
 /// h of a tile, 1 < v <= 12 and m <= 20; `total` is the variance of the log rate. Apart from the loop, which has no room for it.
@@ -82,56 +89,82 @@ HARTLINE_CLONES void change_further(const Pass& pass, std::size_t at, const floa
   store(used, no_less_than_zero(load<4>(used)));
 }
 
-/// Sums over the cells, for the stimuli of a tile.
-struct Sums {
-  Floats h = spread<4>(0.0f);                                   // Σ log(1 + w), or what has been weighted
-  Floats product = spread<4>(0.0f);                             // Π (1 + w) - 1 over the last few cells
-  Floats least = spread<4>(std::numeric_limits<float>::max());  // of w
-  Floats rate = spread<4>(0.0f), seen = spread<4>(0.0f);        // Σ D, Σ D/(1 + D v)
-};
-
-template <Aggregate aggregate>
-HARTLINE_INLINE void add(Sums& sums, const Floats& w, const Floats& rate, float weight) {
-  if constexpr (aggregate == Aggregate::weighted) sums.h = sums.h + log1p(w) * weight;
-  if constexpr (aggregate == Aggregate::worst) sums.least = smaller(w, sums.least);
-  if constexpr (aggregate == Aggregate::shared_gain) {
-    sums.rate = sums.rate + rate;
-    sums.seen = sums.seen + rate / (w + 1.0f);
-  }
-  if constexpr (aggregate == Aggregate::sum || aggregate == Aggregate::shared_gain)
-    sums.product = sums.product + (w + w * sums.product);
-}
-
-/// Cells number first … first + num - 1 of a group by the fit of that reach.
-template <Aggregate aggregate, Reach reach>
-HARTLINE_INLINE void add_run(const Pass& pass, const Group& group, std::size_t at, std::size_t first, std::size_t num, Sums& sums) {
+/// w of cells number first … first + num - 1 of a group by the fit of that reach; with a shared gain D takes the place of the rate.
+template <Reach reach>
+HARTLINE_INLINE void fit(Group& group, std::size_t first, std::size_t num, float gain_variance) {
   for (std::size_t c = first; c < first + num; ++c) {
     const Floats rate = load<4>(group.rate[c].of), v = load<4>(group.v[c].of);
-    Floats quotient;
-    const Floats w = information<reach>(v * rate, aggregate == Aggregate::shared_gain ? v + pass.gain_variance : v, quotient);
-    add<aggregate>(sums, w, rate * quotient, pass.cells[at + c].weight);
+    Floats total = v, quotient;
+    if (gain_variance > 0) total = v + gain_variance;
+    store(group.w[c].of, information<reach>(v * rate, total, quotient));
+    if (gain_variance > 0) store(group.rate[c].of, rate * quotient);
   }
+}
+HARTLINE_CLONES void fit_quarter(Group& group, std::size_t first, std::size_t num, float gain_variance) {
+  fit<Reach::quarter>(group, first, num, gain_variance);
+}
+HARTLINE_CLONES void fit_half(Group& group, std::size_t first, std::size_t num, float gain_variance) {
+  fit<Reach::half>(group, first, num, gain_variance);
+}
+HARTLINE_CLONES void fit_one(Group& group, std::size_t first, std::size_t num, float gain_variance) {
+  fit<Reach::one>(group, first, num, gain_variance);
+}
+
+/// Σ log(1 + w) by one logarithm.
+HARTLINE_CLONES void add_logarithm(const Group& group, std::size_t num, Sums& sums) {
+  Floats product = spread<4>(0.0f);  // Π (1 + w) - 1
+  for (std::size_t c = 0; c < num; ++c) {
+    const Floats w = load<4>(group.w[c].of);
+    product = product + (w + w * product);
+  }
+  store(sums.h.of, load<4>(sums.h.of) + log1p(product));
+}
+HARTLINE_CLONES void add_weighted(const Group& group, std::size_t num, const CellPass* cells, Sums& sums) {
+  for (std::size_t c = 0; c < num; ++c) store(sums.h.of, load<4>(sums.h.of) + log1p(load<4>(group.w[c].of)) * cells[c].weight);
+}
+HARTLINE_CLONES void take_least(const Group& group, std::size_t num, Sums& sums) {
+  for (std::size_t c = 0; c < num; ++c) store(sums.h.of, smaller(load<4>(group.w[c].of), load<4>(sums.h.of)));
+}
+HARTLINE_CLONES void add_rates(const Group& group, std::size_t num, Sums& sums) {
+  for (std::size_t c = 0; c < num; ++c) {
+    const Floats rate = load<4>(group.rate[c].of);
+    store(sums.rate.of, load<4>(sums.rate.of) + rate);
+    store(sums.seen.of, load<4>(sums.seen.of) + rate / (load<4>(group.w[c].of) + 1.0f));
+  }
+}
+
+void add(const Pass& pass, const Group& group, std::size_t at, std::size_t num, Sums& sums) {
+  if (pass.aggregate == Aggregate::worst) return take_least(group, num, sums);
+  if (pass.aggregate == Aggregate::weighted) return add_weighted(group, num, &pass.cells[at], sums);
+  if (pass.aggregate == Aggregate::shared_gain) add_rates(group, num, sums);
+  add_logarithm(group, num, sums);
+}
+
+/// Takes account of a cell by its h at once, as w may be too large for a product; leaves what adds nothing.
+HARTLINE_CLONES void add_apart(const Pass& pass, Group& group, std::size_t c, const Row& h, float weight, Sums& sums) {
+  const bool worst = pass.aggregate == Aggregate::worst;
+  const Floats whole = load<4>(h.of), w = expm1(smaller(whole, spread<4>(80.0f))), before = load<4>(sums.h.of);
+  const Floats rate = w / larger(load<4>(group.v[c].of), spread<4>(1e-30f));
+  store(sums.h.of, worst ? smaller(w, before) : before + whole * weight);
+  store(sums.rate.of, load<4>(sums.rate.of) + rate);
+  store(sums.seen.of, load<4>(sums.seen.of) + rate / (w + 1.0f));
+  store(group.w[c].of, spread<4>(worst ? std::numeric_limits<float>::max() : 0.0f));
+  store(group.rate[c].of, spread<4>(0.0f));
 }
 
 /// One cell of a group, wherever its means and variances are.
-template <Aggregate aggregate>
-HARTLINE_INLINE void add_apart(const Pass& pass, const Group& group, std::size_t at, std::size_t c, Sums& sums) {
-  const Floats v = load<4>(group.v[c].of), total = aggregate == Aggregate::shared_gain ? v + pass.gain_variance : v;
-  const float top_v = largest(total), top_m = largest(load<4>(group.m[c].of));
-  if (top_v <= largest_variance(Reach::one) && top_m <= fast_offset)
-    return add_run<aggregate, Reach::one>(pass, group, at, c, 1, sums);
-  Row totals, hs;
-  store(totals.of, total);
-  (top_v <= middle_variance && top_m <= middle_offset ? integrate_tile : integrate_in_double)(group.m[c].of, group.v[c].of,
-                                                                                              totals.of, hs.of);
-  const Floats h = load<4>(hs.of), w = expm1(smaller(h, spread<4>(80.0f))), before = sums.product;
-  if constexpr (aggregate == Aggregate::weighted) {
-    sums.h = sums.h + h * pass.cells[at + c].weight;
-  } else {
-    add<aggregate>(sums, w, w / larger(v, spread<4>(1e-30f)), 1);
-    sums.product = before;  // which w may be too large for
-    sums.h = sums.h + h;
+void fit_apart(const Pass& pass, Group& group, std::size_t at, std::size_t c, Sums& sums) {
+  Row total, h;
+  float top_v = 0, top_m = group.m[c].of[0];
+  for (std::size_t i = 0; i < tile_size; ++i) {
+    total.of[i] = group.v[c].of[i] + pass.gain_variance;
+    top_v = std::max(top_v, total.of[i]);
+    top_m = std::max(top_m, group.m[c].of[i]);
   }
+  if (top_v <= largest_variance(Reach::one) && top_m <= fast_offset) return fit_one(group, c, 1, pass.gain_variance);
+  const bool middle = top_v <= middle_variance && top_m <= middle_offset;
+  (middle ? integrate_tile : integrate_in_double)(group.m[c].of, group.v[c].of, total.of, h.of);
+  add_apart(pass, group, c, h, pass.cells[at + c].weight, sums);
 }
 
 /// Means and variances of num cells from `at` on, number `first` … of a group, which share the reading of x.
@@ -176,11 +209,15 @@ HARTLINE_INLINE void project(const Pass& pass, std::size_t at, const float* x, f
   store(group.rate[first].of, exp(load<4 * num>(group.m[first].of)));
 }
 
-template <Aggregate aggregate, bool update>
+template <bool update>
 HARTLINE_INLINE void score(const Pass& pass, const float* x, float* v, double* out) {
-  Sums sums;
   const std::size_t num = pass.cells.size();
+  const bool worst = pass.aggregate == Aggregate::worst && num > 0;
   Group group;
+  Sums sums;
+  store(sums.h.of, spread<4>(worst ? std::numeric_limits<float>::max() : 0.0f));
+  store(sums.rate.of, spread<4>(0.0f));
+  store(sums.seen.of, spread<4>(0.0f));
   for (std::size_t at = 0; at < num; at += group_size) {
     const std::size_t count = std::min(group_size, num - at);
     Floats top_v = spread<4>(0.0f), top_m = spread<4>(0.0f);
@@ -193,30 +230,23 @@ HARTLINE_INLINE void score(const Pass& pass, const float* x, float* v, double* o
     if (c < count) project<update, 1>(pass, at + c, x, v, c, group, top_v, top_m);
     const float top = largest(top_v) + pass.gain_variance;
     if (!(top <= largest_variance(Reach::one)) || largest(top_m) > fast_offset)
-      for (c = 0; c < count; ++c) add_apart<aggregate>(pass, group, at, c, sums);
-    else if (top > largest_variance(Reach::half))
-      add_run<aggregate, Reach::one>(pass, group, at, 0, count, sums);
-    else if (top > largest_variance(Reach::quarter))
-      add_run<aggregate, Reach::half>(pass, group, at, 0, count, sums);
+      for (c = 0; c < count; ++c) fit_apart(pass, group, at, c, sums);
     else
-      add_run<aggregate, Reach::quarter>(pass, group, at, 0, count, sums);
-    if constexpr (aggregate == Aggregate::sum || aggregate == Aggregate::shared_gain) {
-      sums.h = sums.h + log1p(sums.product);
-      sums.product = spread<4>(0.0f);
-    }
+      (top > largest_variance(Reach::half)      ? fit_one
+       : top > largest_variance(Reach::quarter) ? fit_half
+                                                : fit_quarter)(group, 0, count, pass.gain_variance);
+    add(pass, group, at, count, sums);
   }
-  Row h, rate, seen;
-  store(h.of, aggregate == Aggregate::worst && num > 0 ? sums.least : sums.h);
-  store(rate.of, sums.rate);
-  store(seen.of, sums.seen);
   for (std::size_t i = 0; i < tile_size; ++i) {
-    const double of_all = static_cast<double>(h.of[i]);
-    out[i] = 0.5 * (aggregate == Aggregate::worst ? std::log1p(of_all) : of_all);
-    if constexpr (aggregate == Aggregate::shared_gain)
-      out[i] += 0.5 * std::log1p(static_cast<double>(pass.gain_variance * seen.of[i])) -
-                0.5 * std::log1p(static_cast<double>(pass.gain_variance * rate.of[i]));
+    const double h = static_cast<double>(sums.h.of[i]);
+    out[i] = 0.5 * (worst ? std::log1p(h) : h);
+    if (pass.gain_variance > 0)
+      out[i] += 0.5 * std::log1p(static_cast<double>(pass.gain_variance * sums.seen.of[i])) -
+                0.5 * std::log1p(static_cast<double>(pass.gain_variance * sums.rate.of[i]));
   }
 }
+HARTLINE_CLONES void score_updated(const Pass& pass, const float* x, float* v, double* out) { score<true>(pass, x, v, out); }
+HARTLINE_CLONES void score_as_it_is(const Pass& pass, const float* x, float* v, double* out) { score<false>(pass, x, v, out); }
 
 }  // namespace
 
@@ -232,32 +262,8 @@ HARTLINE_CLONES void take_in(const Pass& pass, const float* x, float* v) {
   }
 }
 
-#define HARTLINE_SCORE(name, aggregate)                                                             \
-  HARTLINE_CLONES void name(const Pass& pass, bool update, const float* x, float* v, double* out) { \
-    if (update)                                                                                     \
-      score<aggregate, true>(pass, x, v, out);                                                      \
-    else                                                                                            \
-      score<aggregate, false>(pass, x, v, out);                                                     \
-  }
-namespace {
-HARTLINE_SCORE(score_sum, Aggregate::sum)
-HARTLINE_SCORE(score_weighted, Aggregate::weighted)
-HARTLINE_SCORE(score_worst, Aggregate::worst)
-HARTLINE_SCORE(score_shared_gain, Aggregate::shared_gain)
-}  // namespace
-#undef HARTLINE_SCORE
-
 void score_exp_counts(const Pass& pass, bool update, const float* x, float* v, double* out) {
-  switch (pass.aggregate) {
-    case Aggregate::sum:
-      return score_sum(pass, update, x, v, out);
-    case Aggregate::weighted:
-      return score_weighted(pass, update, x, v, out);
-    case Aggregate::worst:
-      return score_worst(pass, update, x, v, out);
-    case Aggregate::shared_gain:
-      return score_shared_gain(pass, update, x, v, out);
-  }
+  (update ? score_updated : score_as_it_is)(pass, x, v, out);
 }
 
 HARTLINE_CLONES void quadratic_forms(const double* covariance, std::size_t dim, const double* x, double* v) {
