@@ -56,37 +56,49 @@ void integrate_in_double(const float* m, const float* v, const float* total, flo
   for (std::size_t i = 0; i < tile_size; ++i) h[i] = static_cast<float>(2 * u[i]);
 }
 
-/// x·g for one column.
-HARTLINE_INLINE Floats multiply(const float* x, const float* g, std::size_t stride, std::size_t dim, float start) {
-  Floats p = spread<4>(start);
-  for (std::size_t k = 0; k < dim; ++k) p = p + load<4>(x + k * tile_size) * g[k * stride];
-  return p;
+/// x·g + start for a few cells one after the other, which share the reading of x. Fetches what is kept of as many cells from
+/// `ahead` on, a little at a time: a processor waits for a dozen lines, and stands still at one more.
+template <int num>
+HARTLINE_INLINE void multiply(const float* x, const float* g, std::size_t dim, const float* ahead, Floats* p) {
+  constexpr std::size_t line = 16, num_lines = num * 2 * tile_size / line;
+  for (std::size_t k = 0, at = 0; k < dim; ++k) {
+    for (; at < num_lines && at * dim < (k + 1) * num_lines; ++at) __builtin_prefetch(ahead + at * line, 1);
+    const Floats row = load<4>(x + k * tile_size);
+#pragma GCC unroll 4
+    for (int c = 0; c < num; ++c) p[c] = p[c] + row * g[c * dim + k];
+  }
 }
 
-/// v ← v - shrink (x·g)² for one step more of a tile.
-HARTLINE_CLONES void take_extra(const float* x, const float* g, std::size_t dim, float bias_g, float shrink, float* v) {
-  const Floats p = multiply(x, g, 1, dim, bias_g);
+/// v ← v - shrink (x·g)² and m ← m + mean_step x·g for one step more of a tile.
+HARTLINE_CLONES void take_extra(const float* x, const float* g, std::size_t dim, float bias_g, float shrink, float mean_step,
+                                float* v, float* m) {
+  Floats p = spread<4>(bias_g);
+  multiply<1>(x, g, dim, x, &p);
   store(v, load<4>(v) - p * shrink * p);
+  store(m, load<4>(m) + p * mean_step);
 }
 
-void take_extras(const Pass& pass, std::size_t at, const float* x, bool keep, float* v) {
+void take_extras(const Pass& pass, std::size_t at, const float* x, bool keep, float* v, float* m) {
   for (const ExtraStep& step : pass.extra)
-    if (step.keep == keep && step.shrink[at] != 0)
-      take_extra(x, step.g + at * pass.dim, pass.dim, step.bias_g[at], step.shrink[at], v);
+    if (step.keep == keep && (step.shrink[at] != 0 || step.mean_step[at] != 0))
+      take_extra(x, step.g + at * pass.dim, pass.dim, step.bias_g[at], step.shrink[at], step.mean_step[at], v, m);
 }
 
-/// What a plain cell has not: v is kept, `used` is what the utility sees. Apart from the loop, as it is rare.
-HARTLINE_CLONES void change_further(const Pass& pass, std::size_t at, const float* x, bool update, float* v, float* used) {
+/// What a plain cell has not: v and m are kept, the others are what the utility sees. Apart from the loop, as it is rare.
+HARTLINE_CLONES void change_further(const Pass& pass, std::size_t at, const float* x, bool update, float* v, float* used_v,
+                                    float* used_m) {
   const CellPass& cell = pass.cells[at];
   const Floats norm = load<4>(x + pass.dim * tile_size);
+  float* m = v + tile_size;
   if (update) {
     store(v, load<4>(v) + (norm * cell.inflate + cell.inflate_bias));
-    take_extras(pass, at, x, true, v);
+    take_extras(pass, at, x, true, v, m);
     store(v, no_less_than_zero(load<4>(v)));
   }
-  store(used, load<4>(v) + (norm * cell.expect + cell.expect_bias));
-  take_extras(pass, at, x, false, used);
-  store(used, no_less_than_zero(load<4>(used)));
+  store(used_v, load<4>(v) + (norm * cell.expect + cell.expect_bias));
+  store(used_m, load<4>(m));
+  take_extras(pass, at, x, false, used_v, used_m);
+  store(used_v, no_less_than_zero(load<4>(used_v)));
 }
 
 /// w of cells number first … first + num - 1 of a group by the fit of that reach; with a shared gain D takes the place of the rate.
@@ -167,50 +179,48 @@ void fit_apart(const Pass& pass, Group& group, std::size_t at, std::size_t c, Su
   add_apart(pass, group, c, h, pass.cells[at + c].weight, sums);
 }
 
-/// Means and variances of num cells from `at` on, number `first` … of a group, which share the reading of x.
+/// Means and variances of num cells from `at` on, number `first` … of a group.
 template <bool update, int num>
-HARTLINE_INLINE void project(const Pass& pass, std::size_t at, const float* x, float* v, std::size_t first, Group& group,
+HARTLINE_INLINE void project(const Pass& pass, std::size_t at, const float* x, float* kept, std::size_t first, Group& group,
                              Floats& top_v, Floats& top_m) {
-  Floats p[num], m[num];
-#pragma GCC unroll 8
-  for (int c = 0; c < num; ++c) {
-    p[c] = spread<4>(pass.cells[at + c].bias_g);
-    m[c] = spread<4>(pass.cells[at + c].offset);
+  Floats p[num];
+  if constexpr (update) {
+#pragma GCC unroll 4
+    for (int c = 0; c < num; ++c) p[c] = spread<4>(pass.cells[at + c].bias_g);
+    multiply<num>(x, pass.g + at * pass.dim, pass.dim,
+                  kept + pass.cells[std::min(at + 8, pass.cells.size() - 1)].cell * 2 * tile_size, p);
   }
-  const float* columns = pass.columns + at * pass.dim * 2;
-  for (std::size_t k = 0; k < pass.dim; ++k) {
-    const Floats row = load<4>(x + k * tile_size);
-#pragma GCC unroll 8
-    for (int c = 0; c < num; ++c) {
-      const float* pair = columns + (c * pass.dim + k) * 2;
-      if constexpr (update) p[c] = p[c] + row * pair[0];
-      m[c] = m[c] + row * pair[1];
-    }
-  }
-#pragma GCC unroll 8
+#pragma GCC unroll 4
   for (int c = 0; c < num; ++c) {
     const CellPass& cell = pass.cells[at + c];
-    float *kept = v + cell.cell * tile_size, *used = group.v[first + c].of;
-    Floats variance = load<4>(kept);
-    if constexpr (update) variance = variance - p[c] * cell.shrink * p[c];
-    if (cell.plain) [[likely]] {
-      variance = no_less_than_zero(variance);
-      if constexpr (update) store(kept, variance);
-      store(used, variance);
-    } else {
-      if constexpr (update) store(kept, variance);
-      change_further(pass, at + c, x, update, kept, used);
-      variance = load<4>(used);
+    float *v = kept + cell.cell * 2 * tile_size, *m = v + tile_size;
+    float *used_v = group.v[first + c].of, *used_m = group.m[first + c].of;
+    Floats variance = load<4>(v), mean = load<4>(m);
+    if constexpr (update) {
+      variance = variance - p[c] * cell.shrink * p[c];
+      mean = mean + p[c] * cell.mean_step;
+      if (cell.plain) [[likely]]
+        variance = no_less_than_zero(variance);
+      store(v, variance);
+      store(m, mean);
     }
-    store(group.m[first + c].of, m[c]);
+    if (cell.plain) [[likely]] {
+      store(used_v, variance);
+      store(used_m, mean);
+    } else {
+      change_further(pass, at + c, x, update, v, used_v, used_m);
+      variance = load<4>(used_v);
+      mean = load<4>(used_m);
+    }
     top_v = larger(variance, top_v);
-    top_m = larger(m[c], top_m);
+    top_m = larger(mean, top_m);
   }
-  store(group.rate[first].of, exp(load<4 * num>(group.m[first].of)));
+  constexpr int both = num > 1 ? 2 : 1;
+  for (std::size_t c = first; c < first + num; c += both) store(group.rate[c].of, exp(load<4 * both>(group.m[c].of)));
 }
 
 template <bool update>
-HARTLINE_INLINE void score(const Pass& pass, const float* x, float* v, double* out) {
+HARTLINE_INLINE void score(const Pass& pass, const float* x, float* kept, double* out) {
   const std::size_t num = pass.cells.size();
   const bool worst = pass.aggregate == Aggregate::worst && num > 0;
   Group group;
@@ -222,12 +232,8 @@ HARTLINE_INLINE void score(const Pass& pass, const float* x, float* v, double* o
     const std::size_t count = std::min(group_size, num - at);
     Floats top_v = spread<4>(0.0f), top_m = spread<4>(0.0f);
     std::size_t c = 0;
-    for (; c + 2 <= count; c += 2) {
-      const std::size_t ahead = pass.cells[std::min(at + c + 12, num - 1)].cell;
-      for (std::size_t i = 0; i < 2 * tile_size; i += 16) __builtin_prefetch(v + ahead * tile_size + i, 1);
-      project<update, 2>(pass, at + c, x, v, c, group, top_v, top_m);
-    }
-    if (c < count) project<update, 1>(pass, at + c, x, v, c, group, top_v, top_m);
+    for (; c + 4 <= count; c += 4) project<update, 4>(pass, at + c, x, kept, c, group, top_v, top_m);
+    for (; c < count; ++c) project<update, 1>(pass, at + c, x, kept, c, group, top_v, top_m);
     const float top = largest(top_v) + pass.gain_variance;
     if (!(top <= largest_variance(Reach::one)) || largest(top_m) > fast_offset)
       for (c = 0; c < count; ++c) fit_apart(pass, group, at, c, sums);
@@ -245,25 +251,29 @@ HARTLINE_INLINE void score(const Pass& pass, const float* x, float* v, double* o
                 0.5 * std::log1p(static_cast<double>(pass.gain_variance * sums.rate.of[i]));
   }
 }
-HARTLINE_CLONES void score_updated(const Pass& pass, const float* x, float* v, double* out) { score<true>(pass, x, v, out); }
-HARTLINE_CLONES void score_as_it_is(const Pass& pass, const float* x, float* v, double* out) { score<false>(pass, x, v, out); }
+HARTLINE_CLONES void score_updated(const Pass& pass, const float* x, float* kept, double* out) { score<true>(pass, x, kept, out); }
+HARTLINE_CLONES void score_as_it_is(const Pass& pass, const float* x, float* kept, double* out) {
+  score<false>(pass, x, kept, out);
+}
 
 }  // namespace
 
-HARTLINE_CLONES void take_in(const Pass& pass, const float* x, float* v) {
-  Row used;
+HARTLINE_CLONES void take_in(const Pass& pass, const float* x, float* kept) {
+  Row used_v, used_m;
   for (std::size_t at = 0; at < pass.cells.size(); ++at) {
     const CellPass& cell = pass.cells[at];
-    float* kept = v + cell.cell * tile_size;
-    const Floats p = multiply(x, pass.columns + at * pass.dim * 2, 2, pass.dim, cell.bias_g);
-    const Floats variance = load<4>(kept) - p * cell.shrink * p;
-    store(kept, cell.plain ? no_less_than_zero(variance) : variance);
-    if (!cell.plain) change_further(pass, at, x, true, kept, used.of);
+    float *v = kept + cell.cell * 2 * tile_size, *m = v + tile_size;
+    Floats p = spread<4>(cell.bias_g);
+    multiply<1>(x, pass.g + at * pass.dim, pass.dim, v + 8 * 2 * tile_size, &p);
+    const Floats variance = load<4>(v) - p * cell.shrink * p;
+    store(v, cell.plain ? no_less_than_zero(variance) : variance);
+    store(m, load<4>(m) + p * cell.mean_step);
+    if (!cell.plain) change_further(pass, at, x, true, v, used_v.of, used_m.of);
   }
 }
 
-void score_exp_counts(const Pass& pass, bool update, const float* x, float* v, double* out) {
-  (update ? score_updated : score_as_it_is)(pass, x, v, out);
+void score_exp_counts(const Pass& pass, bool update, const float* x, float* kept, double* out) {
+  (update ? score_updated : score_as_it_is)(pass, x, kept, out);
 }
 
 HARTLINE_CLONES void quadratic_forms(const double* covariance, std::size_t dim, const double* x, double* v) {
@@ -288,15 +298,19 @@ HARTLINE_CLONES void quadratic_forms(const double* covariance, std::size_t dim, 
   for (std::size_t i = 0; i < num; ++i) numerics::store(v + i * numerics::num_lanes, total[i]);
 }
 
-HARTLINE_CLONES void project_cell(const Pass& pass, std::size_t at, const float* x, const float* v, double* m, double* variance) {
-  const CellPass& cell = pass.cells[at];
-  Row mean, kept, used;
-  store(mean.of, multiply(x, pass.columns + at * pass.dim * 2 + 1, 2, pass.dim, cell.offset));
-  store(kept.of, load<4>(v + cell.cell * tile_size));
-  change_further(pass, at, x, false, kept.of, used.of);
+HARTLINE_CLONES void linear_forms(const double* mean, std::size_t dim, const double* x, double* m) {
+  std::fill_n(m, tile_size, 0.0);
+  for (std::size_t k = 0; k < dim; ++k)
+    for (std::size_t i = 0; i < tile_size; ++i) m[i] += mean[k] * x[k * tile_size + i];
+}
+
+void project_cell(const Pass& pass, std::size_t at, const float* x, const float* kept, double* m, double* variance) {
+  Row now[2], v, mean;
+  std::copy_n(kept + pass.cells[at].cell * 2 * tile_size, 2 * tile_size, now[0].of);
+  change_further(pass, at, x, false, now[0].of, v.of, mean.of);
   for (std::size_t i = 0; i < tile_size; ++i) {
     m[i] = static_cast<double>(mean.of[i]);
-    variance[i] = static_cast<double>(used.of[i]);
+    variance[i] = static_cast<double>(v.of[i]);
   }
 }
 
