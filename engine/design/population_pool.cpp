@@ -24,7 +24,7 @@ using models::RankOneChange;
 
 constexpr std::uint64_t renew_every = 2048;  // trials
 constexpr std::int64_t tiles_at_once = 64;   // between two looks at the clock
-constexpr double fast_error = 1e-4;          // relative, of a utility from the kernels
+constexpr double fast_error = 1.5e-4;        // relative, of a utility from the kernels and what is kept
 constexpr std::size_t max_candidates = 12;
 
 /// A row of numbers, one a stimulus of a tile, in whole cache lines.
