@@ -13,6 +13,8 @@ namespace hartline::design {
 namespace {
 
 using numerics::expm1;
+using numerics::FloatLanes;
+using numerics::largest_lanes;
 using numerics::load;
 using numerics::store;
 
@@ -182,7 +184,7 @@ void fit_apart(const Pass& pass, Group& group, std::size_t at, std::size_t c, Su
 /// Means and variances of num cells from `at` on, number `first` … of a group.
 template <bool update, int num>
 HARTLINE_INLINE void project(const Pass& pass, std::size_t at, const float* x, float* kept, std::size_t first, Group& group,
-                             Floats& top_v, Floats& top_m) {
+                             FloatLanes& top_v, FloatLanes& top_m) {
   Floats p[num];
   if constexpr (update) {
 #pragma GCC unroll 4
@@ -212,8 +214,9 @@ HARTLINE_INLINE void project(const Pass& pass, std::size_t at, const float* x, f
       variance = load<4>(used_v);
       mean = load<4>(used_m);
     }
-    top_v = larger(variance, top_v);
-    top_m = larger(mean, top_m);
+    const FloatLanes most_v = largest_lanes(variance), most_m = largest_lanes(mean);
+    top_v = (most_v > top_v) ? most_v : top_v;
+    top_m = (most_m > top_m) ? most_m : top_m;
   }
   constexpr int both = num > 1 ? 2 : 1;
   for (std::size_t c = first; c < first + num; c += both) store(group.rate[c].of, exp(load<4 * both>(group.m[c].of)));
@@ -230,7 +233,7 @@ HARTLINE_INLINE void score(const Pass& pass, const float* x, float* kept, double
   store(sums.seen.of, spread<4>(0.0f));
   for (std::size_t at = 0; at < num; at += group_size) {
     const std::size_t count = std::min(group_size, num - at);
-    Floats top_v = spread<4>(0.0f), top_m = spread<4>(0.0f);
+    FloatLanes top_v{}, top_m{};
     std::size_t c = 0;
     for (; c + 4 <= count; c += 4) project<update, 4>(pass, at + c, x, kept, c, group, top_v, top_m);
     for (; c < count; ++c) project<update, 1>(pass, at + c, x, kept, c, group, top_v, top_m);

@@ -100,14 +100,31 @@ template <int num>
 HARTLINE_INLINE FloatVectors<num> smaller(const FloatVectors<num>& x, const FloatVectors<num>& y) {
   return in_step([](FloatLanes p, FloatLanes q) { return (p < q) ? p : q; }, x, y);
 }
+/// The largest of the vectors, lane by lane.
 template <int num>
-HARTLINE_INLINE float largest(const FloatVectors<num>& x) {
+HARTLINE_INLINE FloatLanes largest_lanes(const FloatVectors<num>& x) {
   FloatLanes all = x.of[0];
 #pragma GCC unroll 8
   for (int k = 1; k < num; ++k) all = (x.of[k] > all) ? x.of[k] : all;
-  float top = all[0];
-  for (int k = 1; k < num_float_lanes; ++k) top = all[k] > top ? all[k] : top;
-  return top;
+  return all;
+}
+HARTLINE_INLINE float largest(FloatLanes all) {
+  constexpr FloatBits eight = {8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7},
+                      four = {4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11},
+                      two = {2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13},
+                      one = {1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14};
+  FloatLanes other = __builtin_shuffle(all, eight);
+  all = (other > all) ? other : all;
+  other = __builtin_shuffle(all, four);
+  all = (other > all) ? other : all;
+  other = __builtin_shuffle(all, two);
+  all = (other > all) ? other : all;
+  other = __builtin_shuffle(all, one);
+  return other[0] > all[0] ? other[0] : all[0];
+}
+template <int num>
+HARTLINE_INLINE float largest(const FloatVectors<num>& x) {
+  return largest(largest_lanes(x));
 }
 
 /// 0 where x is negative. By way of integers, since GCC 12 makes two operations of a comparison with a constant.
