@@ -109,18 +109,13 @@ HARTLINE_INLINE FloatLanes largest_lanes(const FloatVectors<num>& x) {
   return all;
 }
 HARTLINE_INLINE float largest(FloatLanes all) {
-  constexpr FloatBits eight = {8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7},
-                      four = {4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11},
-                      two = {2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13},
-                      one = {1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14};
-  FloatLanes other = __builtin_shuffle(all, eight);
+  FloatLanes other = __builtin_shufflevector(all, all, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
   all = (other > all) ? other : all;
-  other = __builtin_shuffle(all, four);
+  other = __builtin_shufflevector(all, all, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
   all = (other > all) ? other : all;
-  other = __builtin_shuffle(all, two);
+  other = __builtin_shufflevector(all, all, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
   all = (other > all) ? other : all;
-  other = __builtin_shuffle(all, one);
-  return other[0] > all[0] ? other[0] : all[0];
+  return all[0] > all[1] ? all[0] : all[1];
 }
 template <int num>
 HARTLINE_INLINE float largest(const FloatVectors<num>& x) {
