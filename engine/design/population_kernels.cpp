@@ -3,165 +3,47 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
+#include "design/exp_count_lanes.hpp"
 #include "design/utility.hpp"
-#include "numerics/lanes.hpp"
 
 namespace hartline::design {
 
 namespace {
 
-constexpr int width = 16, rows = tile_size / width;
-using Floats = float __attribute__((vector_size(width * sizeof(float))));
-using FloatBits = std::int32_t __attribute__((vector_size(width * sizeof(float))));
+using numerics::expm1;
+using numerics::FloatLanes;
+using numerics::largest_lanes;
+using numerics::load;
+using numerics::store;
 
-HARTLINE_INLINE Floats load(const float* p) {
-  Floats v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-HARTLINE_INLINE void store(float* p, Floats v) { std::memcpy(p, &v, sizeof v); }
-HARTLINE_INLINE Floats spread(float x) {  // filled in memory: GCC 12 makes a braced list sixteen masked moves in a clone
-  float all[width];
-  for (float& one : all) one = x;
-  return load(all);
-}
-HARTLINE_INLINE Floats larger(Floats a, Floats b) { return (a > b) ? a : b; }
-HARTLINE_INLINE Floats smaller(Floats a, Floats b) { return (a < b) ? a : b; }
-HARTLINE_INLINE bool any_above(Floats v, float limit) {
-  const FloatBits mask = v > spread(limit);
-  std::uint64_t parts[8], all = 0;
-  std::memcpy(parts, &mask, sizeof parts);
-  for (const std::uint64_t part : parts) all |= part;
-  return all != 0;
-}
-HARTLINE_INLINE float largest(Floats v) {
-  float top = v[0];
-  for (int k = 1; k < width; ++k) top = v[k] > top ? v[k] : top;
-  return top;
-}
+static_assert(tile_size * sizeof(float) == sizeof(Floats));
 
-/// e^x for -87 <= x <= 88, relative 1e-5; below as at -87.
-HARTLINE_INLINE Floats exp(Floats x) {
-  const Floats shifter = spread(0x1.8p23f);
-  x = larger(x, spread(-87.0f));
-  const Floats rounded = x * spread(1.44269504f) + shifter, k = rounded - shifter;
-  const Floats r = (x - k * spread(0.693359375f)) + k * spread(2.12194440e-4f);
-  const Floats p = ((spread(0.0412776887f) * r + spread(0.167535272f)) * r + spread(0.500051176f)) * (r * r) + (r + spread(1.0f));
-  FloatBits bits, scaled;
-  std::memcpy(&bits, &rounded, sizeof bits);
-  std::memcpy(&scaled, &p, sizeof scaled);
-  scaled += bits << 23;
-  Floats y;
-  std::memcpy(&y, &scaled, sizeof y);
-  return y;
-}
-
-/// 1/x for 1e-37 < x < 1e37, relative 1e-5: two Newton steps from a difference of exponents.
-HARTLINE_INLINE Floats reciprocal(Floats x) {
-  FloatBits bits;
-  std::memcpy(&bits, &x, sizeof bits);
-  bits = 0x7ef30800 - bits;
-  Floats r;
-  std::memcpy(&r, &bits, sizeof r);
-  r = r * (spread(2.0f) - x * r);
-  return r * (spread(2.0f) - x * r);
-}
-
-/// log(1 + x) for 0 <= x < 1e38, relative 1e-6.
-HARTLINE_INLINE Floats log1p(Floats x) {
-  const Floats one = spread(1.0f), sum = one + x;
-  FloatBits bits;
-  std::memcpy(&bits, &sum, sizeof bits);
-  const FloatBits k = (bits - 0x3f3504f3) >> 23;
-  const FloatBits mantissa = bits - (k << 23);
-  Floats m;
-  std::memcpy(&m, &mantissa, sizeof m);
-  // what rounding took from 1 + x comes back to first order
-  const Floats f = m - one, lost = (x - (sum - one)) * reciprocal(sum);
-  Floats p = spread(7.0376836292e-2f) * f + spread(-1.1514610310e-1f);
-  p = p * f + spread(1.1676998740e-1f);
-  p = p * f + spread(-1.2420140846e-1f);
-  p = p * f + spread(1.4249322787e-1f);
-  p = p * f + spread(-1.6668057665e-1f);
-  p = p * f + spread(2.0000714765e-1f);
-  p = p * f + spread(-2.4999993993e-1f);
-  p = p * f + spread(3.3333331174e-1f);
-  const Floats kd = __builtin_convertvector(k, Floats), square = f * f;
-  return kd * spread(0.693147181f) + (f + (lost + square * (p * f - spread(0.5f))));
-}
-
-/// e^x - 1 for 0 <= x <= 80, relative 3e-5.
-HARTLINE_INLINE Floats expm1(Floats x) {
-  Floats p = spread(1.0f / 5040) * x + spread(1.0f / 720);
-  p = p * x + spread(1.0f / 120);
-  p = p * x + spread(1.0f / 24);
-  p = p * x + spread(1.0f / 6);
-  p = p * x + spread(0.5f);
-  p = p * x * x + x;
-  return (x < spread(0.4f)) ? p : exp(x) - spread(1.0f);
-}
-
-constexpr float fast_variance = 0.5f, middle_variance = 12.0f;
+constexpr std::size_t group_size = 8;  // cells between two logarithms
+constexpr float middle_variance = 12;
 constexpr float fast_offset = 10, middle_offset = 20;  // of m: eight factors 1 + w then stay below 1e38
 
-// s(p, v) = Σ c_ij p^i v^j, the minimax fit of h on 0 <= v <= ½ and all y: relative 3.3e-5.
-constexpr float c01 = 0.500490207f, c02 = 0.12252137f, c03 = 0.0248629271f;
-constexpr float c12 = -0.635521885f, c13 = -0.522500748f, c14 = -0.296790153f;
-constexpr float c23 = 2.16166112f, c24 = 3.36378764f, c34 = -10.0716832f;
+/// A number for every stimulus of a tile.
+struct Row {
+  alignas(64) float of[tile_size];
+};
 
-/// w = e^h - 1 = y quotient for v <= ½.
-HARTLINE_INLINE Floats information(Floats y, Floats v, Floats& quotient) {
-  const Floats one = spread(1.0f), u = one / (one + y), p = u - u * u;
-  const Floats third = (spread(c23) * p + spread(c13)) * p + spread(c03);
-  const Floats fourth = ((spread(c34) * p + spread(c24)) * p + spread(c14)) * p;
-  const Floats second = spread(c12) * p + spread(c02);
-  const Floats s = (((fourth * v + third) * v + second) * v + spread(c01)) * v;
-  quotient = one + u * s;
-  return y * quotient;
-}
+/// What the utility sees of a few cells: mean m of the log rate (log Δ included), e^m and variance, and then w = e^h - 1 (below).
+/// The formulas write rows that stay in the nearest cache, so that each is compiled once.
+struct Group {
+  Row m[group_size], rate[group_size], v[group_size], w[group_size];
+};
 
-/// h for v <= 12: what is above ½ by Gauss-Hermite with five nodes (v <= 1) or seven (v <= 1.7), else by the trapezoidal rule.
-HARTLINE_INLINE Floats integrate(Floats y, Floats v) {
-  const Floats rest = larger(v - spread(fast_variance), spread(0.0f)), inner = smaller(v, spread(fast_variance));
-  Floats sd = rest;
-  for (int k = 0; k < width; ++k) sd[k] = std::sqrt(rest[k]);
-  const float top = largest(sd);
-  constexpr float five[2][3] = {{0, 1.355626180f, 2.856970014f}, {0.533333333f, 0.222075922f, 0.0112574113f}};
-  constexpr float seven[2][4] = {{0, 1.154405395f, 2.366759411f, 3.750439718f},
-                                 {0.457142857f, 0.240123179f, 0.0307571240f, 0.000548268856f}};
-  Floats quotient, total;
-  if (top < 1.1f) {
-    const bool few = top < 0.71f;
-    total = spread(few ? five[1][0] : seven[1][0]) * log1p(information(y, inner, quotient));
-    for (int k = 1; k < (few ? 3 : 4); ++k) {
-      const Floats factor = exp(sd * spread(few ? five[0][k] : seven[0][k]));
-      total += spread(few ? five[1][k] : seven[1][k]) *
-               (log1p(information(y * factor, inner, quotient)) + log1p(information(y / factor, inner, quotient)));
-    }
-    return total;
-  }
-  const float step = std::min(1.0f, 2 / top);
-  const int low = -static_cast<int>(std::ceil(4.6f / step)), high = static_cast<int>(std::ceil((4.6f + top) / step));
-  const Floats factor = exp(sd * spread(step));
-  Floats node = y * exp(sd * spread(step * static_cast<float>(low)));
-  total = spread(0.0f);
-  for (int k = low; k <= high; ++k) {
-    const float z = step * static_cast<float>(k);
-    const float weight = step * 0.398942280f * std::exp(-0.5f * z * z);
-    total += spread(weight) * log1p(information(node, inner, quotient));
-    node *= factor;
-  }
-  return total;
-}
+/// Sums over the cells, for the stimuli of a tile.
+struct Sums {
+  Row h;           // Σ log(1 + w), weighted or not; the least w
+  Row rate, seen;  // Σ D, Σ D/(1 + D v), with a shared gain
+};
 
-/// h of a tile, ½ < v <= 12 and m <= 20; `total` is the variance of the log rate. Apart from the loop, which has no room for it.
+/// h of a tile, 1 < v <= 12 and m <= 20; `total` is the variance of the log rate. Apart from the loop, which has no room for it.
 HARTLINE_CLONES void integrate_tile(const float* m, const float* v, const float* total, float* h) {
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r)
-    store(h + r * width, integrate(load(v + r * width) * exp(load(m + r * width)), load(total + r * width)));
+  store(h, integrate(load<4>(v) * exp(load<4>(m)), load<4>(total)));
 }
 
 /// The same wherever, in double precision.
@@ -176,264 +58,263 @@ void integrate_in_double(const float* m, const float* v, const float* total, flo
   for (std::size_t i = 0; i < tile_size; ++i) h[i] = static_cast<float>(2 * u[i]);
 }
 
-/// x·g for one column.
-HARTLINE_INLINE void multiply(const float* x, const float* g, std::size_t stride, std::size_t dim, float start, Floats* p) {
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) p[r] = spread(start);
-  for (std::size_t k = 0; k < dim; ++k) {
-    const Floats factor = spread(g[k * stride]);
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) p[r] += load(x + k * tile_size + r * width) * factor;
+/// x·g + start for a few cells one after the other, which share the reading of x. Fetches what is kept of as many cells from
+/// `ahead` on, a little at a time: a processor waits for a dozen lines, and stands still at one more.
+template <int num>
+HARTLINE_INLINE void multiply(const float* x, const float* g, std::size_t dim, const float* ahead, Floats* p) {
+  constexpr std::size_t line = 16, num_lines = num * 2 * tile_size / line;
+  for (std::size_t k = 0, at = 0; k < dim; ++k) {
+    for (; at < num_lines && at * dim < (k + 1) * num_lines; ++at) __builtin_prefetch(ahead + at * line, 1);
+    const Floats row = load<4>(x + k * tile_size);
+#pragma GCC unroll 4
+    for (int c = 0; c < num; ++c) p[c] = p[c] + row * g[c * dim + k];
   }
 }
 
-/// v ← v - shrink (x·g)² for one step more of a tile.
-HARTLINE_CLONES void take_extra(const float* x, const float* g, std::size_t dim, float bias_g, float shrink, float* v) {
-  Floats q[rows];
-  multiply(x, g, 1, dim, bias_g, q);
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) store(v + r * width, load(v + r * width) - (spread(shrink) * q[r]) * q[r]);
+/// v ← v - shrink (x·g)² and m ← m + mean_step x·g for one step more of a tile.
+HARTLINE_CLONES void take_extra(const float* x, const float* g, std::size_t dim, float bias_g, float shrink, float mean_step,
+                                float* v, float* m) {
+  Floats p = spread<4>(bias_g);
+  multiply<1>(x, g, dim, x, &p);
+  store(v, load<4>(v) - p * shrink * p);
+  store(m, load<4>(m) + p * mean_step);
 }
 
-void take_extras(const Pass& pass, std::size_t at, const float* x, bool keep, float* v) {
+void take_extras(const Pass& pass, std::size_t at, const float* x, bool keep, float* v, float* m) {
   for (const ExtraStep& step : pass.extra)
-    if (step.keep == keep && step.shrink[at] != 0)
-      take_extra(x, step.g + at * pass.dim, pass.dim, step.bias_g[at], step.shrink[at], v);
+    if (step.keep == keep && (step.shrink[at] != 0 || step.mean_step[at] != 0))
+      take_extra(x, step.g + at * pass.dim, pass.dim, step.bias_g[at], step.shrink[at], step.mean_step[at], v, m);
 }
 
-/// Takes the steps of cell `at` in, given p = x·g of the first; v then holds what is kept, `used` what the utility sees.
-HARTLINE_INLINE void change_variances(const Pass& pass, std::size_t at, const float* x, const Floats* p, bool update, Floats* v,
-                                      Floats* used) {
+/// What a plain cell has not: v and m are kept, the others are what the utility sees. Apart from the loop, as it is rare.
+HARTLINE_CLONES void change_further(const Pass& pass, std::size_t at, const float* x, bool update, float* v, float* used_v,
+                                    float* used_m) {
   const CellPass& cell = pass.cells[at];
-  const float* norm = x + pass.dim * tile_size;
+  const Floats norm = load<4>(x + pass.dim * tile_size);
+  float* m = v + tile_size;
   if (update) {
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) v[r] -= (spread(cell.shrink) * p[r]) * p[r];
-    if (cell.inflate != 0 || cell.inflate_bias != 0)
-#pragma GCC unroll 8
-      for (int r = 0; r < rows; ++r) v[r] += spread(cell.inflate) * load(norm + r * width) + spread(cell.inflate_bias);
-    if (!pass.extra.empty()) {
-      alignas(64) float values[tile_size];
-#pragma GCC unroll 8
-      for (int r = 0; r < rows; ++r) store(values + r * width, v[r]);
-      take_extras(pass, at, x, true, values);
-#pragma GCC unroll 8
-      for (int r = 0; r < rows; ++r) v[r] = load(values + r * width);
-    }
+    store(v, load<4>(v) + (norm * cell.inflate + cell.inflate_bias));
+    take_extras(pass, at, x, true, v, m);
+    store(v, no_less_than_zero(load<4>(v)));
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) used[r] = v[r] = larger(v[r], spread(0.0f));
-  if (cell.expect != 0 || cell.expect_bias != 0)
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) used[r] += spread(cell.expect) * load(norm + r * width) + spread(cell.expect_bias);
-  if (!pass.extra.empty()) {
-    alignas(64) float values[tile_size];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) store(values + r * width, used[r]);
-    take_extras(pass, at, x, false, values);
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) used[r] = larger(load(values + r * width), spread(0.0f));
+  store(used_v, load<4>(v) + (norm * cell.expect + cell.expect_bias));
+  store(used_m, load<4>(m));
+  take_extras(pass, at, x, false, used_v, used_m);
+  store(used_v, no_less_than_zero(load<4>(used_v)));
+}
+
+/// w of cells number first … first + num - 1 of a group by the fit of that reach; with a shared gain D takes the place of the rate.
+template <Reach reach>
+HARTLINE_INLINE void fit(Group& group, std::size_t first, std::size_t num, float gain_variance) {
+  for (std::size_t c = first; c < first + num; ++c) {
+    const Floats rate = load<4>(group.rate[c].of), v = load<4>(group.v[c].of);
+    Floats total = v, quotient;
+    if (gain_variance > 0) total = v + gain_variance;
+    store(group.w[c].of, information<reach>(v * rate, total, quotient));
+    if (gain_variance > 0) store(group.rate[c].of, rate * quotient);
+  }
+}
+HARTLINE_CLONES void fit_quarter(Group& group, std::size_t first, std::size_t num, float gain_variance) {
+  fit<Reach::quarter>(group, first, num, gain_variance);
+}
+HARTLINE_CLONES void fit_half(Group& group, std::size_t first, std::size_t num, float gain_variance) {
+  fit<Reach::half>(group, first, num, gain_variance);
+}
+HARTLINE_CLONES void fit_one(Group& group, std::size_t first, std::size_t num, float gain_variance) {
+  fit<Reach::one>(group, first, num, gain_variance);
+}
+
+/// Σ log(1 + w) by one logarithm.
+HARTLINE_CLONES void add_logarithm(const Group& group, std::size_t num, Sums& sums) {
+  Floats product = spread<4>(0.0f);  // Π (1 + w) - 1
+  for (std::size_t c = 0; c < num; ++c) {
+    const Floats w = load<4>(group.w[c].of);
+    product = product + (w + w * product);
+  }
+  store(sums.h.of, load<4>(sums.h.of) + log1p(product));
+}
+HARTLINE_CLONES void add_weighted(const Group& group, std::size_t num, const CellPass* cells, Sums& sums) {
+  for (std::size_t c = 0; c < num; ++c) store(sums.h.of, load<4>(sums.h.of) + log1p(load<4>(group.w[c].of)) * cells[c].weight);
+}
+HARTLINE_CLONES void take_least(const Group& group, std::size_t num, Sums& sums) {
+  for (std::size_t c = 0; c < num; ++c) store(sums.h.of, smaller(load<4>(group.w[c].of), load<4>(sums.h.of)));
+}
+HARTLINE_CLONES void add_rates(const Group& group, std::size_t num, Sums& sums) {
+  for (std::size_t c = 0; c < num; ++c) {
+    const Floats rate = load<4>(group.rate[c].of);
+    store(sums.rate.of, load<4>(sums.rate.of) + rate);
+    store(sums.seen.of, load<4>(sums.seen.of) + rate / (load<4>(group.w[c].of) + 1.0f));
   }
 }
 
-/// Sums over the cells, for the stimuli of a tile.
-struct Sums {
-  Floats h[rows] = {};                      // Σ log(1 + w), or what has been weighted
-  Floats product[rows] = {};                // Π (1 + w) - 1 over the last few cells
-  Floats least[rows];                       // of w
-  Floats rate[rows] = {}, seen[rows] = {};  // Σ D, Σ D/(1 + D v)
-};
-
-template <Aggregate aggregate>
-HARTLINE_INLINE void add(Sums& sums, int r, Floats w, Floats rate, float weight) {
-  if constexpr (aggregate == Aggregate::weighted) sums.h[r] += spread(weight) * log1p(w);
-  if constexpr (aggregate == Aggregate::worst) sums.least[r] = smaller(w, sums.least[r]);
-  if constexpr (aggregate == Aggregate::shared_gain) {
-    sums.rate[r] += rate;
-    sums.seen[r] += rate / (spread(1.0f) + w);
-  }
-  if constexpr (aggregate == Aggregate::sum || aggregate == Aggregate::shared_gain) sums.product[r] += w + w * sums.product[r];
+void add(const Pass& pass, const Group& group, std::size_t at, std::size_t num, Sums& sums) {
+  if (pass.aggregate == Aggregate::worst) return take_least(group, num, sums);
+  if (pass.aggregate == Aggregate::weighted) return add_weighted(group, num, &pass.cells[at], sums);
+  if (pass.aggregate == Aggregate::shared_gain) add_rates(group, num, sums);
+  add_logarithm(group, num, sums);
 }
 
-/// The products become logarithms.
-HARTLINE_INLINE void fold(Sums& sums) {
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-    sums.h[r] += log1p(sums.product[r]);
-    sums.product[r] = spread(0.0f);
-  }
+/// Takes account of a cell by its h at once, as w may be too large for a product; leaves what adds nothing.
+HARTLINE_CLONES void add_apart(const Pass& pass, Group& group, std::size_t c, const Row& h, float weight, Sums& sums) {
+  const bool worst = pass.aggregate == Aggregate::worst;
+  const Floats whole = load<4>(h.of), w = expm1(smaller(whole, spread<4>(80.0f))), before = load<4>(sums.h.of);
+  const Floats rate = w / larger(load<4>(group.v[c].of), spread<4>(1e-30f));
+  store(sums.h.of, worst ? smaller(w, before) : before + whole * weight);
+  store(sums.rate.of, load<4>(sums.rate.of) + rate);
+  store(sums.seen.of, load<4>(sums.seen.of) + rate / (w + 1.0f));
+  store(group.w[c].of, spread<4>(worst ? std::numeric_limits<float>::max() : 0.0f));
+  store(group.rate[c].of, spread<4>(0.0f));
 }
 
-template <Aggregate aggregate>
-HARTLINE_INLINE void add_cell(const Pass& pass, std::size_t at, const Floats* m, const Floats* v, Sums& sums) {
-  Floats total[rows], top_v = spread(0.0f), top_m = spread(0.0f);
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-    total[r] = aggregate == Aggregate::shared_gain ? v[r] + spread(pass.gain_variance) : v[r];
-    top_v = larger(total[r], top_v);
-    top_m = larger(m[r], top_m);
+/// One cell of a group, wherever its means and variances are.
+void fit_apart(const Pass& pass, Group& group, std::size_t at, std::size_t c, Sums& sums) {
+  Row total, h;
+  float top_v = 0, top_m = group.m[c].of[0];
+  for (std::size_t i = 0; i < tile_size; ++i) {
+    total.of[i] = group.v[c].of[i] + pass.gain_variance;
+    top_v = std::max(top_v, total.of[i]);
+    top_m = std::max(top_m, group.m[c].of[i]);
   }
-  const float weight = pass.cells[at].weight;
-  if (!any_above(larger(top_v * spread(fast_offset / fast_variance), top_m), fast_offset)) [[likely]] {
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) {
-      Floats quotient;
-      const Floats rate = exp(m[r]), w = information(v[r] * rate, total[r], quotient);
-      add<aggregate>(sums, r, w, rate * quotient, weight);
-    }
-    return;
-  }
-  fold(sums);
-  alignas(64) float means[tile_size], variances[tile_size], totals[tile_size], hs[tile_size];
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-    store(means + r * width, m[r]);
-    store(variances + r * width, v[r]);
-    store(totals + r * width, total[r]);
-  }
-  (any_above(top_v, middle_variance) || any_above(top_m, middle_offset) ? integrate_in_double : integrate_tile)(means, variances,
-                                                                                                                totals, hs);
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) {
-    const Floats h = load(hs + r * width), w = expm1(smaller(h, spread(80.0f))), rate = w / larger(v[r], spread(1e-30f));
-    if constexpr (aggregate == Aggregate::weighted)
-      sums.h[r] += spread(weight) * h;
-    else {
-      add<aggregate>(sums, r, w, rate, weight);
-      sums.product[r] = spread(0.0f);
-      if constexpr (aggregate != Aggregate::worst) sums.h[r] += h;
-    }
-  }
+  if (top_v <= largest_variance(Reach::one) && top_m <= fast_offset) return fit_one(group, c, 1, pass.gain_variance);
+  const bool middle = top_v <= middle_variance && top_m <= middle_offset;
+  (middle ? integrate_tile : integrate_in_double)(group.m[c].of, group.v[c].of, total.of, h.of);
+  add_apart(pass, group, c, h, pass.cells[at + c].weight, sums);
 }
 
-/// num cells from `at` on, which share the reading of x.
-template <Aggregate aggregate, bool update, int num>
-HARTLINE_INLINE void add_cells(const Pass& pass, std::size_t at, const float* x, float* v, Sums& sums) {
-  Floats p[num][rows], m[num][rows];
-  const float* columns = pass.columns + at * pass.dim * 2;
-#pragma GCC unroll 8
-  for (int c = 0; c < num; ++c)
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) {
-      p[c][r] = spread(pass.cells[at + static_cast<std::size_t>(c)].bias_g);
-      m[c][r] = spread(pass.cells[at + static_cast<std::size_t>(c)].offset);
-    }
-  for (std::size_t k = 0; k < pass.dim; ++k) {
-    Floats row[rows];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) row[r] = load(x + k * tile_size + r * width);
-#pragma GCC unroll 8
-    for (int c = 0; c < num; ++c) {
-      const float* pair = columns + (static_cast<std::size_t>(c) * pass.dim + k) * 2;
-      const Floats g = spread(pair[0]), mean = spread(pair[1]);
-#pragma GCC unroll 8
-      for (int r = 0; r < rows; ++r) {
-        if constexpr (update) p[c][r] += row[r] * g;
-        m[c][r] += row[r] * mean;
-      }
-    }
+/// Means and variances of num cells from `at` on, number `first` … of a group.
+template <bool update, int num>
+HARTLINE_INLINE void project(const Pass& pass, std::size_t at, const float* x, float* kept, std::size_t first, Group& group,
+                             FloatLanes& top_v, FloatLanes& top_m) {
+  Floats p[num];
+  if constexpr (update) {
+#pragma GCC unroll 4
+    for (int c = 0; c < num; ++c) p[c] = spread<4>(pass.cells[at + c].bias_g);
+    multiply<num>(x, pass.g + at * pass.dim, pass.dim,
+                  kept + pass.cells[std::min(at + 8, pass.cells.size() - 1)].cell * 2 * tile_size, p);
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 4
   for (int c = 0; c < num; ++c) {
-    const std::size_t cell = at + static_cast<std::size_t>(c);
-    float* kept = v + pass.cells[cell].cell * tile_size;
-    Floats variance[rows], used[rows];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) variance[r] = load(kept + r * width);
-    change_variances(pass, cell, x, p[c], update, variance, used);
-    if constexpr (update)
-#pragma GCC unroll 8
-      for (int r = 0; r < rows; ++r) store(kept + r * width, variance[r]);
-    add_cell<aggregate>(pass, cell, m[c], used, sums);
+    const CellPass& cell = pass.cells[at + c];
+    float *v = kept + cell.cell * 2 * tile_size, *m = v + tile_size;
+    float *used_v = group.v[first + c].of, *used_m = group.m[first + c].of;
+    Floats variance = load<4>(v), mean = load<4>(m);
+    if constexpr (update) {
+      variance = variance - p[c] * cell.shrink * p[c];
+      mean = mean + p[c] * cell.mean_step;
+      if (cell.plain) [[likely]]
+        variance = no_less_than_zero(variance);
+      store(v, variance);
+      store(m, mean);
+    }
+    if (cell.plain) [[likely]] {
+      store(used_v, variance);
+      store(used_m, mean);
+    } else {
+      change_further(pass, at + c, x, update, v, used_v, used_m);
+      variance = load<4>(used_v);
+      mean = load<4>(used_m);
+    }
+    const FloatLanes most_v = largest_lanes(variance), most_m = largest_lanes(mean);
+    top_v = (most_v > top_v) ? most_v : top_v;
+    top_m = (most_m > top_m) ? most_m : top_m;
   }
+  constexpr int both = num > 1 ? 2 : 1;
+  for (std::size_t c = first; c < first + num; c += both) store(group.rate[c].of, exp(load<4 * both>(group.m[c].of)));
 }
 
-template <Aggregate aggregate, bool update>
-HARTLINE_INLINE void score(const Pass& pass, const float* x, float* v, double* out) {
-  Sums sums;
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) sums.least[r] = spread(std::numeric_limits<float>::max());
+template <bool update>
+HARTLINE_INLINE void score(const Pass& pass, const float* x, float* kept, double* out) {
   const std::size_t num = pass.cells.size();
-  std::size_t at = 0;
-  for (; at + 2 <= num; at += 2) {
-    const std::size_t ahead = pass.cells[std::min(at + 12, num - 1)].cell;
-    for (std::size_t i = 0; i < 2 * tile_size; i += 16) __builtin_prefetch(v + ahead * tile_size + i, 1);
-    add_cells<aggregate, update, 2>(pass, at, x, v, sums);
-    if (aggregate != Aggregate::worst && aggregate != Aggregate::weighted && at % 8 == 6) fold(sums);
+  const bool worst = pass.aggregate == Aggregate::worst && num > 0;
+  Group group;
+  Sums sums;
+  store(sums.h.of, spread<4>(worst ? std::numeric_limits<float>::max() : 0.0f));
+  store(sums.rate.of, spread<4>(0.0f));
+  store(sums.seen.of, spread<4>(0.0f));
+  for (std::size_t at = 0; at < num; at += group_size) {
+    const std::size_t count = std::min(group_size, num - at);
+    FloatLanes top_v{}, top_m{};
+    std::size_t c = 0;
+    for (; c + 4 <= count; c += 4) project<update, 4>(pass, at + c, x, kept, c, group, top_v, top_m);
+    for (; c < count; ++c) project<update, 1>(pass, at + c, x, kept, c, group, top_v, top_m);
+    const float top = largest(top_v) + pass.gain_variance;
+    if (!(top <= largest_variance(Reach::one)) || largest(top_m) > fast_offset)
+      for (c = 0; c < count; ++c) fit_apart(pass, group, at, c, sums);
+    else
+      (top > largest_variance(Reach::half)      ? fit_one
+       : top > largest_variance(Reach::quarter) ? fit_half
+                                                : fit_quarter)(group, 0, count, pass.gain_variance);
+    add(pass, group, at, count, sums);
   }
-  if (at < num) add_cells<aggregate, update, 1>(pass, at, x, v, sums);
-  fold(sums);
-  if (num == 0)
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) sums.least[r] = spread(0.0f);
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r)
-    for (int k = 0; k < width; ++k) {
-      double h =
-          aggregate == Aggregate::worst ? std::log1p(static_cast<double>(sums.least[r][k])) : static_cast<double>(sums.h[r][k]);
-      if constexpr (aggregate == Aggregate::shared_gain)
-        h += std::log1p(static_cast<double>(pass.gain_variance * sums.seen[r][k])) -
-             std::log1p(static_cast<double>(pass.gain_variance * sums.rate[r][k]));
-      out[r * width + k] = 0.5 * h;
-    }
+  for (std::size_t i = 0; i < tile_size; ++i) {
+    const double h = static_cast<double>(sums.h.of[i]);
+    out[i] = 0.5 * (worst ? std::log1p(h) : h);
+    if (pass.gain_variance > 0)
+      out[i] += 0.5 * std::log1p(static_cast<double>(pass.gain_variance * sums.seen.of[i])) -
+                0.5 * std::log1p(static_cast<double>(pass.gain_variance * sums.rate.of[i]));
+  }
+}
+HARTLINE_CLONES void score_updated(const Pass& pass, const float* x, float* kept, double* out) { score<true>(pass, x, kept, out); }
+HARTLINE_CLONES void score_as_it_is(const Pass& pass, const float* x, float* kept, double* out) {
+  score<false>(pass, x, kept, out);
 }
 
 }  // namespace
 
-HARTLINE_CLONES void take_in(const Pass& pass, const float* x, float* v) {
+HARTLINE_CLONES void take_in(const Pass& pass, const float* x, float* kept) {
+  Row used_v, used_m;
   for (std::size_t at = 0; at < pass.cells.size(); ++at) {
-    float* kept = v + pass.cells[at].cell * tile_size;
-    Floats p[rows], variance[rows], used[rows];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) variance[r] = load(kept + r * width);
-    multiply(x, pass.columns + at * pass.dim * 2, 2, pass.dim, pass.cells[at].bias_g, p);
-    change_variances(pass, at, x, p, true, variance, used);
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; ++r) store(kept + r * width, variance[r]);
+    const CellPass& cell = pass.cells[at];
+    float *v = kept + cell.cell * 2 * tile_size, *m = v + tile_size;
+    Floats p = spread<4>(cell.bias_g);
+    multiply<1>(x, pass.g + at * pass.dim, pass.dim, v + 8 * 2 * tile_size, &p);
+    const Floats variance = load<4>(v) - p * cell.shrink * p;
+    store(v, cell.plain ? no_less_than_zero(variance) : variance);
+    store(m, load<4>(m) + p * cell.mean_step);
+    if (!cell.plain) change_further(pass, at, x, true, v, used_v.of, used_m.of);
   }
 }
 
-#define HARTLINE_SCORE(name, aggregate)                                                             \
-  HARTLINE_CLONES void name(const Pass& pass, bool update, const float* x, float* v, double* out) { \
-    if (update)                                                                                     \
-      score<aggregate, true>(pass, x, v, out);                                                      \
-    else                                                                                            \
-      score<aggregate, false>(pass, x, v, out);                                                     \
-  }
-namespace {
-HARTLINE_SCORE(score_sum, Aggregate::sum)
-HARTLINE_SCORE(score_weighted, Aggregate::weighted)
-HARTLINE_SCORE(score_worst, Aggregate::worst)
-HARTLINE_SCORE(score_shared_gain, Aggregate::shared_gain)
-}  // namespace
-#undef HARTLINE_SCORE
-
-void score_exp_counts(const Pass& pass, bool update, const float* x, float* v, double* out) {
-  switch (pass.aggregate) {
-    case Aggregate::sum:
-      return score_sum(pass, update, x, v, out);
-    case Aggregate::weighted:
-      return score_weighted(pass, update, x, v, out);
-    case Aggregate::worst:
-      return score_worst(pass, update, x, v, out);
-    case Aggregate::shared_gain:
-      return score_shared_gain(pass, update, x, v, out);
-  }
+void score_exp_counts(const Pass& pass, bool update, const float* x, float* kept, double* out) {
+  (update ? score_updated : score_as_it_is)(pass, x, kept, out);
 }
 
-HARTLINE_CLONES void project_cell(const Pass& pass, std::size_t at, const float* x, const float* v, double* m, double* variance) {
-  const float* kept = v + pass.cells[at].cell * tile_size;
-  Floats mean[rows], now[rows], used[rows];
-  multiply(x, pass.columns + at * pass.dim * 2 + 1, 2, pass.dim, pass.cells[at].offset, mean);
+HARTLINE_CLONES void quadratic_forms(const double* covariance, std::size_t dim, const double* x, double* v) {
+  using numerics::Lanes;
+  constexpr std::size_t num = tile_size / numerics::num_lanes;
+  Lanes total[num] = {};
+  for (std::size_t k = 0; k < dim; ++k) {
+    Lanes below[num] = {};  // Σ C_kl x_l over l < k, which count twice
+    for (std::size_t l = 0; l < k; ++l) {
+      const Lanes c = numerics::spread(covariance[k * dim + l]);
 #pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r) now[r] = load(kept + r * width);
-  change_variances(pass, at, x, mean, false, now, used);
-#pragma GCC unroll 8
-  for (int r = 0; r < rows; ++r)
-    for (int k = 0; k < width; ++k) {
-      m[r * width + k] = static_cast<double>(mean[r][k]);
-      variance[r * width + k] = static_cast<double>(used[r][k]);
+      for (std::size_t i = 0; i < num; ++i) below[i] += c * numerics::load(x + l * tile_size + i * numerics::num_lanes);
     }
+    const Lanes c = numerics::spread(covariance[k * dim + k]);
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < num; ++i) {
+      const Lanes here = numerics::load(x + k * tile_size + i * numerics::num_lanes);
+      total[i] += here * (c * here + (below[i] + below[i]));
+    }
+  }
+#pragma GCC unroll 8
+  for (std::size_t i = 0; i < num; ++i) numerics::store(v + i * numerics::num_lanes, total[i]);
+}
+
+HARTLINE_CLONES void linear_forms(const double* mean, std::size_t dim, const double* x, double* m) {
+  std::fill_n(m, tile_size, 0.0);
+  for (std::size_t k = 0; k < dim; ++k)
+    for (std::size_t i = 0; i < tile_size; ++i) m[i] += mean[k] * x[k * tile_size + i];
+}
+
+void project_cell(const Pass& pass, std::size_t at, const float* x, const float* kept, double* m, double* variance) {
+  Row now[2], v, mean;
+  std::copy_n(kept + pass.cells[at].cell * 2 * tile_size, 2 * tile_size, now[0].of);
+  change_further(pass, at, x, false, now[0].of, v.of, mean.of);
+  for (std::size_t i = 0; i < tile_size; ++i) {
+    m[i] = static_cast<double>(mean.of[i]);
+    variance[i] = static_cast<double>(v.of[i]);
+  }
 }
 
 }  // namespace hartline::design

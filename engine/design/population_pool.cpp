@@ -11,6 +11,7 @@
 #include "design/pool.hpp"
 #include "design/population_kernels.hpp"
 #include "numerics/dense.hpp"
+#include "numerics/large_pages.hpp"
 
 namespace hartline::design {
 
@@ -23,7 +24,7 @@ using models::RankOneChange;
 
 constexpr std::uint64_t renew_every = 2048;  // trials
 constexpr std::int64_t tiles_at_once = 64;   // between two looks at the clock
-constexpr double fast_error = 1e-4;          // relative, of a utility from the kernels
+constexpr double fast_error = 1.5e-4;        // relative, of a utility from the kernels and what is kept
 constexpr std::size_t max_candidates = 12;
 
 /// A row of numbers, one a stimulus of a tile, in whole cache lines.
@@ -31,9 +32,14 @@ struct Row {
   alignas(64) float of[tile_size];
 };
 
+/// Variance and mean of the linear predictor of one cell, for the stimuli of a tile.
+struct Kept {
+  Row v, m;
+};
+
 /// Steps of every cell that go together, [num_cells] each.
 struct Round {
-  std::vector<float> g, shrink, bias_g;  // g [num_cells, dim]
+  std::vector<float> g, shrink, mean_step, bias_g;  // g [num_cells, dim]
 };
 
 class PopulationPlan final : public Plan {
@@ -42,14 +48,14 @@ class PopulationPlan final : public Plan {
       : available(set),
         num_tiles((set.num() + tile_size - 1) / tile_size),
         x(num_tiles * (set.dim + 1)),
-        v(num_tiles * num_cells),
+        kept(num_tiles * num_cells),
         applied(num_tiles, 1),
         scored(num_tiles),
         utility(num_tiles * tile_size),
         version(num_cells),
         known(num_cells),
         cells(num_cells),
-        columns(num_cells * set.dim * 2),
+        g(num_cells * set.dim),
         anew(num_cells),
         exact(max_candidates * num_cells),
         exact_v(max_candidates * num_cells) {
@@ -65,18 +71,18 @@ class PopulationPlan final : public Plan {
 
   Available available;
   std::size_t num_tiles;
-  std::vector<Row> x;                  // [num_tiles, dim + 1]
-  std::vector<Row> v;                  // [num_tiles, num_cells]
-  std::vector<std::uint8_t> applied;   // [num_tiles] the queued steps are in v
-  std::vector<std::uint8_t> scored;    // [num_tiles] in this choice
-  std::vector<double> utility;         // [num_tiles · tile_size]
-  std::vector<std::uint64_t> version;  // [num_cells] of the belief that v belongs to, once the queue is in
-  std::vector<std::uint8_t> known;     // [num_cells] v is valid
-  std::vector<CellPass> cells;         // [num_cells], the first num_present are those of the last view
+  std::vector<Row> x;                                  // [num_tiles, dim + 1]
+  std::vector<Kept, numerics::LargePages<Kept>> kept;  // [num_tiles, num_cells]
+  std::vector<std::uint8_t> applied;                   // [num_tiles] the queued steps are in what is kept
+  std::vector<std::uint8_t> scored;                    // [num_tiles] in this choice
+  std::vector<double> utility;                         // [num_tiles · tile_size]
+  std::vector<std::uint64_t> version;                  // [num_cells] of the belief that is kept, once the queue is in
+  std::vector<std::uint8_t> known;                     // [num_cells] what is kept is valid
+  std::vector<CellPass> cells;                         // [num_cells], the first num_present are those of the last view
   std::size_t num_present = 0;
-  std::vector<float> columns;  // [num_cells, dim, 2]
-  std::vector<Round> kept, expected;
-  std::size_t num_kept = 0, num_expected = 0;
+  std::vector<float> g;  // [num_cells, dim] of every cell's first step
+  std::vector<Round> further, expected;
+  std::size_t num_further = 0, num_expected = 0;
   std::vector<ExtraStep> extra;
   std::vector<std::uint8_t> anew;  // [num_cells], of the view
   std::vector<std::int64_t> candidates;
@@ -144,7 +150,7 @@ class PopulationPoolDesign final : public Design {
   }
 
  private:
-  float* variances(PopulationPlan& plan, std::size_t tile) const { return plan.v[tile * num_cells_].of; }
+  float* kept(PopulationPlan& plan, std::size_t tile) const { return plan.kept[tile * num_cells_].v.of; }
   const float* stimuli(const PopulationPlan& plan, std::size_t tile) const { return plan.x[tile * (set_.dim + 1)].of; }
   std::size_t num_in(std::size_t tile) const { return std::min(tile_size, set_.num() - tile * tile_size); }
 
@@ -177,9 +183,6 @@ class PopulationPoolDesign final : public Design {
       const GaussianView& cell = view.cells[c];
       CellPass& pass = plan.cells[c];
       const bool bias = cell.dim > dim;
-      float* column = &plan.columns[c * dim * 2];
-      for (std::size_t k = 0; k < dim; ++k) column[2 * k + 1] = static_cast<float>(cell.mean[k]);
-      pass.offset = static_cast<float>((bias ? cell.mean[dim] : 0) + (fast_ ? log_bin_ : 0));
       pass.weight = static_cast<float>(view.weights[c]);
       double expect = 0, expect_bias = 0;
       std::size_t round = 0;
@@ -190,33 +193,42 @@ class PopulationPoolDesign final : public Design {
       }
       pass.expect = static_cast<float>(expect);
       pass.expect_bias = static_cast<float>(expect_bias);
-      for (; round < plan.num_expected; ++round) plan.expected[round].shrink[c] = 0;
+      for (; round < plan.num_expected; ++round) plan.expected[round].shrink[c] = plan.expected[round].mean_step[c] = 0;
     }
     plan.extra.clear();
-    for (std::size_t k = 0; k < plan.num_kept; ++k)
-      plan.extra.push_back({true, plan.kept[k].g.data(), plan.kept[k].shrink.data(), plan.kept[k].bias_g.data()});
-    for (std::size_t k = 0; k < plan.num_expected; ++k)
-      plan.extra.push_back({false, plan.expected[k].g.data(), plan.expected[k].shrink.data(), plan.expected[k].bias_g.data()});
+    for (std::size_t k = 0; k < plan.num_further; ++k) plan.extra.push_back(step_of(plan.further[k], true));
+    for (std::size_t k = 0; k < plan.num_expected; ++k) plan.extra.push_back(step_of(plan.expected[k], false));
+    for (std::size_t c = 0; c < view.cells.size(); ++c) {
+      CellPass& pass = plan.cells[c];
+      pass.plain = plan.extra.empty() && pass.inflate == 0 && pass.inflate_bias == 0 && pass.expect == 0 && pass.expect_bias == 0;
+    }
+  }
+
+  static ExtraStep step_of(const Round& round, bool keep) {
+    return {keep, round.g.data(), round.shrink.data(), round.mean_step.data(), round.bias_g.data()};
   }
 
   /// Writes step number `round` of cell c of the view; cells before it that have none get a zero.
   void put(std::vector<Round>& rounds, std::size_t& num, std::size_t round, std::size_t c, const RankOneChange& step,
            bool bias) const {
     if (rounds.size() <= round)
-      rounds.push_back({std::vector<float>(num_cells_ * set_.dim), std::vector<float>(num_cells_), std::vector<float>(num_cells_)});
+      rounds.push_back({std::vector<float>(num_cells_ * set_.dim), std::vector<float>(num_cells_), std::vector<float>(num_cells_),
+                        std::vector<float>(num_cells_)});
+    Round& to = rounds[round];
     if (num <= round) {
-      std::fill(rounds[round].shrink.begin(), rounds[round].shrink.end(), 0.0f);
+      std::fill(to.shrink.begin(), to.shrink.end(), 0.0f);
+      std::fill(to.mean_step.begin(), to.mean_step.end(), 0.0f);
       num = round + 1;
     }
-    Round& to = rounds[round];
     for (std::size_t k = 0; k < set_.dim; ++k) to.g[c * set_.dim + k] = static_cast<float>(step.g[k]);
     to.shrink[c] = static_cast<float>(step.shrink);
+    to.mean_step[c] = static_cast<float>(step.mean_step);
     to.bias_g[c] = bias ? static_cast<float>(step.g[set_.dim]) : 0;
   }
 
   void queue(PopulationPlan& plan, const PopulationView& view) const {
     const std::size_t dim = set_.dim;
-    plan.num_kept = 0;
+    plan.num_further = 0;
     for (std::size_t c = 0; c < view.cells.size(); ++c) {
       const GaussianView& cell = view.cells[c];
       const std::size_t which = view.cell_idx[c];
@@ -229,26 +241,28 @@ class PopulationPoolDesign final : public Design {
       plan.anew[c] = !same && !follows;
       plan.version[which] = cell.change.version;
       plan.known[which] = 1;
-      float* column = &plan.columns[c * dim * 2];
-      for (std::size_t k = 0; k < dim; ++k) column[2 * k] = 0;
+      float* g = &plan.g[c * dim];
+      std::fill_n(g, dim, 0.0f);
       if (!follows) continue;
       double inflate = 0, inflate_bias = 0;
       std::size_t num_steps = 0;
       for (const RankOneChange& step : cell.change.steps) {
         inflate += step.inflation;
         inflate_bias += bias ? step.bias_inflation : 0;
-        if (step.shrink == 0) continue;
+        if (step.shrink == 0 && step.mean_step == 0) continue;
         if (num_steps++ > 0) {
-          put(plan.kept, plan.num_kept, num_steps - 2, c, step, bias);
+          put(plan.further, plan.num_further, num_steps - 2, c, step, bias);
           continue;
         }
-        for (std::size_t k = 0; k < dim; ++k) column[2 * k] = static_cast<float>(step.g[k]);
+        for (std::size_t k = 0; k < dim; ++k) g[k] = static_cast<float>(step.g[k]);
         pass.shrink = static_cast<float>(step.shrink);
+        pass.mean_step = static_cast<float>(step.mean_step);
         pass.bias_g = bias ? static_cast<float>(step.g[dim]) : 0;
       }
       pass.inflate = static_cast<float>(inflate);
       pass.inflate_bias = static_cast<float>(inflate_bias);
-      for (std::size_t k = num_steps > 0 ? num_steps - 1 : 0; k < plan.num_kept; ++k) plan.kept[k].shrink[c] = 0;
+      for (std::size_t k = num_steps > 0 ? num_steps - 1 : 0; k < plan.num_further; ++k)
+        plan.further[k].shrink[c] = plan.further[k].mean_step[c] = 0;
     }
     std::fill(plan.applied.begin(), plan.applied.end(), std::uint8_t{0});
   }
@@ -256,7 +270,7 @@ class PopulationPoolDesign final : public Design {
   Pass pass_of(const PopulationPlan& plan, const PopulationView* view) const {
     return {set_.dim,
             {plan.cells.data(), plan.num_present},
-            plan.columns.data(),
+            plan.g.data(),
             plan.extra,
             view ? static_cast<float>(view->gain_variance) : 0,
             aggregate_};
@@ -266,47 +280,70 @@ class PopulationPoolDesign final : public Design {
   void flush(PopulationPlan& plan) const {
     const Pass pass = pass_of(plan, nullptr);
     for_each_tile(plan, [&](std::size_t tile) {
-      if (!plan.applied[tile]) take_in(pass, stimuli(plan, tile), variances(plan, tile));
+      if (!plan.applied[tile]) take_in(pass, stimuli(plan, tile), kept(plan, tile));
       plan.applied[tile] = 1;
     });
   }
 
-  /// Cells that cannot be followed in all tiles, and all cells in the tiles whose turn it is, from the covariances.
+  /// Cells that cannot be followed in all tiles, and all cells in the tiles whose turn it is, from their means and covariances.
   void renew(PopulationPlan& plan, const PopulationView& view) const {
     const bool any = std::any_of(plan.anew.begin(), plan.anew.begin() + static_cast<std::ptrdiff_t>(plan.num_present),
                                  [](auto a) { return a != 0; });
     if (any)
       for_each_tile(plan, [&](std::size_t tile) {
+        const double* x = in_double(tile);
         for (std::size_t c = 0; c < plan.num_present; ++c)
-          if (plan.anew[c]) project(plan, view, tile, c, true);
+          if (plan.anew[c]) project(plan, view, tile, x, c, true);
       });
     std::uint64_t turn = 0;
     for (const GaussianView& cell : view.cells) turn = std::max(turn, cell.change.version);
     for (std::size_t tile = turn % renew_every; tile < plan.num_tiles; tile += renew_every) {
-      executor_.for_each_block(static_cast<int>(plan.num_present),
-                               [&](int c) { project(plan, view, tile, static_cast<std::size_t>(c), false); });
+      constexpr std::size_t block = 64;
+      executor_.for_each_block(static_cast<int>((plan.num_present + block - 1) / block), [&](int job) {
+        const double* x = in_double(tile);
+        const std::size_t first = static_cast<std::size_t>(job) * block;
+        for (std::size_t c = first; c < std::min(first + block, plan.num_present); ++c) project(plan, view, tile, x, c, false);
+      });
       plan.applied[tile] = 1;
     }
   }
 
-  void project(PopulationPlan& plan, const PopulationView& view, std::size_t tile, std::size_t c, bool in_order) const {
+  /// The stimuli of a tile, [dim + 1, tile_size]: one feature after the other, the last of them 1.
+  const double* in_double(std::size_t tile) const {
+    thread_local std::vector<double> x;
+    x.assign((set_.dim + 1) * tile_size, 0.0);
+    for (std::size_t i = 0; i < num_in(tile); ++i) {
+      const double* from = &set_.pool[(tile * tile_size + i) * set_.dim];
+      for (std::size_t k = 0; k < set_.dim; ++k) x[k * tile_size + i] = from[k];
+      x[set_.dim * tile_size + i] = 1;
+    }
+    return x.data();
+  }
+
+  void project(PopulationPlan& plan, const PopulationView& view, std::size_t tile, const double* x, std::size_t c,
+               bool in_order) const {
     const GaussianView& cell = view.cells[c];
-    float* to = variances(plan, tile) + plan.cells[c].cell * tile_size;
+    Kept* row = &plan.kept[tile * num_cells_];
+    Kept& to = row[plan.cells[c].cell];
+    std::array<double, tile_size> m, v;
+    linear_forms(cell.mean, cell.dim, x, m.data());
+    for (std::size_t i = 0; i < num_in(tile); ++i) to.m.of[i] = static_cast<float>(m[i] + (fast_ ? log_bin_ : 0));
     // beliefs that are still the same, as at the start, have the same variances
     if (in_order && c > 0 && plan.anew[c - 1] && cell.pending.empty() && view.cells[c - 1].pending.empty() &&
         std::memcmp(cell.covariance, view.cells[c - 1].covariance, cell.dim * cell.dim * sizeof(double)) == 0) {
-      std::copy_n(variances(plan, tile) + plan.cells[c - 1].cell * tile_size, tile_size, to);
+      to.v = row[plan.cells[c - 1].cell].v;
       return;
     }
-    for (std::size_t i = 0; i < num_in(tile); ++i) {
-      double v = variance(cell, tile * tile_size + i);
-      for (const RankOneChange& step : cell.pending) {  // is in the covariance, but not in what is kept
-        const double* x = &set_.pool[(tile * tile_size + i) * set_.dim];
-        const double p = numerics::dot(x, step.g, set_.dim) + (cell.dim > set_.dim ? step.g[set_.dim] : 0);
-        v += step.shrink * p * p - step.inflation * numerics::dot(x, x, set_.dim) - (cell.dim > set_.dim ? step.bias_inflation : 0);
+    quadratic_forms(cell.covariance, cell.dim, x, v.data());
+    for (const RankOneChange& step : cell.pending) {  // is in the covariance, but not in what is kept
+      const bool bias = cell.dim > set_.dim;
+      for (std::size_t i = 0; i < num_in(tile); ++i) {
+        const double* own = &set_.pool[(tile * tile_size + i) * set_.dim];
+        const double p = numerics::dot(own, step.g, set_.dim) + (bias ? step.g[set_.dim] : 0);
+        v[i] += step.shrink * p * p - step.inflation * numerics::dot(own, own, set_.dim) - (bias ? step.bias_inflation : 0);
       }
-      to[i] = static_cast<float>(v);
     }
+    for (std::size_t i = 0; i < num_in(tile); ++i) to.v.of[i] = static_cast<float>(v[i]);
   }
 
   double variance(const GaussianView& cell, std::size_t member) const {
@@ -334,7 +371,7 @@ class PopulationPoolDesign final : public Design {
         const auto tile = static_cast<std::size_t>((start + done + k) % num_tiles);
         double* out = &plan.utility[tile * tile_size];
         if (fast_)
-          score_exp_counts(pass, !plan.applied[tile], stimuli(plan, tile), variances(plan, tile), out);
+          score_exp_counts(pass, !plan.applied[tile], stimuli(plan, tile), kept(plan, tile), out);
         else
           score_any(plan, view, pass, tile, out);
         plan.applied[tile] = plan.scored[tile] = 1;
@@ -346,11 +383,11 @@ class PopulationPoolDesign final : public Design {
 
   void score_any(PopulationPlan& plan, const PopulationView& view, const Pass& pass, std::size_t tile, double* out) const {
     const float* x = stimuli(plan, tile);
-    if (!plan.applied[tile]) take_in(pass, x, variances(plan, tile));
+    if (!plan.applied[tile]) take_in(pass, x, kept(plan, tile));
     std::array<double, tile_size> m, v, u;
     std::fill(out, out + tile_size, aggregate_ == Aggregate::worst ? std::numeric_limits<double>::infinity() : 0.0);
     for (std::size_t c = 0; c < view.cells.size(); ++c) {
-      project_cell(pass, c, x, variances(plan, tile), m.data(), v.data());
+      project_cell(pass, c, x, kept(plan, tile), m.data(), v.data());
       linear_.evaluate(m, v, u);
       for (std::size_t i = 0; i < tile_size; ++i)
         out[i] = aggregate_ == Aggregate::worst ? std::min(out[i], u[i]) : out[i] + view.weights[c] * u[i];
@@ -430,12 +467,13 @@ std::unique_ptr<Design> make_population_pool_design(Utility utility, const model
                      "a model that looks back", "Use design.kind random, or one cell a model."});
   if (model.spec().shared_gain_sd > 0 && utility != Utility::laplace_information)
     throw SpecError({"design.utility", "laplace_information with a shared gain", "another", "That is the one worked out for it."});
-  const double bytes = 4.0 * static_cast<double>(model.num_cells) * static_cast<double>(set.num());
+  constexpr double bytes_each = 2 * sizeof(float);
+  const double bytes = bytes_each * static_cast<double>(model.num_cells) * static_cast<double>(set.num());
   if (bytes > max_pool_bytes)
-    throw SpecError(
-        {"stimulus.pool",
-         fmt::format("<= {:.0f} members for {} cells", max_pool_bytes / 4 / static_cast<double>(model.num_cells), model.num_cells),
-         fmt::format("{}", set.num()), fmt::format("It would take {:.0f} GB; draw a smaller pool.", bytes * 1e-9)});
+    throw SpecError({"stimulus.pool",
+                     fmt::format("<= {:.0f} members for {} cells",
+                                 max_pool_bytes / bytes_each / static_cast<double>(model.num_cells), model.num_cells),
+                     fmt::format("{}", set.num()), fmt::format("It would take {:.0f} GB; draw a smaller pool.", bytes * 1e-9)});
   return std::make_unique<PopulationPoolDesign>(utility, model, set, seed, executor);
 }
 

@@ -102,6 +102,38 @@ TEST(Population, EqualsIndependentUpdatesBitForBit) {
   EXPECT_NEAR(log_evidence, 0, 1e-9);
 }
 
+TEST(Population, StepsTellHowMeansAndCovariancesChanged) {
+  const auto executor = make_serial_executor();
+  for (const double drift : {0.0, 1e-3})
+    for (const double gain_sd : {0.0, 0.4}) {
+      const Population population({.bias = true}, {.prior_sd = 0.4, .drift_per_s = drift, .bias_drift_per_s = drift},
+                                  {.num_cells = 3, .shared_gain_sd = gain_sd}, 4, {}, *executor);
+      Simulated data = simulate(population, 30, 0.3, 0.2, 3);
+      for (std::size_t t = 0; t < 30; t += 3)
+        if (data.responses[t].marks[0] == Mark::observed) data.responses[t].marks[0] = Mark::censored;
+      auto belief = population.prior();
+      for (std::size_t t = 0; t < data.responses.size(); ++t) {
+        const auto before = belief->fork();
+        population.update(*belief, {&data.stimuli[t * 4], 4}, data.responses[t], 1);
+        for (std::size_t c = 0; c < 3; ++c) {
+          const GaussianBelief& now = of(*belief).cells[c];
+          ASSERT_TRUE(now.exact);
+          Eigen::VectorXd mean = Eigen::Map<const Eigen::VectorXd>(of(*before).cells[c].mean.data(), 5);
+          Eigen::MatrixXd covariance = Eigen::Map<const Eigen::MatrixXd>(of(*before).cells[c].covariance.data(), 5, 5);
+          for (const RankOneChange& step : now.steps) {
+            const Eigen::Map<const Eigen::VectorXd> g(step.g, 5);
+            covariance.diagonal().head(4).array() += step.inflation;
+            covariance(4, 4) += step.bias_inflation;
+            covariance -= step.shrink * g * g.transpose();
+            mean += step.mean_step * g;
+          }
+          EXPECT_LT((mean - Eigen::Map<const Eigen::VectorXd>(now.mean.data(), 5)).cwiseAbs().maxCoeff(), 1e-14);
+          EXPECT_LT((covariance - Eigen::Map<const Eigen::MatrixXd>(now.covariance.data(), 5, 5)).cwiseAbs().maxCoeff(), 1e-14);
+        }
+      }
+    }
+}
+
 TEST(Population, AnyNumberOfThreadsGivesTheSameBits) {
   for (const double gain_sd : {0.0, 0.3}) {
     std::vector<double> first;

@@ -6,6 +6,7 @@
 
 #include "base/random.hpp"
 #include "numerics/dense.hpp"
+#include "numerics/float_lanes.hpp"
 #include "numerics/lanes.hpp"
 #include "numerics/quadrature.hpp"
 #include "numerics/special.hpp"
@@ -56,6 +57,34 @@ TEST(Lanes, SoftplusAndLogisticAgreeWithTheScalarOnes) {
     EXPECT_NEAR(softplus(spread(x))[3], softplus(x), 1e-15 * (1 + std::abs(x)));
     EXPECT_NEAR(logistic(spread(x))[3], logistic(x), 1e-15);
   }
+}
+
+/// The largest relative error of a function of floats, x from low to high by the factor.
+template <class Function, class Oracle>
+double worst_relative(Function f, Oracle oracle, float low, float high, float factor) {
+  double worst = 0;
+  for (float x = low; std::abs(x) < std::abs(high); x *= factor) {
+    const Floats all = spread<4>(x), y = f(all);
+    const double wanted = oracle(static_cast<double>(x));
+    for (int k = 0; k < 4; ++k) worst = std::max(worst, std::abs(static_cast<double>(y.of[k][5]) / wanted - 1));
+  }
+  return worst;
+}
+
+TEST(FloatLanes, AreAsAccurateAsTheySay) {
+  const auto exponential = [](double x) { return std::exp(x); };
+  EXPECT_LT(worst_relative([](const Floats& x) { return exp(x); }, exponential, 1e-6f, 88, 1.0031f), 1e-5);
+  EXPECT_LT(worst_relative([](const Floats& x) { return exp(x); }, exponential, -1e-6f, -87, 1.0031f), 1e-5);
+  EXPECT_EQ(exp(spread<4>(-1e30f)).of[2][7], exp(spread<4>(-87.0f)).of[2][7]);
+  const auto one_over = [](double x) { return 1 / x; };
+  EXPECT_LT(worst_relative([](const Floats& x) { return reciprocal(x); }, one_over, 1e-36f, 1e36f, 1.031f), 1e-5);
+  EXPECT_LT(worst_relative([](const Floats& x) { return inverse(x); }, one_over, 1e-18f, 1e18f, 1.031f), 1e-6);
+  const auto log_one_plus = [](double x) { return std::log1p(x); };
+  EXPECT_LT(worst_relative([](const Floats& x) { return log1p(x); }, log_one_plus, 1e-20f, 1e-4f, 1.013f), 1e-5);
+  EXPECT_LT(worst_relative([](const Floats& x) { return log1p(x); }, log_one_plus, 1e-4f, 1e37f, 1.0013f), 1e-6);
+  const auto exponential_minus_one = [](double x) { return std::expm1(x); };
+  EXPECT_LT(worst_relative([](const Floats& x) { return expm1(x); }, exponential_minus_one, 1e-20f, 80, 1.013f), 3e-5);
+  for (const float x : {-3.0f, -0.0f, 0.0f, 2.5f}) EXPECT_EQ(no_less_than_zero(spread<4>(x)).of[3][15], std::max(x, 0.0f));
 }
 
 std::vector<double> draw(std::size_t n, std::uint64_t index) {
