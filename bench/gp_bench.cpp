@@ -88,8 +88,12 @@ Rows gp_rows() {
   const auto view = scene.model->capability(belief);
   const auto& function = std::get<FunctionView>(view);
   const auto executor = make_serial_executor();
-  const auto by_information = design::make_function_pool_design({}, scene.model->law, scene.set, 1, *executor);
-  const auto by_mmse = design::make_function_pool_design({.utility = "mmse"}, scene.model->law, scene.set, 1, *executor);
+  const auto design_for = [&](const char* utility) {
+    design::DesignSpec spec;
+    spec.utility = utility;
+    return design::make_function_pool_design(spec, scene.model->law, scene.set, 1, *executor);
+  };
+  const auto by_information = design_for("laplace_information"), by_mmse = design_for("mmse");
   const auto information_plan = by_information->make_plan(), mmse_plan = by_mmse->make_plan();
 
   const auto rows = static_cast<Eigen::Index>(num_places), columns = static_cast<Eigen::Index>(num);

@@ -5,6 +5,7 @@
 #include "base/threads.hpp"
 #include "bench/measure.hpp"
 #include "design/population_pool.hpp"
+#include "design/utility.hpp"
 #include "numerics/dense.hpp"
 #include "numerics/lanes.hpp"
 #include "numerics/large_pages.hpp"
@@ -43,7 +44,9 @@ class PopulationRing {
     Stream(1, Purpose::truth).fill_normal(truth_);
     for (std::size_t i = 0; i < truth_.size(); ++i) truth_[i] = i % (dim + 1) == dim ? 1 + 0.3 * truth_[i] : 0.6 * truth_[i];
     response_ = {ResponseKind::counts, static_cast<std::int64_t>(num_cells), 1, std::vector<double>(num_cells), {}, ""};
-    design_ = make_population_pool_design(design::Utility::laplace_information, population_, set_, 1, *executor_);
+    design::DesignSpec spec;
+    spec.utility = "laplace_information";
+    design_ = make_population_pool_design(spec, population_, set_, 1, *executor_);
     plan_ = design_->make_plan();
     choose();
     respond();

@@ -112,17 +112,6 @@ struct Builder {
     return over_pool(make_candidates_scorer(set, prior, executor));
   }
 
-  /// These designs have no modifiers yet.
-  void refuse_modifiers(const char* belief) const {
-    const auto absent = [&](const char* key, bool given) {
-      if (given) refuse(key, fmt::format("left out for {}", belief), "a value", "");
-    };
-    absent("per_second", spec.per_second);
-    absent("cost", !spec.cost.empty());
-    absent("no_repeat", spec.no_repeat);
-    absent("explore", spec.explore > 0);
-  }
-
   Result operator()(const models::FunctionView& prior) const {
     require_pool("a Gaussian process");
     return make_function_pool_design(spec, *prior.law, set, seed, executor);
@@ -130,7 +119,6 @@ struct Builder {
 
   Result operator()(const models::PopulationView& prior) const {
     require_pool("a population");
-    refuse_modifiers("a population");
     if (spec.max_expected_count) refuse("max_expected_count", "left out for a population", "a value", "");
     for (const char* other : {"parameter_variance", "prediction_error", "target", "model_information", "response_sd", "mmse"})
       if (spec.utility == other)
@@ -138,7 +126,7 @@ struct Builder {
                "one of laplace_information, first_order_information, mutual_information, posterior_variance, expected_response, "
                "upper_confidence for a population",
                quoted(spec.utility), "");
-    return make_population_pool_design(utility_named(spec.utility), *prior.model, set, seed, executor);
+    return make_population_pool_design(spec, *prior.model, set, seed, executor);
   }
 };
 

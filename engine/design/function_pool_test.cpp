@@ -49,7 +49,7 @@ Scene scene(std::size_t side, std::size_t num_trials, const std::string& link = 
   return s;
 }
 
-DesignSpec spec_of(const std::string& utility, double kappa = 2) {
+DesignSpec spec_of(const std::string& utility, double kappa = DesignSpec{}.kappa) {
   DesignSpec spec;
   spec.utility = utility;
   spec.kappa = kappa;

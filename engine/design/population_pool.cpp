@@ -8,8 +8,9 @@
 #include <cstring>
 
 #include "base/threads.hpp"
-#include "design/pool.hpp"
+#include "design/modifiers.hpp"
 #include "design/population_kernels.hpp"
+#include "design/utility.hpp"
 #include "numerics/dense.hpp"
 #include "numerics/large_pages.hpp"
 
@@ -45,7 +46,7 @@ struct Round {
 class PopulationPlan final : public Plan {
  public:
   PopulationPlan(const StimulusSet& set, std::size_t num_cells)
-      : available(set),
+      : members(set),
         num_tiles((set.num() + tile_size - 1) / tile_size),
         x(num_tiles * (set.dim + 1)),
         kept(num_tiles * num_cells),
@@ -69,7 +70,7 @@ class PopulationPlan final : public Plan {
     extra.reserve(8);
   }
 
-  Available available;
+  Modifiers::Members members;
   std::size_t num_tiles;
   std::vector<Row> x;                                  // [num_tiles, dim + 1]
   std::vector<Kept, numerics::LargePages<Kept>> kept;  // [num_tiles, num_cells]
@@ -91,16 +92,17 @@ class PopulationPlan final : public Plan {
 
 class PopulationPoolDesign final : public Design {
  public:
-  PopulationPoolDesign(Utility utility, const models::Population& model, const StimulusSet& set, std::uint64_t seed,
+  PopulationPoolDesign(const DesignSpec& spec, const models::Population& model, const StimulusSet& set, std::uint64_t seed,
                        Executor& executor)
-      : linear_(utility, model.glm().law),
+      : linear_(utility_named(spec.utility), model.glm().law, spec.kappa),
+        modifiers_(spec, seed),
         num_cells_(model.num_cells),
         log_bin_(std::log(model.glm().law.bin_s)),
         set_(set),
         seed_(seed),
         executor_(executor) {
     const models::ResponseLaw& law = model.glm().law;
-    fast_ = utility == Utility::laplace_information && law.law == models::Law::poisson && law.link == models::Link::exp;
+    fast_ = spec.utility == "laplace_information" && law.law == models::Law::poisson && law.link == models::Link::exp;
     const std::string& aggregate = model.spec().aggregate;
     aggregate_ = model.spec().shared_gain_sd > 0 ? Aggregate::shared_gain
                  : aggregate == "weighted"       ? Aggregate::weighted
@@ -111,32 +113,35 @@ class PopulationPoolDesign final : public Design {
   std::unique_ptr<Plan> make_plan() const override { return std::make_unique<PopulationPlan>(set_, num_cells_); }
 
   void follow(Plan& any_plan, const Capability& belief, std::int64_t pool_index, std::span<const double> stimulus,
-              double) const override {
+              double duration_s) const override {
     auto& plan = static_cast<PopulationPlan&>(any_plan);
-    if (!stimulus.empty()) plan.available.present(pool_index);
+    plan.members.present(pool_index, stimulus, duration_s);
     take_note(plan, std::get<PopulationView>(belief));
   }
 
   void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
     auto& plan = static_cast<PopulationPlan&>(any_plan);
     const auto& view = std::get<PopulationView>(belief);
-    plan.available.require_some(trial);
+    modifiers_.require_some(plan.members, trial);
     take_note(plan, view);
+    out.explored = false;
+    if (auto stream = modifiers_.explores(trial))
+      return modifiers_.draw(set_, plan.members, trial, *stream, out, [](std::size_t) { return 0.0; });
     out.units = scan(plan, view, trial, budget);
     find_candidates(plan, trial);
-    if (plan.candidates.empty()) {  // a deadline has left only members already shown
+    if (plan.candidates.empty()) {  // a deadline has left only members that may not be shown
       out.units = scan(plan, view, trial, {});
       find_candidates(plan, trial);
     }
-    if (plan.candidates.empty())
-      throw RunError({"belief", "one whose utilities are finite", "none that is", "Its variances or the stimuli overflow."},
-                     static_cast<std::int64_t>(trial));
+    if (plan.candidates.empty()) modifiers_.refuse(trial, 0);
     work_out(plan, view);
     Best best;
     const std::size_t num = view.cells.size();
     for (std::size_t k = 0; k < plan.candidates.size(); ++k)
-      best.offer(combined(view, {&plan.exact[k * num_cells_], num}, &plan.exact_v[k * num_cells_]), plan.candidates[k], seed_,
-                 trial);
+      best.offer(modifiers_.value(plan.members, static_cast<std::size_t>(plan.candidates[k]),
+                                  combined(view, {&plan.exact[k * num_cells_], num}, &plan.exact_v[k * num_cells_])),
+                 plan.candidates[k], seed_, trial);
+    if (best.index < 0) modifiers_.refuse(trial, 0);
     out.utility = best.utility;
     take(set_, best.index, out);
   }
@@ -146,7 +151,9 @@ class PopulationPoolDesign final : public Design {
     const auto& view = std::get<PopulationView>(belief);
     take_note(plan, view);
     scan(plan, view, 0, {});
-    return {plan.utility.begin(), plan.utility.begin() + static_cast<std::ptrdiff_t>(set_.num())};
+    std::vector<double> out(set_.num());
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = modifiers_.value(plan.members, i, plan.utility[i]);
+    return out;
   }
 
  private:
@@ -397,17 +404,20 @@ class PopulationPoolDesign final : public Design {
   /// Members that may be the best, given the error of the kernels.
   void find_candidates(PopulationPlan& plan, std::uint64_t trial) const {
     plan.candidates.clear();
-    double top = -std::numeric_limits<double>::infinity();
-    const auto counts = [&](std::size_t i) { return plan.available.mask[i] && plan.scored[i / tile_size]; };
+    // what is surely reached, and who may reach that; a modifier changes a utility's error as it changes the utility
+    const auto counts = [&](std::size_t i) { return modifiers_.may_follow(plan.members, i) && plan.scored[i / tile_size]; };
+    const auto bound = [&](std::size_t i, double sign) {
+      return modifiers_.value(plan.members, i, plan.utility[i] + sign * fast_error * std::abs(plan.utility[i]));
+    };
+    double floor = -std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < set_.num(); ++i)
-      if (counts(i)) top = std::max(top, plan.utility[i]);
-    const double floor = top - 2 * fast_error * std::abs(top);
+      if (counts(i)) floor = std::max(floor, bound(i, -1));
     for (std::size_t i = 0; i < set_.num(); ++i)
-      if (counts(i) && plan.utility[i] >= floor) plan.candidates.push_back(static_cast<std::int64_t>(i));
+      if (counts(i) && bound(i, 1) >= floor) plan.candidates.push_back(static_cast<std::int64_t>(i));
     if (plan.candidates.size() <= max_candidates) return;
     const auto key = [&](std::int64_t i) { return Stream(seed_, Purpose::tie, trial, static_cast<std::uint64_t>(i))(); };
     const auto better = [&](std::int64_t a, std::int64_t b) {
-      const double ua = plan.utility[static_cast<std::size_t>(a)], ub = plan.utility[static_cast<std::size_t>(b)];
+      const double ua = bound(static_cast<std::size_t>(a), 0), ub = bound(static_cast<std::size_t>(b), 0);
       return ua != ub ? ua > ub : key(a) < key(b);
     };
     std::partial_sort(plan.candidates.begin(), plan.candidates.begin() + max_candidates, plan.candidates.end(), better);
@@ -449,6 +459,7 @@ class PopulationPoolDesign final : public Design {
   }
 
   LinearUtility linear_;
+  Modifiers modifiers_;
   std::size_t num_cells_;
   double log_bin_;
   const StimulusSet& set_;
@@ -460,12 +471,12 @@ class PopulationPoolDesign final : public Design {
 
 }  // namespace
 
-std::unique_ptr<Design> make_population_pool_design(Utility utility, const models::Population& model, const StimulusSet& set,
+std::unique_ptr<Design> make_population_pool_design(const DesignSpec& spec, const models::Population& model, const StimulusSet& set,
                                                     std::uint64_t seed, Executor& executor) {
   if (model.glm().looks_back())
     throw SpecError({"model.num_lags", "1 for a pool design of a population, with num_history = 0 and stimuli of one frame",
                      "a model that looks back", "Use design.kind random, or one cell a model."});
-  if (model.spec().shared_gain_sd > 0 && utility != Utility::laplace_information)
+  if (model.spec().shared_gain_sd > 0 && spec.utility != "laplace_information")
     throw SpecError({"design.utility", "laplace_information with a shared gain", "another", "That is the one worked out for it."});
   constexpr double bytes_each = 2 * sizeof(float);
   const double bytes = bytes_each * static_cast<double>(model.num_cells) * static_cast<double>(set.num());
@@ -474,7 +485,7 @@ std::unique_ptr<Design> make_population_pool_design(Utility utility, const model
                      fmt::format("<= {:.0f} members for {} cells",
                                  max_pool_bytes / bytes_each / static_cast<double>(model.num_cells), model.num_cells),
                      fmt::format("{}", set.num()), fmt::format("It would take {:.0f} GB; draw a smaller pool.", bytes * 1e-9)});
-  return std::make_unique<PopulationPoolDesign>(utility, model, set, seed, executor);
+  return std::make_unique<PopulationPoolDesign>(spec, model, set, seed, executor);
 }
 
 }  // namespace hartline::design

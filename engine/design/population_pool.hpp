@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "design/design.hpp"
-#include "design/utility.hpp"
+#include "design/design_spec.hpp"
 #include "models/population.hpp"
 
 namespace hartline::design {
@@ -36,7 +36,7 @@ namespace hartline::design {
 /// Allocates: nothing after the first calls    (population_allocation_test.cpp:
 /// PopulationPool.DoesNotAllocateAfterTheFirstTrials)
 /// Throws: SpecError for a model that looks back or more than max_pool_bytes.
-std::unique_ptr<Design> make_population_pool_design(Utility utility, const models::Population& model, const StimulusSet& set,
+std::unique_ptr<Design> make_population_pool_design(const DesignSpec& spec, const models::Population& model, const StimulusSet& set,
                                                     std::uint64_t seed, Executor& executor);
 
 constexpr double max_pool_bytes = 16e9;

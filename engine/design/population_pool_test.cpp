@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "design/population_kernels.hpp"
+#include "design/utility.hpp"
 
 namespace hartline::design {
 namespace {
@@ -27,12 +28,18 @@ StimulusSet normal_pool(std::size_t num, std::size_t dim, bool once = false) {
   return set;
 }
 
+DesignSpec spec_of(const std::string& utility) {
+  DesignSpec spec;
+  spec.utility = utility;
+  return spec;
+}
+
 /// A population in its ring, with the truth drawn from the prior.
 struct Ring {
-  Ring(const Population& p, const StimulusSet& s, Executor& executor, Utility utility = Utility::laplace_information)
+  Ring(const Population& p, const StimulusSet& s, Executor& executor, const DesignSpec& spec = spec_of("laplace_information"))
       : population(p),
         set(s),
-        design(make_population_pool_design(utility, p, s, 1, executor)),
+        design(make_population_pool_design(spec, p, s, 1, executor)),
         plan(design->make_plan()),
         belief(p.prior()),
         truth(p.num_parameters) {
@@ -192,7 +199,7 @@ TEST(PopulationPool, FollowedMeansAndVariancesEqualFreshOnes) {
       const Population population({.bias = true},
                                   {.prior_sd = 0.3, .bias_sd = 0.3, .drift_per_s = drift, .bias_drift_per_s = drift},
                                   {.num_cells = 9, .shared_gain_sd = gain_sd}, 6, {}, *executor);
-      Ring ring(population, set, *executor, Utility::laplace_information);
+      Ring ring(population, set, *executor);
       for (int t = 0; t < 2040; ++t) {
         ring.step();
         if (t != 20 && t != 299 && t != 2039) continue;
@@ -306,17 +313,59 @@ TEST(PopulationPool, ShowsEachMemberOnceAndBreaksTiesBySeed) {
   EXPECT_NE(equal.choice.pool_index, once);
 }
 
+TEST(PopulationPool, ModifiersWeighAndBar) {
+  const auto executor = make_serial_executor();
+  const Population population({}, {.prior_sd = 0.5}, {.num_cells = 12}, 4, {}, *executor);
+  const StimulusSet set = normal_pool(700, 4);
+  DesignSpec spec = spec_of("laplace_information");
+  spec.per_second = spec.no_repeat = true;
+  spec.explore = 0.25;
+  for (std::size_t i = 0; i < set.num(); ++i) spec.cost.push_back(0.05 * static_cast<double>(i % 7));
+  Ring ring(population, set, *executor, spec);
+  std::vector<double> total(set.num()), count(set.num());
+  double all = 0, num = 0;
+  int explored = 0;
+  std::int64_t last = -1;
+  for (int t = 0; t < 200; ++t) {
+    ring.choose();
+    const auto u = by_definition(population, *ring.belief, set, Utility::laplace_information);
+    const auto value = [&](std::size_t i) {
+      const double seconds = count[i] > 0 ? total[i] / count[i] : num > 0 ? all / num : 1;
+      return (u[i] - spec.cost[i]) / seconds;
+    };
+    EXPECT_NE(ring.choice.pool_index, last);
+    EXPECT_EQ(std::isnan(ring.choice.utility), ring.choice.explored);
+    explored += ring.choice.explored;
+    const auto chosen = static_cast<std::size_t>(ring.choice.pool_index);
+    if (!ring.choice.explored) {
+      double best = -1e300;
+      for (std::size_t i = 0; i < set.num(); ++i)
+        if (static_cast<std::int64_t>(i) != last) best = std::max(best, value(i));
+      EXPECT_NEAR(ring.choice.utility, best, 1e-9 * std::abs(best)) << t;
+      EXPECT_NEAR(value(chosen), best, 1e-9 * std::abs(best)) << t;
+    }
+    last = ring.choice.pool_index;
+    const double seconds = 1 + static_cast<double>(chosen % 3);
+    total[chosen] += seconds, count[chosen] += 1, all += seconds, num += 1;
+    ring.respond();
+    population.update(*ring.belief, ring.choice.values, ring.response, 1);
+    ring.design->follow(*ring.plan, population.capability(*ring.belief), last, ring.choice.values, seconds);
+    ++ring.trial;
+  }
+  EXPECT_NEAR(explored, 50, 31);  // fails by chance once in a million
+}
+
 TEST(PopulationPool, RefusesWhatItCannotScore) {
   const auto executor = make_serial_executor();
   const StimulusSet set = normal_pool(20, 3);
   const Population lagged({.num_lags = 2}, {}, {.num_cells = 3}, 3, {}, *executor);
-  EXPECT_THROW(make_population_pool_design(Utility::laplace_information, lagged, set, 1, *executor), SpecError);
+  EXPECT_THROW(make_population_pool_design(spec_of("laplace_information"), lagged, set, 1, *executor), SpecError);
   const Population gain({}, {}, {.num_cells = 3, .shared_gain_sd = 0.2}, 3, {}, *executor);
-  EXPECT_THROW(make_population_pool_design(Utility::posterior_variance, gain, set, 1, *executor), SpecError);
+  EXPECT_THROW(make_population_pool_design(spec_of("posterior_variance"), gain, set, 1, *executor), SpecError);
   const Population many({}, {}, {.num_cells = 2'000'000}, 1, {}, *executor);
   const StimulusSet large = normal_pool(1100, 1);
   try {
-    make_population_pool_design(Utility::laplace_information, many, large, 1, *executor);
+    make_population_pool_design(spec_of("laplace_information"), many, large, 1, *executor);
     FAIL();
   } catch (const SpecError& error) {
     EXPECT_STREQ(error.what(),

@@ -21,7 +21,9 @@ TEST(PopulationPool, DoesNotAllocateAfterTheFirstTrials) {
       set.dim = 5;
       set.pool.resize(5 * 3000);
       Stream(1, Purpose::pool).fill_normal(set.pool);
-      const auto design = make_population_pool_design(design::Utility::laplace_information, population, set, 1, *executor);
+      design::DesignSpec spec;
+      spec.utility = "laplace_information";
+      const auto design = make_population_pool_design(spec, population, set, 1, *executor);
       const auto plan = design->make_plan();
       const auto belief = population.prior();
       Response response{ResponseKind::counts, 30, 1, std::vector<double>(30, 1.0), std::vector<Mark>(30, Mark::observed), ""};
