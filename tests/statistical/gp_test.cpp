@@ -100,6 +100,13 @@ struct Ring {
   models::History history;
 };
 
+std::unique_ptr<design::Design> design_for(const std::string& utility, const GaussianProcess& model, const design::StimulusSet& set,
+                                           std::uint64_t seed, Executor& executor) {
+  design::DesignSpec spec;
+  spec.utility = utility;
+  return design::make_function_pool_design(spec, model.law, set, seed, executor);
+}
+
 struct Summary {
   double mean = 0, error = 0;  // error: standard error of the mean
 };
@@ -132,8 +139,7 @@ std::vector<std::vector<double>> errors(const Demo& demo, std::int64_t num_seeds
     Stream stream(seed, Purpose::truth);
     const std::vector<double> truth = model.draw_truth(stream);
     for (std::size_t u = 0; u < utilities.size(); ++u) {
-      const auto design =
-          u > 0 ? design::make_function_pool_design({.utility = utilities[u]}, model.law, set, seed, *serial) : nullptr;
+      const auto design = u > 0 ? design_for(utilities[u], model, set, seed, *serial) : nullptr;
       Ring ring(model, design.get(), truth, seed);
       for (std::size_t t = 0; t < demo.num_trials; ++t) ring.trial(t, demo.num_random);
       out[u][static_cast<std::size_t>(k)] = ring.map_error(pool);
@@ -238,8 +244,7 @@ Calibrated calibrate(const std::string& utility, double mean, std::int64_t num_r
     auto& own = verdicts[static_cast<std::size_t>(k)];
     for (const bool told : {true, false}) {
       const GaussianProcess& model = told ? truth_model : wrong_model;
-      const auto design =
-          utility == "random" ? nullptr : design::make_function_pool_design({.utility = utility}, model.law, set, seed, *serial);
+      const auto design = utility == "random" ? nullptr : design_for(utility, model, set, seed, *serial);
       Ring ring(model, design.get(), truth, seed);
       for (std::size_t t = 0; t < demo.num_trials; ++t) ring.trial(t, demo.num_random);
       own[told ? 0 : 1] = judge(ring.now());
