@@ -36,6 +36,7 @@ Table outcome(const loop::Experiment& experiment, loop::Run& run, const std::str
   out.set("num_trials", run.learner().num_trials());
   out.set("belief_digest", fmt::format("{:016x}", run.learner().digest()));
   for (std::size_t i = 0; i < metrics.size(); ++i) out.set(loop::metric_info[static_cast<std::size_t>(metrics[i])].name, values[i]);
+  if (experiment.spec.subject.kind == "remote") out.set("num_fallbacks", run.num_fallbacks());
   const Histogram& choose = run.latency(loop::Stage::choose);
   out.set("choose_p50_ms", choose.percentile_ns(0.5) * 1e-6);
   out.set("choose_p99_ms", choose.percentile_ns(0.99) * 1e-6);

@@ -164,6 +164,7 @@ TEST(Ask, ADeadlineThatIsMissedShowsTheFallbackAndReplayRepeatsIt) {
       EXPECT_TRUE(hurried || !late);
       EXPECT_EQ(std::isnan(trial.utility), late);
       num_late += late;
+      EXPECT_EQ(run.num_fallbacks(), num_late);
       Answer answer;
       answer.token = trial.token;
       answer.response.values = {static_cast<double>(t)};
@@ -180,6 +181,10 @@ TEST(Ask, ADeadlineThatIsMissedShowsTheFallbackAndReplayRepeatsIt) {
   const ReplayResult result = replay(*e, reader);
   EXPECT_EQ(result.first_difference, -1) << result.difference;
   EXPECT_EQ(result.digest, digest);
+  const auto record = io::RunRecord::append(path);
+  loop::Run resumed(*e, *record, clock);
+  resumed.restore(reader);
+  EXPECT_EQ(resumed.num_fallbacks(), num_late);
 }
 
 /// A clock for two threads, and a record that takes its time.

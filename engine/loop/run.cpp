@@ -52,6 +52,7 @@ void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
         learner_.pass_time(trial);
         learner_.decide(trial);
         num_decided_ = trial.index + 1;
+        num_fallbacks_ += trial.role == Role::fallback;
         return true;
       },
       [&](Trial& trial) {
@@ -188,6 +189,7 @@ void Run::decide(std::optional<double> ask_deadline_ms) {
   else
     learner_.decide(trial);
   ++num_decided_;
+  num_fallbacks_ += late;
 }
 
 void Run::decide_batch(std::optional<double> ask_deadline_ms) {

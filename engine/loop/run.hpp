@@ -81,6 +81,8 @@ class Run {
   Learner& learner() { return learner_; }
   const Learner& learner() const { return learner_; }
   const Histogram& latency(Stage stage) const { return latency_[static_cast<std::size_t>(stage)]; }
+  /// Trials that showed a stimulus drawn at random because the choice was not there in time.
+  std::int64_t num_fallbacks() const { return num_fallbacks_; }
   /// The last one presented.
   const Trial& last_trial() const { return slots_[static_cast<std::size_t>(num_presented_ - 1) % slots_.size()].trial; }
   /// The parameters behind the responses as they are now, where they are known; else empty.
@@ -118,7 +120,7 @@ class Run {
   design::Choice choice_;
   Answer answer_;
   std::vector<Slot> slots_;
-  std::int64_t num_decided_ = 0, num_presented_ = 0;
+  std::int64_t num_decided_ = 0, num_presented_ = 0, num_fallbacks_ = 0;
   bool stopped_ = false;
   std::int64_t first_time_ns_ = 0;  // of the first delivered stimulus
   std::array<Histogram, num_stages> latency_;
