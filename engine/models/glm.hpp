@@ -149,7 +149,7 @@ class Glm final : public Model {
 
   std::unique_ptr<Belief> prior() const override;
   Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
-  /// With prior.fit, alternates between the mode and hyper-parameters that maximise the Laplace evidence around it.
+  /// The mean to second order from the mode, and the mode's covariance; with prior.fit in turns with fits by Laplace evidence.
   /// O(num_responses dim²) an iteration. Throws: SpecError with drift, for which the history has no single parameter.
   void refine(Belief& belief, const History& history) const override;
   bool can_refine() const override { return !has_drift(); }

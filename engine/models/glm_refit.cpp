@@ -1,4 +1,4 @@
-// The refit of a generalised linear model on its whole history: the mode, its covariance, and hyper-parameters by evidence.
+// The refit of a generalised linear model on its whole history: the mean, its covariance, and hyper-parameters by evidence.
 #include <Eigen/Cholesky>
 #include <cmath>
 
@@ -23,6 +23,21 @@ void leave_out_censored(Rows& rows) {
   rows.num = kept;
   rows.s.resize(kept * dim);
   rows.data.erase(rows.data.begin() + static_cast<std::ptrdiff_t>(kept), rows.data.end());
+}
+
+/// From the mode to the mean, to second order: ½ C Σ_t s_t L'''_t s_tᵀ C s_t, with L''' of the log-likelihood of a response.
+/// Without it a 90 % ellipsoid covers up to 2 % less under infomax. (models_test.cpp: Glm.RefineTellsTheMeanAndNotTheMode)
+/// Reference: Tierney, Kass & Kadane 1989, Journal of the American Statistical Association 84:710
+Eigen::VectorXd mean_beyond_mode(const ResponseLaw& law, const Rows& data, const Eigen::Map<const RowMatrix>& s,
+                                 const Eigen::VectorXd& rho, const Eigen::MatrixXd& covariance) {
+  constexpr double h = 1e-4;
+  const Eigen::VectorXd variance = (s * covariance).cwiseProduct(s).rowwise().sum();
+  Eigen::VectorXd pull(rho.size());
+  for (Eigen::Index t = 0; t < rho.size(); ++t) {
+    const Datum& r = data.data[static_cast<std::size_t>(t)];
+    pull[t] = variance[t] * (law.curvature(r, rho[t] - h) - law.curvature(r, rho[t] + h)) / (4 * h);
+  }
+  return covariance * (s.transpose() * pull);
 }
 
 }  // namespace
@@ -104,14 +119,18 @@ void Glm::find_mode_of_all(GaussianBelief& belief, const Rows& data, GaussianLik
     }
     if (scale < 1e-10) break;  // rounding: no step improves the value further
   }
-  Eigen::MatrixXd covariance = cholesky.solve(Eigen::MatrixXd::Identity(dim, dim));
+  const Eigen::MatrixXd covariance = cholesky.solve(Eigen::MatrixXd::Identity(dim, dim));
   for (Eigen::Index i = 0; i < dim; ++i)
     for (Eigen::Index j = 0; j <= i; ++j)
       belief.covariance[static_cast<std::size_t>(i * dim + j)] = belief.covariance[static_cast<std::size_t>(j * dim + i)] =
           0.5 * (covariance(i, j) + covariance(j, i));
-  Eigen::Map<Eigen::VectorXd>(belief.mean.data(), dim) = theta;
+  Eigen::Map<Eigen::VectorXd> mean(belief.mean.data(), dim);
+  mean = theta;
   belief.half_logdet = -cholesky.matrixLLT().diagonal().array().log().sum();
-  if (!likelihood) return;
+  if (!likelihood) {
+    mean += mean_beyond_mode(law, data, s, rho, covariance);
+    return;
+  }
   likelihood->information.assign(num_parameters * num_parameters, 0.0);
   likelihood->shift.assign(num_parameters, 0.0);
   likelihood->bias_mean = belief_.bias_mean;

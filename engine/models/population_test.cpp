@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
+#include "models/test_refit.hpp"
 #include "numerics/quadrature.hpp"
 
 namespace hartline::models {
@@ -317,20 +318,20 @@ TEST(Population, RefineEqualsTheRefitOfEachCell) {
     population.refine(*belief, history);
     const std::size_t dim = population.glm().num_parameters;
     for (std::size_t c = 0; c < 3; ++c) {
-      // substitute back: the gradient of the log posterior vanishes
-      const GaussianBelief& cell = of(*belief).cells[c];
-      std::vector<double> gradient(dim), s(dim);
-      for (std::size_t i = 0; i < dim; ++i) gradient[i] = -cell.mean[i] / 0.16;
+      std::vector<double> row(dim);
+      Eigen::MatrixXd s(80, static_cast<Eigen::Index>(dim));
+      Eigen::VectorXd counts(80);
       Context context = population.start();
       for (std::size_t t = 0; t < 80; ++t) {
         const std::span<const double> x(&data.stimuli[t * 3], 3);
-        population.glm().place(context, x, 0, c, s.data());
-        double rho = 0;
-        for (std::size_t i = 0; i < dim; ++i) rho += s[i] * cell.mean[i];
-        for (std::size_t i = 0; i < dim; ++i) gradient[i] += s[i] * (data.responses[t].values[c] - std::exp(rho));
+        population.glm().place(context, x, 0, c, row.data());
+        for (std::size_t i = 0; i < dim; ++i) s(static_cast<Eigen::Index>(t), static_cast<Eigen::Index>(i)) = row[i];
+        counts[static_cast<Eigen::Index>(t)] = data.responses[t].values[c];
         population.glm().advance(context, x, 0, data.responses[t].values);
       }
-      for (double g : gradient) EXPECT_NEAR(g, 0, 1e-5) << "coupling " << coupling << ", cell " << c;
+      const auto variance = Eigen::VectorXd::Constant(static_cast<Eigen::Index>(dim), 0.16);
+      EXPECT_LT(gradient_at_mode(of(*belief).cells[c], s, counts, variance).cwiseAbs().maxCoeff(), 1e-5)
+          << "coupling " << coupling << ", cell " << c;
     }
   }
   const Population gain({}, {}, {.num_cells = 2, .shared_gain_sd = 0.2}, 3, {}, *executor);
