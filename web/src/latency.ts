@@ -115,7 +115,9 @@ function draw_stage({ ctx, width, theme }: Sheet, stage: Latency, top: number, x
   for (const bin of filled) {
     // A single trial in the tail must not vanish.
     const height = Math.max(1.5, bottom - y(bin.count));
-    ctx.fillRect(x(bin.from), bottom - height, Math.max(1, x(bin.to) - x(bin.from) - 0.5), height);
+    // On whole pixels, so that a narrow bar keeps its colour.
+    const [left, right] = [Math.round(x(bin.from)), Math.round(x(bin.to))];
+    ctx.fillRect(left, bottom - height, Math.max(1, right - left - (right - left > 3 ? 1 : 0)), height);
   }
   ctx.fillStyle = theme.soft;
   ctx.fillRect(LEFT, bottom - 0.5, width - LEFT - 12, 1);
