@@ -1,7 +1,7 @@
 #include <limits>
 
 #include "design/continuous_design.hpp"
-#include "design/pool.hpp"
+#include "design/modifiers.hpp"
 
 namespace hartline::design {
 
@@ -11,23 +11,20 @@ using models::Capability;
 
 class BlindPlan final : public Plan {
  public:
-  explicit BlindPlan(const StimulusSet& set) : available(set) {}
-  Available available;
-  std::int64_t last = -1;
+  explicit BlindPlan(const StimulusSet& set) : members(set) {}
+  Modifiers::Members members;
 };
 
 class BlindDesign final : public Design {
  public:
   BlindDesign(const DesignSpec& spec, const StimulusSet& set, std::uint64_t seed)
-      : random_(spec.kind == "random"), no_repeat_(spec.no_repeat), set_(set), law_(spec, set), seed_(seed) {}
+      : random_(spec.kind == "random"), modifiers_(spec, seed), set_(set), law_(spec, set), seed_(seed) {}
 
   std::unique_ptr<Plan> make_plan() const override { return std::make_unique<BlindPlan>(set_); }
 
-  void follow(Plan& any_plan, const Capability&, std::int64_t pool_index, std::span<const double> stimulus, double) const override {
-    if (stimulus.empty()) return;
-    auto& plan = static_cast<BlindPlan&>(any_plan);
-    plan.available.present(pool_index);
-    if (pool_index >= 0) plan.last = pool_index;
+  void follow(Plan& plan, const Capability&, std::int64_t pool_index, std::span<const double> stimulus,
+              double duration_s) const override {
+    static_cast<BlindPlan&>(plan).members.present(pool_index, stimulus, duration_s);
   }
 
   void choose(Plan& any_plan, const Capability&, std::uint64_t trial, const Budget&, Choice& out) const override {
@@ -40,28 +37,21 @@ class BlindDesign final : public Design {
       out.values.resize(set_.dim);
       return law_.draw(stream, out.values);
     }
-    const auto& plan = static_cast<BlindPlan&>(any_plan);
-    plan.available.require_some(trial);
-    const auto may = [&](std::int64_t i) {
-      return plan.available.mask[static_cast<std::size_t>(i)] && !(no_repeat_ && i == plan.last);
-    };
-    const bool barred = no_repeat_ && plan.last >= 0 && plan.available.mask[static_cast<std::size_t>(plan.last)];
-    const std::int64_t count = plan.available.count - (barred ? 1 : 0);
-    if (count == 0)
-      throw RunError({"stimulus.pool", "of two stimuli or more where none may follow itself", "1 stimulus left", ""},
-                     static_cast<std::int64_t>(trial));
-    std::int64_t wanted = random_     ? stream.integer(count)
+    const Modifiers::Members& members = static_cast<BlindPlan&>(any_plan).members;
+    const std::int64_t num_left = modifiers_.num_left(members, trial);
+    std::int64_t wanted = random_     ? stream.integer(num_left)
                           : set_.once ? 0
                                       : static_cast<std::int64_t>(trial % set_.num()),
                  index = 0;
-    while (!may(index) || wanted-- > 0) ++index;
+    while (!modifiers_.may_follow(members, static_cast<std::size_t>(index)) || wanted-- > 0) ++index;
     take(set_, index, out);
   }
 
   std::vector<double> utilities(Plan&, const Capability&) const override { return {}; }
 
  private:
-  bool random_, no_repeat_;
+  bool random_;
+  Modifiers modifiers_;
   const StimulusSet& set_;
   RandomLaw law_;
   std::uint64_t seed_;

@@ -63,10 +63,7 @@ class ContinuousDesign final : public Design {
     out.pool_index = -1;
     out.values.resize(set_.dim);
     out.explored = false;
-    if (explore_ > 0) {
-      Stream stream = RandomLaw::exploration(seed_, trial);
-      if (stream.uniform() < explore_) return draw(plan, view, trial, stream, out);
-    }
+    if (auto stream = RandomLaw::exploration(explore_, seed_, trial)) return draw(plan, view, trial, *stream, out);
     if (by_ball_) {
       const BallOptimum best = (*ball_)(view, plan.last, seed_, trial, budget, *plan.ball, out.values);
       out.utility = best.utility;

@@ -62,7 +62,7 @@ class FunctionPoolDesign : public Design {
     auto& plan = static_cast<FunctionPlan&>(any_plan);
     const auto& view = std::get<FunctionView>(belief);
     const auto expected_count = [&](std::size_t i) { return models::expected_response(law_, view.mean[i], view.variance[i]); };
-    modifiers_.require_some(plan.members, trial);
+    modifiers_.num_left(plan.members, trial);
     out.explored = false;
     if (auto stream = modifiers_.explores(trial)) return modifiers_.draw(set_, plan.members, trial, *stream, out, expected_count);
     const Order order{static_cast<std::int64_t>((trial * 7919) % static_cast<std::uint64_t>(num_units_)), num_units_};

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "design/random_law.hpp"
-
 namespace hartline::design {
 
 void Modifiers::Members::present(std::int64_t pool_index, std::span<const double> stimulus, double duration_s) {
@@ -30,20 +28,15 @@ bool Modifiers::may_follow(const Members& members, std::size_t i) const {
   return members.available.mask[i] && !(no_repeat_ && static_cast<std::int64_t>(i) == members.last);
 }
 
-void Modifiers::require_some(const Members& members, std::uint64_t trial) const {
+std::int64_t Modifiers::num_left(const Members& members, std::uint64_t trial) const {
   members.available.require_some(trial);
-  if (members.available.count == 1 && members.last >= 0 && !may_follow(members, static_cast<std::size_t>(members.last)) &&
-      members.available.mask[static_cast<std::size_t>(members.last)])
+  const bool last_is_barred = no_repeat_ && members.last >= 0 && members.available.mask[static_cast<std::size_t>(members.last)];
+  const std::int64_t left = members.available.count - (last_is_barred ? 1 : 0);
+  if (left == 0)
     throw RunError({"stimulus.pool", "of two stimuli or more where none may follow itself", "1 stimulus left",
                     "Set design.no_repeat = false or lower num_trials."},
                    static_cast<std::int64_t>(trial));
-}
-
-std::optional<Stream> Modifiers::explores(std::uint64_t trial) const {
-  if (!(explore_ > 0)) return {};
-  Stream stream = RandomLaw::exploration(seed_, trial);
-  if (stream.uniform() < explore_) return stream;
-  return {};
+  return left;
 }
 
 void Modifiers::draw_allowed(const StimulusSet& set, const Members& members, std::uint64_t trial, Stream& stream,

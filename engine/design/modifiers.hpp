@@ -8,6 +8,7 @@
 
 #include "design/design_spec.hpp"
 #include "design/pool.hpp"
+#include "design/random_law.hpp"
 
 namespace hartline::design {
 
@@ -33,11 +34,11 @@ class Modifiers {
   /// Whether a member may be shown now, whatever it is expected to be answered with.
   bool may_follow(const Members& members, std::size_t i) const;
 
-  /// Throws: RunError where none may.
-  void require_some(const Members& members, std::uint64_t trial) const;
+  /// How many may. Throws: RunError where none may.
+  std::int64_t num_left(const Members& members, std::uint64_t trial) const;
 
   /// The random numbers of a trial that explores; none for one that does not.
-  std::optional<Stream> explores(std::uint64_t trial) const;
+  std::optional<Stream> explores(std::uint64_t trial) const { return RandomLaw::exploration(explore_, seed_, trial); }
 
   /// Draws uniformly from the members whose expected count is within the cap and that may follow. `expected_count(i)` is asked
   /// where there is a cap. Throws: RunError where there is none.

@@ -70,7 +70,7 @@ class PoolDesign final : public Design {
 
   void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
     auto& plan = static_cast<PoolPlan&>(any_plan);
-    modifiers_.require_some(plan.members, trial);
+    modifiers_.num_left(plan.members, trial);
     scorer_->follow(*plan.state, belief, plan.members.available.mask);
     out.explored = false;
     if (auto stream = modifiers_.explores(trial)) return draw(plan, belief, trial, *stream, out);

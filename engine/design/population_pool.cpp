@@ -122,7 +122,7 @@ class PopulationPoolDesign final : public Design {
   void choose(Plan& any_plan, const Capability& belief, std::uint64_t trial, const Budget& budget, Choice& out) const override {
     auto& plan = static_cast<PopulationPlan&>(any_plan);
     const auto& view = std::get<PopulationView>(belief);
-    modifiers_.require_some(plan.members, trial);
+    modifiers_.num_left(plan.members, trial);
     take_note(plan, view);
     out.explored = false;
     if (auto stream = modifiers_.explores(trial))

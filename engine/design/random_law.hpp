@@ -1,6 +1,7 @@
 // Random stimuli by a stated law.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "base/random.hpp"
@@ -24,8 +25,13 @@ class RandomLaw {
   /// Fills x [dim]. Allocates: nothing.
   void draw(Stream& stream, std::span<double> x) const;
 
-  /// The stream that decides whether a trial explores, and then what it shows.
-  static Stream exploration(std::uint64_t seed, std::uint64_t trial) { return {seed, Purpose::design, trial, 1}; }
+  /// What a trial that explores draws its stimulus from; none for the trials, a share of 1 - `share`, that do not.
+  static std::optional<Stream> exploration(double share, std::uint64_t seed, std::uint64_t trial) {
+    if (!(share > 0)) return {};
+    Stream stream(seed, Purpose::design, trial, 1);
+    if (stream.uniform() < share) return stream;
+    return {};
+  }
 
  private:
   enum class Law { sphere, gaussian, box, pool };
