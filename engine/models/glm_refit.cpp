@@ -28,16 +28,20 @@ void leave_out_censored(Rows& rows) {
 /// From the mode to the mean, to second order: ½ C Σ_t s_t L'''_t s_tᵀ C s_t, with L''' of the log-likelihood of a response.
 /// Without it a 90 % ellipsoid covers up to 2 % less under infomax. (models_test.cpp: Glm.RefineTellsTheMeanAndNotTheMode)
 /// Reference: Tierney, Kass & Kadane 1989, Journal of the American Statistical Association 84:710
-Eigen::VectorXd mean_beyond_mode(const ResponseLaw& law, const Rows& data, const Eigen::Map<const RowMatrix>& s,
-                                 const Eigen::VectorXd& rho, const Eigen::MatrixXd& covariance) {
+void go_from_mode_to_mean(const ResponseLaw& law, const Rows& data, GaussianBelief& belief) {
   constexpr double h = 1e-4;
+  const auto dim = static_cast<Eigen::Index>(belief.mean.size());
+  const Eigen::Map<const RowMatrix> s(data.s.data(), static_cast<Eigen::Index>(data.num), dim);
+  const Eigen::Map<const RowMatrix> covariance(belief.covariance.data(), dim, dim);
+  Eigen::Map<Eigen::VectorXd> mean(belief.mean.data(), dim);
+  const Eigen::VectorXd rho = s * mean;
   const Eigen::VectorXd variance = (s * covariance).cwiseProduct(s).rowwise().sum();
   Eigen::VectorXd pull(rho.size());
   for (Eigen::Index t = 0; t < rho.size(); ++t) {
     const Datum& r = data.data[static_cast<std::size_t>(t)];
     pull[t] = variance[t] * (law.curvature(r, rho[t] - h) - law.curvature(r, rho[t] + h)) / (4 * h);
   }
-  return covariance * (s.transpose() * pull);
+  mean += covariance * (s.transpose() * pull);
 }
 
 }  // namespace
@@ -59,6 +63,7 @@ void Glm::refine(Belief& any_belief, const History& history) const {
     if (fit.log_evidence - before < 0.01) break;  // nats
   }
   find_mode_of_all(fitted, data, nullptr);
+  go_from_mode_to_mean(law, data, fitted);
   fitted.version = belief.version + 1;
   fitted.exact = false;
   fitted.steps.clear();
@@ -124,13 +129,9 @@ void Glm::find_mode_of_all(GaussianBelief& belief, const Rows& data, GaussianLik
     for (Eigen::Index j = 0; j <= i; ++j)
       belief.covariance[static_cast<std::size_t>(i * dim + j)] = belief.covariance[static_cast<std::size_t>(j * dim + i)] =
           0.5 * (covariance(i, j) + covariance(j, i));
-  Eigen::Map<Eigen::VectorXd> mean(belief.mean.data(), dim);
-  mean = theta;
+  Eigen::Map<Eigen::VectorXd>(belief.mean.data(), dim) = theta;
   belief.half_logdet = -cholesky.matrixLLT().diagonal().array().log().sum();
-  if (!likelihood) {
-    mean += mean_beyond_mode(law, data, s, rho, covariance);
-    return;
-  }
+  if (!likelihood) return;
   likelihood->information.assign(num_parameters * num_parameters, 0.0);
   likelihood->shift.assign(num_parameters, 0.0);
   likelihood->bias_mean = belief_.bias_mean;

@@ -60,13 +60,19 @@ template <class Visit>
 void GridModel::for_each_node(const double* stimulus, Visit&& visit) const {
   constexpr std::size_t chunk = 4096;
   const auto num_out = static_cast<std::size_t>(std::max(family_->num_choices(), 1));
-  std::vector<double> parameters(std::min(chunk, num_nodes_) * num_parameters), outcomes(std::min(chunk, num_nodes_) * num_out);
+  // Kept from call to call, and taken out while in use: a family written by a user may come back here.
+  thread_local std::vector<double> kept_parameters, kept_outcomes;
+  std::vector<double> parameters = std::move(kept_parameters), outcomes = std::move(kept_outcomes);
+  parameters.resize(std::min(chunk, num_nodes_) * num_parameters);
+  outcomes.resize(std::min(chunk, num_nodes_) * num_out);
   for (std::size_t first = 0; first < num_nodes_; first += chunk) {
     const std::size_t num = std::min(chunk, num_nodes_ - first);
     for (std::size_t i = 0; i < num; ++i) node(first + i, {&parameters[i * num_parameters], num_parameters});
     family_->evaluate_all(stimulus, num, parameters.data(), outcomes.data());
     for (std::size_t i = 0; i < num; ++i) visit(first + i, &outcomes[i * num_out]);
   }
+  kept_parameters = std::move(parameters);
+  kept_outcomes = std::move(outcomes);
 }
 
 void GridModel::fill_tables(Executor& executor) {

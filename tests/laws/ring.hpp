@@ -54,6 +54,12 @@ inline Case counts_grid(std::int64_t num_trials) {
                                        "baseline = { values = [0.5, 2] }\n[design]\nutility = \"mutual_information\"\n"};
 }
 
+/// A sorter that loses spikes: half of the responses are censored, and each averages over nodes outside the tables.
+inline Case censored_grid(std::int64_t num_trials) {
+  Case c = counts_grid(num_trials);
+  return {"grid of tuning curves, spikes lost", c.text + "[subject]\nsorter_limit = 3.0\nlost = \"censored\"\n"};
+}
+
 inline Case random_design(std::int64_t num_trials) {
   return {"random", head(num_trials) +
                         "[stimulus]\nkind = \"ball\"\nshape = [12]\n[model]\nkind = \"glm\"\nresponse = \"bernoulli\"\n"

@@ -40,9 +40,9 @@ TEST(Ring, DoesNotAllocateAfterWarmUp) {
   GTEST_SKIP() << "a sanitizer has its own malloc, which cannot be counted";
 #endif
   const std::int64_t num_trials = proof::sized(1100, 160);
-  std::vector<laws::Case> cases = {laws::ball(num_trials, 64),     laws::ball(num_trials, 100), laws::ball(num_trials, 16),
-                                   laws::pool(num_trials),         laws::grid(num_trials),      laws::counts_grid(num_trials),
-                                   laws::random_design(num_trials)};
+  std::vector<laws::Case> cases = {laws::ball(num_trials, 64),      laws::ball(num_trials, 100),    laws::ball(num_trials, 16),
+                                   laws::pool(num_trials),          laws::grid(num_trials),         laws::counts_grid(num_trials),
+                                   laws::censored_grid(num_trials), laws::random_design(num_trials)};
   const auto serial = make_serial_executor(), two = make_executor(2);
   proof::Sheet sheet(fmt::format("Allocations in trials 101 to {}, on every thread but the record's", num_trials),
                      {"experiment", "durability", "threads", "allocations"});
