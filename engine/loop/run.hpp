@@ -57,6 +57,7 @@ class Run {
 
   /// What became of a response that was told.
   enum class Told : std::uint8_t { taken, doubled, late, stranger };
+  static constexpr std::array<const char*, 4> told_names = {"taken", "doubled", "late", "stranger"};
 
   /// Takes the response of a trial, in any order; whatever can be learned is. What came twice, late or of no open trial is noted
   /// and left. Throws: RunError for a response or a stimulus that does not fit; the trial then stays open.

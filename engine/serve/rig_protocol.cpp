@@ -335,9 +335,8 @@ Table RigProtocol::tell(const Table& message) {
   if (told == loop::Run::Told::taken && offset_.known())
     record_.put("rig_clock_ns", num_learned,
                 {{2}, {static_cast<double>(offset_.offset_ns()), static_cast<double>(offset_.half_width_ns())}});
-  constexpr const char* names[] = {"taken", "doubled", "late", "stranger"};
   Table out = progress("told");
-  out.set("what", names[static_cast<std::size_t>(told)]);
+  out.set("what", loop::Run::told_names[static_cast<std::size_t>(told)]);
   return out;
 }
 

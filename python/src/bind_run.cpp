@@ -138,8 +138,7 @@ const char* tell(RunHandle& self, nb::handle trial, nb::handle response, const s
   if (rendered) answer.rendered = rendered->vector();
   answer.delivered_ns = delivered_ns;
   answer.rendered_ns = rendered_ns;
-  constexpr const char* names[] = {"taken", "doubled", "late", "stranger"};
-  return names[static_cast<std::size_t>(compute(self.mutex, [&] {
+  return loop::Run::told_names[static_cast<std::size_t>(compute(self.mutex, [&] {
     require_remote(self);
     return self.run.tell(answer);
   }))];
