@@ -200,12 +200,12 @@ double both_bandwidth(Executor& executor) {
   return quantile(rate, 1);
 }
 
-/// a ← a b + c for sixteen vectors that do not wait for each other.
+/// a ← a b + c for sixteen vectors that do not wait for each other, and differ, or a compiler works out one for all.
 HARTLINE_CLONES float multiply_and_add(std::int64_t num) {
   const Floats b = 0.999f - Floats{}, c = 0.001f - Floats{};
   Floats a[16];
 #pragma GCC unroll 16
-  for (Floats& x : a) x = c;
+  for (int k = 0; k < 16; ++k) a[k] = static_cast<float>(k + 1) * c;
   for (std::int64_t i = 0; i < num; ++i) {
 #pragma GCC unroll 16
     for (int k = 0; k < 16; ++k) a[k] = a[k] * b + c;
