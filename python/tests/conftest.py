@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# A shell starts programs in the background with Ctrl-C switched off, and their children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def program() -> list[str]:
