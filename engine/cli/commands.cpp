@@ -19,6 +19,7 @@
 #include "io/toml.hpp"
 #include "loop/compare.hpp"
 #include "loop/run.hpp"
+#include "models/encoding_text.hpp"
 #include "serve/report.hpp"
 #include "serve/rig_server.hpp"
 
@@ -245,6 +246,18 @@ int check_command(const Options& options) {
   if (spec.compare) loop::check_comparison(document, options.file, folder_of(options.file), *executor);
   const Table out = loop::resolved(experiment->spec);
   print(options.json ? io::to_json(out) : to_toml(out));
+  return done;
+}
+
+int explain_command(const Options& options) {
+  const Table document = loop::read_document(options.file, options.overrides);
+  const Value *stimulus = document.find("stimulus"), *model = document.find("model");
+  if (!stimulus || !stimulus->table() || !model || !model->table() || !model->table()->find("response"))
+    throw SpecError({"model.response", "a model written as text, for example \"r ~ poisson(rate * window)\"", "none", ""});
+  const models::EncodingText text(*stimulus->table(), *model->table());
+  equations::Program program = text.written;
+  if (!options.pass.empty()) equations::run_passes(program, options.pass);
+  std::fputs(equations::print(program).c_str(), stdout);
   return done;
 }
 

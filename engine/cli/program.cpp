@@ -52,6 +52,10 @@ int run_program(int argc, const char* const* argv) {
   CLI::App* report = app.add_subcommand("report", "write a report as one HTML file");
   add_common(report, "record");
   report->add_option("--out", options.out, "HTML file to write; default: NAME.html beside the record");
+  CLI::App* explain = app.add_subcommand("explain", "show what a model written as text says, as a text that reads back");
+  explain->add_option("file", options.file, "experiment or model, TOML")->required();
+  explain->add_option("--set", options.overrides, "override a value: a.b=3; may be repeated");
+  explain->add_option("--pass", options.pass, "show it after erase_units, simplify, differentiate, extract_linear or name_shared");
 
   try {
     app.parse(argc, argv);
@@ -65,6 +69,7 @@ int run_program(int argc, const char* const* argv) {
     if (*check) return check_command(options);
     if (*resume) return resume_command(options);
     if (*replay) return replay_command(options);
+    if (*explain) return explain_command(options);
     return report_command(options);
   });
 }

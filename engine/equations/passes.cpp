@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/error.hpp"
 #include "equations/differentiate.hpp"
 #include "equations/program.hpp"
 
@@ -50,13 +51,25 @@ std::string free_name(const Program& program, const std::string& wanted) {
 
 const std::vector<Pass>& passes() {
   static const std::vector<Pass> all = {
-      {"erase_units", "values in base units, each given value times the size of its unit", erase_units},
-      {"simplify", "constants folded, neutral elements left out, factors in front", simplify},
-      {"differentiate", "the derivative of every named value by every given number", differentiate},
-      {"extract_linear", "the coefficients of named values that are linear in given numbers", extract_linear},
-      {"name_shared", "a name for every expression that is used more than once", name_shared},
+      {"erase_units", "values in base units, each given value times the size of its unit", true, erase_units},
+      {"simplify", "constants folded, neutral elements left out, factors in front", true, simplify},
+      {"differentiate", "the derivative of every named value by every given number", false, differentiate},
+      {"extract_linear", "the coefficients of named values that are linear in given numbers", false, extract_linear},
+      {"name_shared", "a name for every expression that is used more than once", false, name_shared},
   };
   return all;
+}
+
+void run_passes(Program& program, std::string_view last) {
+  std::vector<std::string_view> names;
+  for (const Pass& pass : passes()) names.push_back(pass.name);
+  if (std::find(names.begin(), names.end(), last) == names.end())
+    throw SpecError(
+        {"pass", fmt::format("one of {}", fmt::join(names, ", ")), "\"" + std::string(last) + "\"", did_you_mean(last, names)});
+  for (const Pass& pass : passes()) {
+    if (pass.always || pass.name == last) pass.run(program);
+    if (pass.name == last) return;
+  }
 }
 
 void erase_units(Program& program) {

@@ -158,7 +158,7 @@ std::string print(const Program& program) {
     out += response.name + " ~ " + response.law + "(";
     for (std::size_t k = 0; k < response.arguments.size(); ++k)
       out += (k > 0 ? ", " : "") + printer.text(response.arguments[k], disjunction);
-    out += ")\n";
+    out += ")" + unit(response.unit_text) + "\n";
   }
   for (const Named& named : program.next)
     out += named.name + "' = " + printer.text(named.value, disjunction) + unit(named.unit_text) + "\n";

@@ -89,7 +89,7 @@ Program read_program(std::string_view text, const std::string& path) {
     } else {
       const Syntax& law = s.at(s.root);
       if (law.form != Form::call) throw SpecError({line.path, "a law, as in r ~ poisson(rate)", std::string(s.text_of(law)), ""});
-      ResponseLine response{s.name, law.text, {}};
+      ResponseLine response{s.name, law.text, {}, s.unit, s.unit_text};
       for (const std::uint32_t argument : law.args) response.arguments.push_back(scope.lower_part(s, argument, line.path));
       program.responses.push_back(std::move(response));
     }

@@ -30,6 +30,8 @@ struct ResponseLine {
   std::string name;
   std::string law;
   std::vector<Id> arguments;
+  Unit unit;
+  std::string unit_text;
 };
 
 struct Program {
@@ -57,13 +59,17 @@ std::string print(const Program& program);
 /// One expression as text.
 std::string print(const Graph& graph, Id id);
 
-/// A change of a program. explain shows them in this order, each after those before it.
+/// A change of a program.
 struct Pass {
   std::string_view name;
   std::string_view meaning;
+  bool always;  // done to every program that is evaluated, in this order; else only where it is asked for, after those
   void (*run)(Program& program);
 };
 const std::vector<Pass>& passes();
+
+/// Runs the passes that are always done up to the one of that name, and that one. Throws: SpecError for a name that is none.
+void run_passes(Program& program, std::string_view last);
 
 /// Values in base units become plain numbers: each given value is multiplied by the size of its unit.
 void erase_units(Program& program);

@@ -9,6 +9,7 @@
 #include "io/npy.hpp"
 #include "loop/learner.hpp"
 #include "models/candidates.hpp"
+#include "models/encoding_text.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
@@ -23,9 +24,10 @@ std::string in_folder(const std::string& folder, const std::string& path) {
 }
 
 std::string kind_of(const Table& model) {
-  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates", "given"};
-  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates, given";
+  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates", "given", "text"};
+  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates, given, text";
   const Value* kind = model.find("kind");
+  if (!kind && model.find("response") && model.find("parameters")) return "text";
   if (!kind) throw SpecError({"model.kind", wanted, "nothing", ""});
   for (std::string_view known : kinds)
     if (kind->text() && *kind->text() == known) return std::string(known);
@@ -36,16 +38,13 @@ std::string kind_of(const Table& model) {
 constexpr std::int64_t max_dim = 4096;  // of a stimulus
 
 /// Every point of the axes, the last running fastest.
-void fill_grid(Experiment& e, const StimulusSpec& s) {
-  if (s.axes.empty()) throw SpecError({"stimulus.axes", "given for this kind, one table an axis", "nothing", ""});
-  std::vector<std::vector<double>> axes;
+void fill_product(Experiment& e, const std::vector<std::vector<double>>& axes, const char* path) {
   std::size_t num = 1;
   e.shape.clear();
-  for (std::size_t k = 0; k < s.axes.size(); ++k) {
-    axes.push_back(s.axes[k].points(fmt::format("stimulus.axes[{}]", k)));
-    e.shape.push_back(static_cast<std::int64_t>(axes.back().size()));
-    num *= axes.back().size();
-    if (num > 1000000) throw SpecError({"stimulus.axes", "at most 1000000 points in all", fmt::format("{} and more", num), ""});
+  for (const std::vector<double>& axis : axes) {
+    e.shape.push_back(static_cast<std::int64_t>(axis.size()));
+    num *= axis.size();
+    if (num > 1000000) throw SpecError({path, "at most 1000000 points in all", fmt::format("{} and more", num), ""});
   }
   e.stimuli.dim = axes.size();
   e.stimuli.pool.resize(num * axes.size());
@@ -54,6 +53,30 @@ void fill_grid(Experiment& e, const StimulusSpec& s) {
     for (std::size_t k = axes.size(); k-- > 0; rest /= axes[k].size())
       e.stimuli.pool[i * axes.size() + k] = axes[k][rest % axes[k].size()];
   }
+}
+
+/// Every point of a grid that is described axis by axis.
+void fill_grid(Experiment& e, const StimulusSpec& s) {
+  if (s.axes.empty()) throw SpecError({"stimulus.axes", "given for this kind, one table an axis", "nothing", ""});
+  std::vector<std::vector<double>> axes;
+  for (std::size_t k = 0; k < s.axes.size(); ++k) axes.push_back(s.axes[k].points(fmt::format("stimulus.axes[{}]", k)));
+  fill_product(e, axes, "stimulus.axes");
+}
+
+/// Every combination of the variables' values, the last running fastest.
+void fill_variables(Experiment& e) {
+  const std::vector<models::TextStimulus> variables = models::read_variables(e.spec.stimulus.variables);
+  std::vector<std::vector<double>> axes;
+  for (const models::TextStimulus& variable : variables) {
+    if (variable.values.empty())
+      throw SpecError({"stimulus." + variable.name, "range(first, last, step) or values(…) for a belief on a grid", "a box", ""});
+    for (std::size_t k = 0; k < variable.num(); ++k) axes.push_back(variable.values);
+  }
+  fill_product(e, axes, "stimulus");
+  if (axes.size() > 1) return;
+  e.shape = {1};
+  if (e.spec.stimulus.label.empty()) e.spec.stimulus.label = variables[0].name;
+  if (e.spec.stimulus.unit.empty()) e.spec.stimulus.unit = variables[0].unit_text;
 }
 
 void build_stimuli(Experiment& e, const std::string& folder) {
@@ -79,6 +102,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
     e.shape = {1};
   } else if (s.kind == "grid") {
     fill_grid(e, s);
+  } else if (s.kind == "variables") {
+    fill_variables(e);
   } else if (s.kind == "file") {
     e.spec.stimulus.file = in_folder(folder, s.file);
     Array array = io::read_npy(s.file);
@@ -276,6 +301,29 @@ void build_on_grid(Experiment& e, const std::string& kind, Executor& executor) {
   e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
 }
 
+/// The `belief` table of a model that is written as text.
+struct TextBeliefSpec {
+  std::string kind = "grid";
+  std::int64_t num_values = 25;
+
+  template <class Field>
+  static void describe(Field&& field) {
+    field("kind", &TextBeliefSpec::kind, "", one_of({"grid"}), "every combination of values of the parameters");
+    field("num_values", &TextBeliefSpec::num_values, "", between(1, 100000),
+          "values of a parameter whose prior is continuous, of equal prior probability");
+  }
+};
+
+void build_on_text(Experiment& e, Executor& executor) {
+  if (e.spec.stimulus.kind != "variables")
+    throw SpecError({"stimulus", "variables for a model written as text, for example x = \"range(-20, 20, 0.5) : deg\"",
+                     "kind \"" + e.spec.stimulus.kind + "\"", ""});
+  const auto belief = read_resolved<TextBeliefSpec>(e.spec.belief, "belief");
+  auto text = std::make_shared<const models::EncodingText>(e.spec.stimulus.variables, e.spec.model);
+  auto family = models::make_family(std::move(text), static_cast<std::size_t>(belief.num_values));
+  e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
+}
+
 /// One of competing models: `[[model.candidate]]`.
 struct CandidateSpec {
   std::string name;
@@ -305,6 +353,8 @@ void build_one(Experiment& e, const std::string& kind, Executor& executor) {
     build_linear(e, executor);
   else if (kind == "gaussian_process")
     build_process(e);
+  else if (kind == "text")
+    build_on_text(e, executor);
   else
     build_on_grid(e, kind, executor);
 }

@@ -101,6 +101,7 @@ HARTLINE_CLONES void multiply_rows(const double* a, std::size_t stride, std::siz
 
 HARTLINE_CLONES void multiply_rows_together(const double* a, std::size_t stride, std::size_t rows, std::size_t columns,
                                             const double* x, std::size_t num_vectors, double* y) {
+  if (num_vectors == 0) return;
   if (num_vectors == 1) return multiply_rows(a, stride, 0, rows, columns, x, y);
   const Tail tail[2] = {tail_of(x, columns), tail_of(x + columns, columns)};
   std::size_t i = 0;

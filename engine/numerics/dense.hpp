@@ -18,8 +18,8 @@ void multiply_rows(const double* a, std::size_t stride, std::size_t first, std::
 
 constexpr std::size_t max_together = 2;
 
-/// Y_k = A x_k for one or two vectors that share one reading of A [rows, stride]; vectors one after the other, `columns` long,
-/// results `rows` long. Each is bit for bit what multiply_rows gives    (numerics_test.cpp:
+/// Y_k = A x_k for up to two vectors that share one reading of A [rows, stride]; with none nothing is touched. Vectors one after the
+/// other, `columns` long, results `rows` long. Each is bit for bit what multiply_rows gives    (numerics_test.cpp:
 /// Dense.ProductsTogetherEqualProductsApart)
 void multiply_rows_together(const double* a, std::size_t stride, std::size_t rows, std::size_t columns, const double* x,
                             std::size_t num_vectors, double* y);

@@ -222,7 +222,8 @@ def a_signal_becomes_a_trace(arguments: argparse.Namespace, folder: Path) -> Non
 def clocks_and_streams_that_are_not_there(_: argparse.Namespace, __: Path) -> None:
     offset = clock_offset(time.monotonic_ns)
     require(0 < offset.half_width_ns < 1_000_000, f"the clocks are known to {offset.half_width_ns} ns only")
-    for first in (True, False):  # LSL's own first search of a process waits for the names of the network, which can take seconds
+    took = []
+    for _ in range(3):  # LSL itself may add some seconds to a search: its first of a process, or on a busy machine
         begun = time.monotonic()
         try:
             Events("nobody sends this", timeout_s=0.5)
@@ -230,8 +231,8 @@ def clocks_and_streams_that_are_not_there(_: argparse.Namespace, __: Path) -> No
             require("nobody sends this" in str(error), str(error))
         else:
             raise Failure("a stream that is not there was found")
-        took = time.monotonic() - begun
-        require(first or took < 2, f"waiting half a second for a stream took {took:.1f} s")
+        took.append(time.monotonic() - begun)
+    require(0.5 <= min(took) < 2, f"waiting half a second for a stream took {took} s")
 
 
 def main() -> int:
