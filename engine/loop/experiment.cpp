@@ -38,13 +38,16 @@ std::string kind_of(const Table& model) {
 constexpr std::int64_t max_dim = 4096;  // of a stimulus
 
 /// Every point of the axes, the last running fastest.
-void fill_product(Experiment& e, const std::vector<std::vector<double>>& axes, const char* path) {
+void fill_grid(Experiment& e, const StimulusSpec& s) {
+  if (s.axes.empty()) throw SpecError({"stimulus.axes", "given for this kind, one table an axis", "nothing", ""});
+  std::vector<std::vector<double>> axes;
   std::size_t num = 1;
   e.shape.clear();
-  for (const std::vector<double>& axis : axes) {
-    e.shape.push_back(static_cast<std::int64_t>(axis.size()));
-    num *= axis.size();
-    if (num > 1000000) throw SpecError({path, "at most 1000000 points in all", fmt::format("{} and more", num), ""});
+  for (std::size_t k = 0; k < s.axes.size(); ++k) {
+    axes.push_back(s.axes[k].points(fmt::format("stimulus.axes[{}]", k)));
+    e.shape.push_back(static_cast<std::int64_t>(axes.back().size()));
+    num *= axes.back().size();
+    if (num > 1000000) throw SpecError({"stimulus.axes", "at most 1000000 points in all", fmt::format("{} and more", num), ""});
   }
   e.stimuli.dim = axes.size();
   e.stimuli.pool.resize(num * axes.size());
@@ -55,25 +58,15 @@ void fill_product(Experiment& e, const std::vector<std::vector<double>>& axes, c
   }
 }
 
-/// Every point of a grid that is described axis by axis.
-void fill_grid(Experiment& e, const StimulusSpec& s) {
-  if (s.axes.empty()) throw SpecError({"stimulus.axes", "given for this kind, one table an axis", "nothing", ""});
-  std::vector<std::vector<double>> axes;
-  for (std::size_t k = 0; k < s.axes.size(); ++k) axes.push_back(s.axes[k].points(fmt::format("stimulus.axes[{}]", k)));
-  fill_product(e, axes, "stimulus.axes");
-}
-
-/// Every combination of the variables' values, the last running fastest.
+/// Every combination of the variables' values.
 void fill_variables(Experiment& e) {
   const std::vector<models::TextStimulus> variables = models::read_variables(e.spec.stimulus.variables);
-  std::vector<std::vector<double>> axes;
-  for (const models::TextStimulus& variable : variables) {
-    if (variable.values.empty())
-      throw SpecError({"stimulus." + variable.name, "range(first, last, step) or values(…) for a belief on a grid", "a box", ""});
-    for (std::size_t k = 0; k < variable.num(); ++k) axes.push_back(variable.values);
-  }
-  fill_product(e, axes, "stimulus");
-  if (axes.size() > 1) return;
+  e.stimuli.pool = models::every_stimulus(variables);
+  e.shape.clear();
+  for (const models::TextStimulus& variable : variables)
+    for (std::size_t k = 0; k < variable.num(); ++k) e.shape.push_back(static_cast<std::int64_t>(variable.values.size()));
+  e.stimuli.dim = e.shape.size();
+  if (e.shape.size() > 1) return;
   e.shape = {1};
   if (e.spec.stimulus.label.empty()) e.spec.stimulus.label = variables[0].name;
   if (e.spec.stimulus.unit.empty()) e.spec.stimulus.unit = variables[0].unit_text;
@@ -305,12 +298,14 @@ void build_on_grid(Experiment& e, const std::string& kind, Executor& executor) {
 struct TextBeliefSpec {
   std::string kind = "grid";
   std::int64_t num_values = 25;
+  Table num_values_of;
 
   template <class Field>
   static void describe(Field&& field) {
     field("kind", &TextBeliefSpec::kind, "", one_of({"grid"}), "every combination of values of the parameters");
     field("num_values", &TextBeliefSpec::num_values, "", between(1, 100000),
           "values of a parameter whose prior is continuous, of equal prior probability");
+    field("num_values_of", &TextBeliefSpec::num_values_of, "", any(), "the same for some parameters by their names");
   }
 };
 
@@ -320,7 +315,17 @@ void build_on_text(Experiment& e, Executor& executor) {
                      "kind \"" + e.spec.stimulus.kind + "\"", ""});
   const auto belief = read_resolved<TextBeliefSpec>(e.spec.belief, "belief");
   auto text = std::make_shared<const models::EncodingText>(e.spec.stimulus.variables, e.spec.model);
-  auto family = models::make_family(std::move(text), static_cast<std::size_t>(belief.num_values));
+  std::vector<std::size_t> num_values;
+  std::vector<std::string_view> names;
+  for (const models::TextParameter& parameter : text->parameters) {
+    names.push_back(parameter.name);
+    std::int64_t num = belief.num_values;
+    if (const Value* own = belief.num_values_of.find(parameter.name))
+      read(*own, {"belief.num_values_of", ""}, parameter.name, "", between(1, 100000), num);
+    num_values.push_back(static_cast<std::size_t>(num));
+  }
+  refuse_unknown(belief.num_values_of, {"belief.num_values_of", ""}, names);
+  auto family = models::make_family(std::move(text), num_values);
   e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
 }
 

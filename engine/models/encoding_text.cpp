@@ -95,6 +95,33 @@ std::vector<TextStimulus> read_variables(const Table& table) {
   return out;
 }
 
+std::vector<double> every_stimulus(const std::vector<TextStimulus>& variables) {
+  std::vector<const std::vector<double>*> axes;
+  double num = 1;
+  for (const TextStimulus& variable : variables) {
+    if (variable.values.empty())
+      throw SpecError({"stimulus." + variable.name, "range(first, last, step) or values(…) for a belief on a grid", "a box", ""});
+    for (std::size_t k = 0; k < variable.num(); ++k) {
+      axes.push_back(&variable.values);
+      num *= static_cast<double>(variable.values.size());
+    }
+  }
+  if (num > 1e6) throw SpecError({"stimulus", "at most 1000000 combinations", fmt::format("{:g}", num), ""});
+  std::vector<double> out(static_cast<std::size_t>(num) * axes.size());
+  for (std::size_t i = 0; i * axes.size() < out.size(); ++i) {
+    std::size_t rest = i;
+    for (std::size_t k = axes.size(); k-- > 0; rest /= axes[k]->size())
+      out[i * axes.size() + k] = (*axes[k])[rest % axes[k]->size()];
+  }
+  return out;
+}
+
+void EncodingText::draw_prior(Stream& stream, std::span<double> out) const {
+  std::size_t at = 0;
+  for (const TextParameter& parameter : parameters)
+    for (std::size_t k = 0; k < parameter.num(); ++k) out[at++] = parameter.prior.draw(stream);
+}
+
 EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
   equations::Scope scope(written.graph);
   const auto declare = [&](const std::string& name, const std::vector<std::size_t>& shape, const Unit& unit,
@@ -182,10 +209,12 @@ namespace {
 
 class TextFamily final : public Family {
  public:
-  TextFamily(std::shared_ptr<const EncodingText> text, std::size_t num_nodes) : text_(std::move(text)), program_(text_->program) {
+  TextFamily(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values)
+      : text_(std::move(text)), program_(text_->program) {
     stimulus_dim = text_->stimulus_dim;
-    for (const TextParameter& parameter : text_->parameters) {
-      const std::vector<double> nodes = parameter.prior.nodes(num_nodes);
+    for (std::size_t k = 0; k < text_->parameters.size(); ++k) {
+      const TextParameter& parameter = text_->parameters[k];
+      const std::vector<double> nodes = parameter.prior.nodes(num_values[k]);
       for (const std::string& name : number_names(parameter.name, parameter.shape))
         parameters.push_back({name, parameter.unit_text, nodes});
     }
@@ -198,6 +227,11 @@ class TextFamily final : public Family {
   }
 
   int num_choices() const override { return static_cast<int>(text_->num_choices); }
+
+  bool draw_prior(Stream& stream, std::span<double> out) const override {
+    text_->draw_prior(stream, out);
+    return true;
+  }
 
   void evaluate(const double* stimulus, const double* p, double* out) const override { evaluate_all(stimulus, 1, p, out); }
 
@@ -252,11 +286,11 @@ class TextFamily final : public Family {
 
 }  // namespace
 
-std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, std::size_t num_nodes) {
+std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values) {
   if (text->law->name != "poisson" && text->num_choices == 0)
     throw SpecError({"model.response", "a poisson count or a choice for a grid", "\"" + std::string(text->law->name) + "\"",
                      "Other laws take belief.kind = \"particles\"."});
-  return std::make_unique<TextFamily>(std::move(text), num_nodes);
+  return std::make_unique<TextFamily>(std::move(text), num_values);
 }
 
 }  // namespace hartline::models

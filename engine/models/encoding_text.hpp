@@ -37,6 +37,9 @@ struct TextStimulus {
 /// The variables of a table of names and texts. Throws: SpecError, UnitError.
 std::vector<TextStimulus> read_variables(const Table& table);
 
+/// Every combination of the values, the last running fastest: [num, stimulus_dim]. Throws: SpecError for a box and for too many.
+std::vector<double> every_stimulus(const std::vector<TextStimulus>& variables);
+
 /// A parameter and its prior, in its unit.
 struct TextParameter {
   std::string name;
@@ -61,13 +64,16 @@ class EncodingText {
   const TextLaw* law = nullptr;
   std::size_t num_choices = 0;
   std::size_t stimulus_dim = 0, num_parameters = 0;  // in numbers
+
+  /// Draws the parameters from their priors, [num_parameters].
+  void draw_prior(Stream& stream, std::span<double> parameters) const;
 };
 
 /// The parameter of each number: mu, or theta[1, 0].
 std::vector<std::string> number_names(const std::string& name, const std::vector<std::size_t>& shape);
 
-/// The family of a text whose response is a Poisson count or a choice, with `num_nodes` values for a parameter that is not
-/// discrete. Throws: SpecError for a response of another law.
-std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, std::size_t num_nodes);
+/// The family of a text whose response is a Poisson count or a choice. `num_values`: of each parameter whose prior is continuous.
+/// Throws: SpecError for a response of another law.
+std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values);
 
 }  // namespace hartline::models

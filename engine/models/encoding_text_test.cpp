@@ -54,7 +54,7 @@ EncodingText tuning() {
 TEST(EncodingText, ReproducesThePoissonCase) {
   const auto text = std::make_shared<const EncodingText>(tuning());
   const auto executor = make_serial_executor();
-  const GridModel model(make_family(text, 25), text->stimulus[0].values, *executor);
+  const GridModel model(make_family(text, {25, 25, 25, 25}), text->stimulus[0].values, *executor);
   ASSERT_EQ(model.num_nodes(), 684u);
   ASSERT_EQ(model.num_stimuli(), 41u);
   auto belief = model.prior();
@@ -76,7 +76,7 @@ TEST(EncodingText, EqualsTheFamilyWrittenInCode) {
                          {"slope", "uniform(2, 5)"},
                          {"guess", "values(0.5)"},
                          {"lapse", "uniform(0, 0.04)"}})));
-  const auto from_text = make_family(text, 3);
+  const auto from_text = make_family(text, {3, 3, 3, 3});
   PsychometricSpec spec;
   spec.threshold.values = {-20};
   spec.slope.values = {3};
@@ -98,7 +98,7 @@ TEST(EncodingText, EqualsTheFamilyWrittenInCode) {
 TEST(EncodingText, VectorsAreSeveralNumbers) {
   const EncodingText text(table({{"x", "values(-1, 0, 1)[2]"}}),
                           model_table({{"response", "r ~ poisson(exp(dot(w, x)))"}}, table({{"w", "normal(0, 1)[2]"}})));
-  const auto family = make_family(std::make_shared<const EncodingText>(text), 4);
+  const auto family = make_family(std::make_shared<const EncodingText>(text), {4});
   ASSERT_EQ(family->parameters.size(), 2u);
   EXPECT_EQ(family->parameters[1].name, "w[1]");
   EXPECT_EQ(family->stimulus_dim, 2u);
@@ -321,7 +321,7 @@ TEST(EncodingText, WrongTextsAreToldWhereAndWhy) {
 TEST(EncodingText, ProbabilitiesOutsideTheirRangeAreRefusedWithThePlace) {
   const auto text = std::make_shared<const EncodingText>(
       table({{"x", "values(0, 1)"}}), model_table({{"response", "r ~ bernoulli(a + x)"}}, table({{"a", "values(0.25)"}})));
-  const auto family = make_family(text, 3);
+  const auto family = make_family(text, {3});
   const double x = 1, a = 0.25;
   double out[2];
   try {
