@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +20,8 @@
 #include "io/toml.hpp"
 #include "loop/compare.hpp"
 #include "loop/run.hpp"
+#include "loop/scored.hpp"
+#include "models/encoding_text.hpp"
 #include "serve/report.hpp"
 #include "serve/rig_server.hpp"
 
@@ -245,6 +248,60 @@ int check_command(const Options& options) {
   if (spec.compare) loop::check_comparison(document, options.file, folder_of(options.file), *executor);
   const Table out = loop::resolved(experiment->spec);
   print(options.json ? io::to_json(out) : to_toml(out));
+  return done;
+}
+
+int score_command(const Options& options) {
+  const auto executor = make_executor(options.threads);
+  const double num = static_cast<double>(options.files.size()), most = std::log(static_cast<double>(options.num_contrasts) + 1);
+  std::vector<double> spce, snmc;
+  double num_saturated = 0;
+  for (const std::string& file : options.files) {
+    const io::RecordReader reader(file);
+    const loop::Scored scored = loop::read_scored(reader, file);
+    const models::TextLikelihood likelihood(scored.text);
+    const design::Score s = design::score(likelihood, scored.history, static_cast<std::size_t>(options.num_contrasts), *executor);
+    spce.push_back(s.spce);
+    snmc.push_back(s.snmc);
+    num_saturated += s.spce > most - 0.1;
+  }
+  const auto mean_and_error = [&](const std::vector<double>& values) {
+    double mean = 0, square = 0;
+    for (const double x : values) mean += x / num;
+    for (const double x : values) square += (x - mean) * (x - mean);
+    return std::pair{mean, num > 1 ? std::sqrt(square / (num - 1) / num) : std::numeric_limits<double>::quiet_NaN()};
+  };
+  Table out;
+  out.set("format", 1);
+  out.set("num_records", static_cast<std::int64_t>(options.files.size()));
+  out.set("num_contrasts", options.num_contrasts);
+  out.set("spce", mean_and_error(spce).first);
+  out.set("spce_standard_error", mean_and_error(spce).second);
+  out.set("snmc", mean_and_error(snmc).first);
+  out.set("snmc_standard_error", mean_and_error(snmc).second);
+  out.set("log_contrasts", most);
+  out.set("num_saturated", static_cast<std::int64_t>(num_saturated));
+  if (options.json) {
+    print(io::to_json(out));
+    return done;
+  }
+  for (const auto& [name, value] : out.items)
+    if (name != "format") print(fmt::format("{} = {}", name, display(value)));
+  if (num_saturated > 0)
+    print(fmt::format("{} of {} scores lie within 0.1 nats of log(L + 1), where they say nothing more: raise --contrasts.",
+                      num_saturated, num));
+  return done;
+}
+
+int explain_command(const Options& options) {
+  const Table document = loop::read_document(options.file, options.overrides);
+  const Value *stimulus = document.find("stimulus"), *model = document.find("model");
+  if (!stimulus || !stimulus->table() || !model || !model->table() || !model->table()->find("response"))
+    throw SpecError({"model.response", "a model written as text, for example \"r ~ poisson(rate * window)\"", "none", ""});
+  const models::EncodingText text(*stimulus->table(), *model->table());
+  equations::Program program = text.written;
+  if (!options.pass.empty()) equations::run_passes(program, options.pass);
+  std::fputs(equations::print(program).c_str(), stdout);
   return done;
 }
 

@@ -11,12 +11,15 @@ namespace hartline::cli {
 
 struct Options {
   std::string file;                    // experiment or record
+  std::vector<std::string> files;      // records
   std::vector<std::string> overrides;  // "a.b=3"
   std::optional<std::int64_t> seed;
   std::string out;
-  std::string rig;  // where a remote subject's rig is heard
+  std::string pass;  // after which a program is shown
+  std::string rig;   // where a remote subject's rig is heard
   bool json = false;
   int threads = 0;
+  std::int64_t num_contrasts = 100000;
 };
 
 enum ExitCode {
@@ -35,6 +38,8 @@ int check_command(const Options& options);
 int resume_command(const Options& options);
 int replay_command(const Options& options);
 int report_command(const Options& options);
+int explain_command(const Options& options);
+int score_command(const Options& options);
 
 /// Calls `body`; an error becomes one line on standard error and its exit code.
 int guarded(const std::function<int()>& body);

@@ -52,6 +52,16 @@ int run_program(int argc, const char* const* argv) {
   CLI::App* report = app.add_subcommand("report", "write a report as one HTML file");
   add_common(report, "record");
   report->add_option("--out", options.out, "HTML file to write; default: NAME.html beside the record");
+  CLI::App* explain = app.add_subcommand("explain", "show what a model written as text says, as a text that reads back");
+  explain->add_option("file", options.file, "experiment or model, TOML")->required();
+  explain->add_option("--set", options.overrides, "override a value: a.b=3; may be repeated");
+  explain->add_option("--pass", options.pass, "show it after erase_units, simplify, differentiate, extract_linear or name_shared");
+  CLI::App* score = app.add_subcommand("score", "bound the information that logged experiments gave about their parameters");
+  score->add_option("files", options.files, "records of simulated subjects whose model is written as text")->required();
+  score->add_option("--contrasts", options.num_contrasts, "L, draws from the prior; the score is at most log(L + 1)")
+      ->check(CLI::PositiveNumber);
+  score->add_flag("--json", options.json, "print one JSON document");
+  score->add_option("--threads", options.threads, "threads; 0: as many as there are cores")->check(CLI::NonNegativeNumber);
 
   try {
     app.parse(argc, argv);
@@ -65,6 +75,8 @@ int run_program(int argc, const char* const* argv) {
     if (*check) return check_command(options);
     if (*resume) return resume_command(options);
     if (*replay) return replay_command(options);
+    if (*explain) return explain_command(options);
+    if (*score) return score_command(options);
     return report_command(options);
   });
 }

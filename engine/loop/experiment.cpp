@@ -9,6 +9,7 @@
 #include "io/npy.hpp"
 #include "loop/learner.hpp"
 #include "models/candidates.hpp"
+#include "models/encoding_text.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
@@ -23,9 +24,10 @@ std::string in_folder(const std::string& folder, const std::string& path) {
 }
 
 std::string kind_of(const Table& model) {
-  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates", "given"};
-  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates, given";
+  constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates", "given", "text"};
+  constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates, given, text";
   const Value* kind = model.find("kind");
+  if (!kind && model.find("response") && model.find("parameters")) return "text";
   if (!kind) throw SpecError({"model.kind", wanted, "nothing", ""});
   for (std::string_view known : kinds)
     if (kind->text() && *kind->text() == known) return std::string(known);
@@ -56,6 +58,20 @@ void fill_grid(Experiment& e, const StimulusSpec& s) {
   }
 }
 
+/// Every combination of the variables' values.
+void fill_variables(Experiment& e) {
+  const std::vector<models::TextStimulus> variables = models::read_variables(e.spec.stimulus.variables);
+  e.stimuli.pool = models::every_stimulus(variables);
+  e.shape.clear();
+  for (const models::TextStimulus& variable : variables)
+    for (std::size_t k = 0; k < variable.num(); ++k) e.shape.push_back(static_cast<std::int64_t>(variable.values.size()));
+  e.stimuli.dim = e.shape.size();
+  if (e.shape.size() > 1) return;
+  e.shape = {1};
+  if (e.spec.stimulus.label.empty()) e.spec.stimulus.label = variables[0].name;
+  if (e.spec.stimulus.unit.empty()) e.spec.stimulus.unit = variables[0].unit_text;
+}
+
 void build_stimuli(Experiment& e, const std::string& folder) {
   const StimulusSpec& s = e.spec.stimulus;
   design::StimulusSet& set = e.stimuli;
@@ -79,6 +95,8 @@ void build_stimuli(Experiment& e, const std::string& folder) {
     e.shape = {1};
   } else if (s.kind == "grid") {
     fill_grid(e, s);
+  } else if (s.kind == "variables") {
+    fill_variables(e);
   } else if (s.kind == "file") {
     e.spec.stimulus.file = in_folder(folder, s.file);
     Array array = io::read_npy(s.file);
@@ -276,6 +294,41 @@ void build_on_grid(Experiment& e, const std::string& kind, Executor& executor) {
   e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
 }
 
+/// The `belief` table of a model that is written as text.
+struct TextBeliefSpec {
+  std::string kind = "grid";
+  std::int64_t num_values = 25;
+  Table num_values_of;
+
+  template <class Field>
+  static void describe(Field&& field) {
+    field("kind", &TextBeliefSpec::kind, "", one_of({"grid"}), "every combination of values of the parameters");
+    field("num_values", &TextBeliefSpec::num_values, "", between(1, 100000),
+          "values of a parameter whose prior is continuous, of equal prior probability");
+    field("num_values_of", &TextBeliefSpec::num_values_of, "", any(), "the same for some parameters by their names");
+  }
+};
+
+void build_on_text(Experiment& e, Executor& executor) {
+  if (e.spec.stimulus.kind != "variables")
+    throw SpecError({"stimulus", "variables for a model written as text, for example x = \"range(-20, 20, 0.5) : deg\"",
+                     "kind \"" + e.spec.stimulus.kind + "\"", ""});
+  const auto belief = read_resolved<TextBeliefSpec>(e.spec.belief, "belief");
+  auto text = std::make_shared<const models::EncodingText>(e.spec.stimulus.variables, e.spec.model);
+  std::vector<std::size_t> num_values;
+  std::vector<std::string_view> names;
+  for (const models::TextParameter& parameter : text->parameters) {
+    names.push_back(parameter.name);
+    std::int64_t num = belief.num_values;
+    if (const Value* own = belief.num_values_of.find(parameter.name))
+      read(*own, {"belief.num_values_of", ""}, parameter.name, "", between(1, 100000), num);
+    num_values.push_back(static_cast<std::size_t>(num));
+  }
+  refuse_unknown(belief.num_values_of, {"belief.num_values_of", ""}, names);
+  auto family = models::make_family(std::move(text), num_values);
+  e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
+}
+
 /// One of competing models: `[[model.candidate]]`.
 struct CandidateSpec {
   std::string name;
@@ -305,6 +358,8 @@ void build_one(Experiment& e, const std::string& kind, Executor& executor) {
     build_linear(e, executor);
   else if (kind == "gaussian_process")
     build_process(e);
+  else if (kind == "text")
+    build_on_text(e, executor);
   else
     build_on_grid(e, kind, executor);
 }

@@ -190,7 +190,8 @@ std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& 
     } else {
       const auto& grid = dynamic_cast<const models::GridModel&>(model);
       out.resize(model.num_parameters);
-      grid.node(static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(grid.num_nodes()))), out);
+      if (!grid.family().draw_prior(stream, out))
+        grid.node(static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(grid.num_nodes()))), out);
     }
   }
   if (out.size() != model.num_parameters)

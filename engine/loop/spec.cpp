@@ -17,6 +17,25 @@ void forget_lines(Value& value) {
     for (auto& [key, item] : table->items) forget_lines(item);
 }
 
+/// Where the model is written as text, the stimulus table holds the variables themselves.
+Table with_variables(const Table& document) {
+  const Value *model = document.find("model"), *stimulus = document.find("stimulus");
+  if (!model || !model->table() || !stimulus || !stimulus->table() || stimulus->table()->find("kind")) return document;
+  const Value* candidates = model->table()->find("candidate");
+  const List* list = candidates ? candidates->list() : nullptr;
+  const auto is_text = [](const Table& table) { return table.find("response") && table.find("parameters"); };
+  bool any_text = is_text(*model->table());
+  for (std::size_t i = 0; list && i < list->size(); ++i)
+    if (const Table* candidate = (*list)[i].table())
+      if (const Value* own = candidate->find("model"); own && own->table()) any_text |= is_text(*own->table());
+  if (!any_text) return document;
+  Table out = document, table;
+  table.set("kind", "variables");
+  table.set("variables", *stimulus->table());
+  out.set("stimulus", table);
+  return out;
+}
+
 }  // namespace
 
 void lay_over(Table& base, const Table& over) {
@@ -51,7 +70,7 @@ Spec read_spec(const Table& document, const std::string& file) {
   Spec spec;
   if (const Value* format = document.find("format"); format && *format != Value(1))
     throw SpecError({"format", "1", display(*format), "This version of hartline reads format 1."});
-  read_table(document, {"", file}, spec);
+  read_table(with_variables(document), {"", file}, spec);
   if (spec.title.empty()) {
     const auto slash = file.find_last_of('/');
     spec.title = file.substr(slash == std::string::npos ? 0 : slash + 1);

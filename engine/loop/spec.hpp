@@ -121,15 +121,17 @@ struct StimulusSpec {
   models::Axis axis;
   std::vector<models::Axis> axes;
   std::vector<double> duration_ms;
+  Table variables;
   std::string label;
   std::string unit;
 
   template <class Field>
   static void describe(Field&& field) {
     field(
-        "kind", &StimulusSpec::kind, "", required(one_of({"ball", "box", "random_pool", "file", "axis", "grid", "recorded"})),
+        "kind", &StimulusSpec::kind, "",
+        required(one_of({"ball", "box", "random_pool", "file", "axis", "grid", "recorded", "variables"})),
         "ball: |x|² <= power; box: low <= x_i <= high; random_pool: num draws from the ball's sphere; file: rows of a .npy; axis: "
-        "one value; grid: every point of several axes; recorded: the subject's");
+        "one value; grid: every point of several axes; recorded: the subject's; variables: those of a model written as text");
     field("shape", &StimulusSpec::shape, "", at_least(1), "rows and columns of a frame, or its length");
     field("num_frames", &StimulusSpec::num_frames, "", at_least(1), "frames of a stimulus, each with its own bin of the response");
     field("isolated", &StimulusSpec::isolated, "", any(), "whether nothing shown before a trial reaches into it");
@@ -141,6 +143,7 @@ struct StimulusSpec {
     field("axis", &StimulusSpec::axis, "", any(), "values of a one-dimensional stimulus");
     field("axes", &StimulusSpec::axes, "", any(), "values along each axis of a grid, slowest first");
     field("duration_ms", &StimulusSpec::duration_ms, "ms", positive(), "of each member of the pool; absent: trial_ms");
+    field("variables", &StimulusSpec::variables, "", any(), "name and text of each: range(first, last, step) : unit, values(…)");
     field("label", &StimulusSpec::label, "", any(), "name of the stimulus, for the report");
     field("unit", &StimulusSpec::unit, "", any(), "unit of the stimulus, for the report");
   }

@@ -3,10 +3,12 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/describe.hpp"
+#include "base/random.hpp"
 
 namespace hartline::models {
 
@@ -49,6 +51,9 @@ class Family {
   virtual void evaluate(const double* stimulus, const double* parameters, double* out) const = 0;
   /// The same for num sets of parameters, one after the other.
   virtual void evaluate_all(const double* stimulus, std::size_t num, const double* parameters_of_all, double* out) const;
+
+  /// Draws parameters from a prior that is more than the values of the grid. Returns false where there is none.
+  virtual bool draw_prior(Stream&, std::span<double>) const { return false; }
 
   std::vector<Parameter> parameters;  // slowest axis first
   std::size_t stimulus_dim = 1;

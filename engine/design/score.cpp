@@ -1,0 +1,66 @@
+#include "design/score.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.hpp"
+#include "base/threads.hpp"
+
+namespace hartline::design {
+
+namespace {
+
+constexpr std::size_t block = 4096;  // contrasts; fixed, so that sums do not depend on the number of threads
+
+/// log Σ e^x, as a largest term and a sum.
+struct LogSum {
+  double top = -std::numeric_limits<double>::infinity(), total = 0;
+  void add(double x) { add(LogSum{x, x == -std::numeric_limits<double>::infinity() ? 0.0 : 1.0}); }
+  void add(const LogSum& other) {
+    if (other.total == 0) return;
+    if (other.top > top) {
+      total = total * std::exp(top - other.top) + other.total;
+      top = other.top;
+    } else {
+      total += other.total * std::exp(other.top - top);
+    }
+  }
+  double value() const { return top + std::log(total); }
+};
+
+}  // namespace
+
+Score score(const models::TextLikelihood& likelihood, const ScoredHistory& history, std::size_t num_contrasts, Executor& executor) {
+  const std::size_t dim = likelihood.text().stimulus_dim, num_trials = history.responses.size();
+  const auto stimulus = [&](std::size_t t) { return std::span<const double>(&history.stimuli[t * dim], dim); };
+  Score out;
+  for (std::size_t t = 0; t < num_trials; ++t) {
+    double one = 0;
+    likelihood(stimulus(t), history.responses[t], history.truth, 1, {&one, 1});
+    out.log_likelihood += one;
+  }
+  if (!std::isfinite(out.log_likelihood))
+    throw RunError({"score", "a history that is possible under its truth", number_text(out.log_likelihood), ""});
+  const std::size_t num_blocks = (num_contrasts + block - 1) / block;
+  std::vector<LogSum> sums(num_blocks);
+  executor.for_each_block(static_cast<int>(num_blocks), [&](int b) {
+    const std::size_t first = static_cast<std::size_t>(b) * block, num = std::min(block, num_contrasts - first);
+    std::vector<double> parameters(likelihood.text().num_parameters * num), total(num, 0.0), one(num);
+    likelihood.draw_prior(history.seed, Purpose::contrast, first, num, parameters);
+    for (std::size_t t = 0; t < num_trials; ++t) {
+      likelihood(stimulus(t), history.responses[t], parameters, num, one);
+      for (std::size_t i = 0; i < num; ++i) total[i] += one[i];
+    }
+    for (const double x : total) sums[static_cast<std::size_t>(b)].add(x);
+  });
+  LogSum all;
+  for (const LogSum& sum : sums) all.add(sum);
+  const double l = static_cast<double>(num_contrasts);
+  out.snmc = out.log_likelihood - (all.value() - std::log(l));
+  all.add(out.log_likelihood);
+  out.spce = out.log_likelihood - (all.value() - std::log(l + 1));
+  return out;
+}
+
+}  // namespace hartline::design

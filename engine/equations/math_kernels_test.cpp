@@ -1,0 +1,123 @@
+#include "equations/math_kernels.hpp"
+
+#include <gtest/gtest.h>
+
+#include <boost/multiprecision/cpp_bin_float.hpp>
+#include <cmath>
+#include <limits>
+
+#include "base/random.hpp"
+#include "equations/kernel.hpp"
+
+namespace hartline::equations {
+namespace {
+
+using Quad = boost::multiprecision::cpp_bin_float_quad;  // 113 bits
+using numerics::Lanes;
+
+struct Case {
+  const char* name;
+  Lanes (*ours)(Lanes);
+  Quad (*reference)(const Quad&);
+  double low, high;
+  double max_ulp;  // as the header states
+};
+
+Quad logistic_of(const Quad& x) { return 1 / (1 + exp(-x)); }
+// e^x in 113 bits is 1 + x for the smallest x, where the series has to stand in
+Quad expm1_of(const Quad& x) { return abs(x) < 1e-10 ? x + x * x / 2 + x * x * x / 6 : Quad(exp(x) - 1); }
+Quad log1p_of(const Quad& x) { return abs(x) < 1e-10 ? x - x * x / 2 + x * x * x / 3 : Quad(log(1 + x)); }
+Quad exprel_of(const Quad& x) { return x == 0 ? Quad(1) : expm1_of(x) / x; }
+Quad tanh_of(const Quad& x) {
+  const Quad e = expm1_of(-2 * abs(x)), y = -e / (2 + e);
+  return x < 0 ? Quad(-y) : y;
+}
+Quad softplus_of(const Quad& x) { return x > 0 ? Quad(x + log1p_of(exp(-x))) : log1p_of(exp(x)); }
+
+const Case cases[] = {
+    {"exp", [](Lanes x) { return math::exp(x); }, [](const Quad& x) { return Quad(exp(x)); }, -708, 709.7, 1},
+    {"expm1", [](Lanes x) { return math::expm1(x); }, expm1_of, -60, 709.7, 2},
+    {"exprel", [](Lanes x) { return math::exprel(x); }, exprel_of, -60, 700, 3},
+    {"log", [](Lanes x) { return math::log(x); }, [](const Quad& x) { return Quad(log(x)); }, 1e-300, 1e300, 1},
+    {"log1p", [](Lanes x) { return math::log1p(x); }, log1p_of, -0.999999, 1e15, 2},
+    {"tanh", [](Lanes x) { return math::tanh(x); }, tanh_of, -25, 25, 3},
+    {"logistic", [](Lanes x) { return math::logistic(x); }, logistic_of, -700, 50, 3},
+    {"softplus", [](Lanes x) { return math::softplus(x); }, softplus_of, -700, 700, 3},
+};
+
+/// Distance in units of the last place of the reference.
+double ulps(double got, const Quad& wanted) {
+  const double near = static_cast<double>(wanted);
+  if (near == 0) return got == 0 ? 0 : 1e9;
+  const double spacing = std::nextafter(std::abs(near), std::numeric_limits<double>::infinity()) - std::abs(near);
+  return static_cast<double>(abs(Quad(got) - wanted) / spacing);
+}
+
+/// Evenly over the range, around zero and over all magnitudes.
+std::vector<double> points_of(const Case& c) {
+  std::vector<double> out;
+  for (std::uint64_t k = 0; k < 20000; ++k) {
+    Stream stream(11, Purpose::test, k);
+    const double u = stream.uniform(), anywhere = c.low + (c.high - c.low) * u;
+    double v = k % 3 == 0 ? anywhere : k % 3 == 1 ? 2 * u - 1 : std::ldexp(u, static_cast<int>(stream.integer(80)) - 60);
+    if (k % 3 == 2 && stream.uniform() < 0.5) v = -v;
+    out.push_back(v < c.low || v > c.high ? anywhere : v);
+  }
+  return out;
+}
+
+/// By the interpreter, in the instruction set that it picks on this machine.
+std::vector<double> interpreted(const Case& c, const std::vector<double>& x) {
+  Graph graph;
+  const Id value = graph.symbol_value(graph.add_symbol({"x", {}, {}, ""}));
+  Id out = no_id;
+  for (const Function& function : functions())
+    if (function.name == c.name) out = graph.apply(function.op, value);
+  const auto kernel = make_interpreter(graph, {&out, 1}, {true});
+  std::vector<double> y(x.size());
+  double* to[] = {y.data()};
+  const Input input{x.data(), 1, 1};
+  kernel->run({&input, 1}, x.size(), to);
+  return y;
+}
+
+TEST(MathKernels, KeepTheirStatedAccuracy) {
+  for (const Case& c : cases) {
+    const std::vector<double> x = points_of(c), y = interpreted(c, x);
+    double worst = 0, at = 0;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      const Quad wanted = c.reference(Quad(x[k]));
+      const double off = std::max(ulps(c.ours(numerics::spread(x[k]))[0], wanted), ulps(y[k], wanted));
+      if (off <= worst) continue;
+      worst = off;
+      at = x[k];
+    }
+    RecordProperty(c.name, std::to_string(worst));
+    EXPECT_LE(worst, c.max_ulp) << c.name << " at " << at;
+  }
+}
+
+TEST(MathKernels, EndsOfTheRangeAreThoseOfTheFunctions) {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (const Case& c : cases) {
+    double (*reference)(double) = nullptr;
+    for (const Function& function : functions())
+      if (function.name == c.name) reference = function.value;
+    ASSERT_TRUE(reference) << c.name;
+    for (const double v :
+         {0.0, -0.0, 1.0, inf, -inf, nan, 1e-310, 5e-324, 1e308, -1e308, -745.2, -740.0, 709.9, 1e-20, -1e-20, -2.0, -1.0}) {
+      const Lanes y = c.ours(numerics::spread(v));
+      const double wanted = reference(v);
+      if (std::isnan(wanted)) {
+        EXPECT_TRUE(std::isnan(y[0])) << c.name << ' ' << v << ' ' << y[0];
+      } else if (std::isinf(wanted) || wanted == 0) {
+        EXPECT_EQ(y[0], wanted) << c.name << ' ' << v;
+      } else {
+        EXPECT_NEAR(y[0], wanted, 1e-15 * std::abs(wanted) + 5e-324) << c.name << ' ' << v;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hartline::equations

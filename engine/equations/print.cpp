@@ -1,0 +1,168 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "base/error.hpp"
+#include "equations/program.hpp"
+
+namespace hartline::equations {
+
+namespace {
+
+/// How tightly an operator binds.
+enum Binding { disjunction, conjunction, negation, comparison, addition, product, sign, power, primary };
+
+class Printer {
+ public:
+  Printer(const Graph& graph, const std::unordered_map<Id, std::string>& names) : graph_(graph), names_(names) {}
+
+  /// The text of a node that stands where an operator of `least` binds.
+  std::string text(Id id, Binding least, bool by_name = true) const {
+    if (by_name)
+      if (const auto named = names_.find(id); named != names_.end()) return named->second;
+    const auto [binding, out] = form(id);
+    return binding < least ? "(" + out + ")" : out;
+  }
+
+ private:
+  std::pair<Binding, std::string> form(Id id) const {
+    const Node& node = graph_.at(id);
+    const auto two = [&](const char* op, Binding binding, Binding left, Binding right) {
+      return std::pair{binding, text(node.args[0], left) + op + text(node.args[1], right)};
+    };
+    switch (node.op) {
+      case Op::constant:
+        return constant(node);
+      case Op::symbol:
+        return {primary, graph_.symbol(node.symbol).name};
+      case Op::element:
+        return {primary, element(node)};
+      case Op::index:
+        return {primary, index_name(node.symbol)};
+      case Op::sum: {
+        open_.push_back(node.symbol);
+        const std::string body = text(node.args[0], disjunction), index = index_name(node.symbol);
+        open_.pop_back();
+        return {primary, fmt::format("sum({} in {}, {})", index, number_text(node.value), body)};
+      }
+      case Op::add:
+        return two(" + ", addition, addition, product);
+      case Op::subtract:
+        return two(" - ", addition, addition, product);
+      case Op::multiply:
+        return two(" * ", product, product, sign);
+      case Op::divide:
+        return two(" / ", product, product, sign);
+      case Op::power:
+        return two("^", power, primary, sign);
+      case Op::negate:
+        return {sign, "-" + text(node.args[0], sign)};
+      case Op::less:
+        return two(" < ", comparison, addition, addition);
+      case Op::less_equal:
+        return two(" <= ", comparison, addition, addition);
+      case Op::equal:
+        return two(" == ", comparison, addition, addition);
+      case Op::both:
+        return two(" and ", conjunction, conjunction, negation);
+      case Op::either:
+        return two(" or ", disjunction, disjunction, conjunction);
+      case Op::negation:
+        return {negation, "not " + text(node.args[0], negation)};
+      case Op::min:
+        return {primary, call("min", node)};
+      case Op::max:
+        return {primary, call("max", node)};
+      case Op::atan2:
+        return {primary, call("atan2", node)};
+      case Op::where:
+        return {primary, call("where", node)};
+      default:
+        return {primary, call(function_of(node.op).name, node)};
+    }
+  }
+
+  std::pair<Binding, std::string> constant(const Node& node) const {
+    const bool negative = std::signbit(node.value);
+    std::string out = std::isinf(node.value) ? "(1 / 0)" : std::isnan(node.value) ? "(0 / 0)" : number_text(std::abs(node.value));
+    Binding binding = negative ? sign : primary;
+    if (negative) out = "-" + out;
+    if (node.dimension.none()) return {binding, out};
+    const std::string unit = unit_text(node.dimension);
+    if (const auto named = unit_named(unit); named && named->scale == 1 && std::isfinite(node.value))
+      return {binding, out + " " + unit};
+    // one base unit after the other: 3 * (1 m)^2 * (1 s)^-1
+    static constexpr const char* bases[] = {"m", "kg", "s", "A", "K", "mol", "cd", "rad", "dB"};
+    for (std::size_t k = 0; k < Dimension::num_bases; ++k)
+      if (const int e = node.dimension.twelfths[k]; e != 0) out += fmt::format(" * (1 {})^{}", bases[k], number_text(e / 12.0));
+    return {product, out};
+  }
+
+  std::string element(const Node& node) const {
+    std::string out = graph_.symbol(node.symbol).name + "[";
+    for (std::size_t k = 0; k < node.num_args(); ++k) out += (k > 0 ? ", " : "") + text(node.args[k], disjunction);
+    return out + "]";
+  }
+
+  std::string call(std::string_view name, const Node& node) const {
+    std::string out = std::string(name) + "(";
+    for (std::size_t k = 0; k < node.num_args(); ++k) out += (k > 0 ? ", " : "") + text(node.args[k], disjunction);
+    return out + ")";
+  }
+
+  /// i0 for the outermost index, i1, …; underlined where something else is called so.
+  std::string index_name(std::uint32_t depth) const {
+    std::string name = fmt::format("i{}", std::find(open_.begin(), open_.end(), depth) - open_.begin());
+    const auto taken = [&] {
+      for (std::uint32_t k = 0; k < graph_.num_symbols(); ++k)
+        if (graph_.symbol(k).name == name) return true;
+      for (const auto& [id, own] : names_)
+        if (own == name) return true;
+      return false;
+    };
+    while (taken()) name += "_";
+    return name;
+  }
+
+  const Graph& graph_;
+  const std::unordered_map<Id, std::string>& names_;
+  mutable std::vector<std::uint32_t> open_;  // indices of the sums around, outermost first
+};
+
+const std::unordered_map<Id, std::string> no_names;
+
+}  // namespace
+
+std::string print(const Graph& graph, Id id) { return Printer(graph, no_names).text(id, disjunction); }
+
+std::string print(const Program& program) {
+  std::string out;
+  const auto unit = [&](const std::string& text) { return program.has_units && !text.empty() ? " : " + text : ""; };
+  for (const std::uint32_t at : program.given) {
+    const Symbol& symbol = program.graph.symbol(at);
+    out += "given " + symbol.name + (symbol.shape.empty() ? "" : fmt::format("[{}]", fmt::join(symbol.shape, ", "))) +
+           unit(symbol.unit_text) + "\n";
+  }
+  std::unordered_map<Id, std::string> names;
+  for (const Named& named : program.values) {
+    // a name for a name alone is written out
+    const Printer printer(program.graph, names);
+    out += named.name + " = " + printer.text(named.value, disjunction) + unit(named.unit_text) + "\n";
+    const Op op = program.graph.at(named.value).op;
+    if (op != Op::constant && op != Op::symbol) names.emplace(named.value, named.name);
+  }
+  const Printer printer(program.graph, names);
+  for (const ResponseLine& response : program.responses) {
+    out += response.name + " ~ " + response.law + "(";
+    for (std::size_t k = 0; k < response.arguments.size(); ++k)
+      out += (k > 0 ? ", " : "") + printer.text(response.arguments[k], disjunction);
+    out += ")" + unit(response.unit_text) + "\n";
+  }
+  for (const Named& named : program.next)
+    out += named.name + "' = " + printer.text(named.value, disjunction) + unit(named.unit_text) + "\n";
+  return out;
+}
+
+}  // namespace hartline::equations

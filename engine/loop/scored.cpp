@@ -1,0 +1,46 @@
+#include "loop/scored.hpp"
+
+#include "base/error.hpp"
+#include "io/record_reader.hpp"
+#include "loop/spec.hpp"
+
+namespace hartline::loop {
+
+Scored read_scored(const io::RecordReader& reader, const std::string& path) {
+  const io::RecordInfo info = reader.info();
+  const Spec spec = recorded_spec(info.configuration, path);
+  if (spec.stimulus.kind != "variables" || !spec.model.find("response"))
+    throw SpecError({path, "a record of a model written as text", "another", "Its likelihood and its prior are needed."});
+  if (spec.subject.kind != "simulated")
+    throw SpecError(
+        {path, "a record of a simulated subject", "\"" + spec.subject.kind + "\"", "A score needs the true parameters."});
+  Scored out;
+  out.text = std::make_shared<const models::EncodingText>(spec.stimulus.variables, spec.model);
+  design::ScoredHistory& history = out.history;
+  history.seed = info.seed;
+  history.truth = spec.subject.values;
+  if (spec.subject.truth != "values") {
+    history.truth.resize(out.text->num_parameters);
+    Stream stream(info.seed, Purpose::truth);
+    out.text->draw_prior(stream, history.truth);
+  }
+  const std::size_t dim = out.text->stimulus_dim;
+  const std::vector<double> pool = models::every_stimulus(out.text->stimulus);
+  reader.for_each_trial([&](const Trial& trial, const io::TrialTimes&) {
+    if (!trial.answered || trial.response.values.size() != 1 ||
+        (!trial.response.marks.empty() && trial.response.marks[0] != Mark::observed))
+      return;
+    if (const auto* item = std::get_if<PoolItem>(&trial.delivered.stimulus.what)) {
+      const auto first = pool.begin() + item->index * static_cast<std::int64_t>(dim);
+      history.stimuli.insert(history.stimuli.end(), first, first + static_cast<std::int64_t>(dim));
+    } else if (const auto* array = std::get_if<Array>(&trial.delivered.stimulus.what)) {
+      history.stimuli.insert(history.stimuli.end(), array->values.begin(), array->values.end());
+    } else {
+      return;
+    }
+    history.responses.push_back(trial.response.values[0]);
+  });
+  return out;
+}
+
+}  // namespace hartline::loop

@@ -1,0 +1,79 @@
+// An encoding model written as text: how a response depends on the stimulus and on parameters with priors.
+//
+//   [stimulus]
+//   x = "range(-20, 20, 0.5) : deg"
+//   [model]
+//   response = "r ~ poisson(rate * window)"
+//   rate = "b + A * exp(-(x - mu)^2 / (2 * sigma^2)) : Hz"
+//   window = "100 ms"
+//   [model.parameters]
+//   mu = "uniform(-10, 10) : deg"
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/value.hpp"
+#include "equations/program.hpp"
+#include "models/family.hpp"
+#include "models/prior_law.hpp"
+#include "models/text_law.hpp"
+
+namespace hartline::models {
+
+/// A stimulus variable: what it may be, in its unit.
+struct TextStimulus {
+  std::string name;
+  std::vector<std::size_t> shape;  // empty: one number
+  Unit unit;
+  std::string unit_text;
+  std::vector<double> values;  // of each number; empty: anything from low to high
+  double low = 0, high = 0;
+
+  std::size_t num() const;
+};
+
+/// The variables of a table of names and texts. Throws: SpecError, UnitError.
+std::vector<TextStimulus> read_variables(const Table& table);
+
+/// Every combination of the values, the last running fastest: [num, stimulus_dim]. Throws: SpecError for a box and for too many.
+std::vector<double> every_stimulus(const std::vector<TextStimulus>& variables);
+
+/// A parameter and its prior, in its unit.
+struct TextParameter {
+  std::string name;
+  std::vector<std::size_t> shape;
+  std::string unit_text;
+  PriorLaw prior;
+
+  std::size_t num() const;
+};
+
+/// A model's text, read and checked. The program's given values are the stimulus' variables, then the parameters, in order.
+class EncodingText {
+ public:
+  /// `stimulus`: names and texts; `model`: response, named values and the table parameters.
+  /// Throws: SpecError, UnitError, naming the place.
+  EncodingText(const Table& stimulus, const Table& model);
+
+  std::vector<TextStimulus> stimulus;
+  std::vector<TextParameter> parameters;
+  equations::Program written;  // with units
+  equations::Program program;  // units erased, simplified
+  const TextLaw* law = nullptr;
+  std::size_t num_choices = 0;
+  std::size_t stimulus_dim = 0, num_parameters = 0;  // in numbers
+
+  /// Draws the parameters from their priors, [num_parameters].
+  void draw_prior(Stream& stream, std::span<double> parameters) const;
+};
+
+/// The parameter of each number: mu, or theta[1, 0].
+std::vector<std::string> number_names(const std::string& name, const std::vector<std::size_t>& shape);
+
+/// The family of a text whose response is a Poisson count or a choice. `num_values`: of each parameter whose prior is continuous.
+/// Throws: SpecError for a response of another law.
+std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values);
+
+}  // namespace hartline::models

@@ -1,0 +1,211 @@
+#include "models/prior_law.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/math/distributions/beta.hpp>
+#include <boost/math/distributions/gamma.hpp>
+#include <boost/math/distributions/normal.hpp>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "equations/lower.hpp"
+
+namespace hartline::models {
+
+using equations::Statement;
+using equations::Syntax;
+
+double constant_argument(const Statement& statement, std::uint32_t part, const std::string& path) {
+  equations::Graph graph;
+  equations::Scope scope(graph);
+  const equations::Id id = scope.lower_part(statement, part, path);
+  const std::string text(statement.text_of(statement.at(part)));
+  if (!graph.at(id).dimension.none())
+    throw UnitError(
+        fmt::format("{}: \"{}\" has a unit; arguments are numbers in the unit that stands behind the colon.", path, text));
+  const auto value = equations::constant_value(graph, id);
+  if (!value || !std::isfinite(*value)) throw SpecError({path, "finite numbers as arguments", "\"" + text + "\"", ""});
+  return *value;
+}
+
+std::vector<double> listed_values(const Statement& statement, const Syntax& call, const std::string& path) {
+  std::vector<double> out;
+  for (const std::uint32_t part : call.args) out.push_back(constant_argument(statement, part, path));
+  if (call.text == "range") {
+    if (out.size() != 3 || !(out[2] > 0) || !(out[1] >= out[0]))
+      throw SpecError({path, "range(first, last, step) with last >= first and step > 0", std::string(statement.text_of(call)), ""});
+    const double first = out[0], step = out[2], num = std::floor((out[1] - first) / step * (1 + 1e-12) + 1e-9) + 1;
+    if (num > 1e6) throw SpecError({path, "at most 1000000 values", fmt::format("{:g}", num), ""});
+    out.resize(static_cast<std::size_t>(num));
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = first + static_cast<double>(i) * step;
+  }
+  if (out.empty()) throw SpecError({path, "one value or more", "none", ""});
+  return out;
+}
+
+PriorLaw::PriorLaw(const Statement& statement, std::uint32_t at, const std::string& path) {
+  const Syntax& call = statement.at(at);
+  const std::string text(statement.text_of(call));
+  if (call.form != equations::Form::call)
+    throw SpecError({path, "a prior, for example uniform(0, 1) or normal(0, 1) : deg", "\"" + text + "\"", ""});
+  if (call.text == "truncated") {
+    if (call.args.size() != 3) throw SpecError({path, "truncated(law, low, high)", "\"" + text + "\"", ""});
+    *this = PriorLaw(statement, call.args[0], path);
+    if (is_discrete()) throw SpecError({path, "a law of real numbers to truncate", "\"" + text + "\"", ""});
+    low_ = std::max(low_, constant_argument(statement, call.args[1], path));
+    high_ = std::min(high_, constant_argument(statement, call.args[2], path));
+    cdf_low_ = free_cdf(low_);
+    cdf_high_ = free_cdf(high_);
+    if (!(low_ < high_ && cdf_low_ < cdf_high_))
+      throw SpecError({path, "an interval that holds some of the law", "\"" + text + "\"", ""});
+    return;
+  }
+  if (call.text == "values" || call.text == "range") {
+    kind_ = Kind::values;
+    values_ = listed_values(statement, call, path);
+    std::sort(values_.begin(), values_.end());
+    if (std::adjacent_find(values_.begin(), values_.end()) != values_.end())
+      throw SpecError({path, "values that differ", "\"" + text + "\"", ""});
+    low_ = values_.front();
+    high_ = values_.back();
+    return;
+  }
+  struct Known {
+    std::string_view name;
+    Kind kind;
+    std::size_t num;
+    const char* wanted;
+  };
+  static constexpr Known forms[] = {{"uniform", Kind::uniform, 2, "uniform(low, high) with low < high"},
+                                    {"normal", Kind::normal, 2, "normal(mean, sd) with sd > 0"},
+                                    {"lognormal", Kind::lognormal, 2, "lognormal(mean, sd) of the logarithm with sd > 0"},
+                                    {"half_normal", Kind::half_normal, 1, "half_normal(sd) with sd > 0"},
+                                    {"exponential", Kind::exponential, 1, "exponential(mean) with mean > 0"},
+                                    {"gamma", Kind::gamma, 2, "gamma(shape, scale), both > 0"},
+                                    {"beta", Kind::beta, 2, "beta(a, b), both > 0"}};
+  for (const Known& form : forms) {
+    if (form.name != call.text) continue;
+    kind_ = form.kind;
+    std::vector<double> args;
+    for (const std::uint32_t part : call.args) args.push_back(constant_argument(statement, part, path));
+    if (args.size() == form.num) {
+      a_ = args[0];
+      b_ = form.num > 1 ? args[1] : 0;
+      const bool by_sd = kind_ == Kind::normal || kind_ == Kind::lognormal, both = kind_ == Kind::gamma || kind_ == Kind::beta;
+      const bool fits = kind_ == Kind::uniform ? a_ < b_ : by_sd ? b_ > 0 : both ? a_ > 0 && b_ > 0 : a_ > 0;
+      if (fits) {
+        if (kind_ == Kind::uniform) {
+          low_ = a_;
+          high_ = b_;
+        } else if (kind_ != Kind::normal) {
+          low_ = 0;
+          if (kind_ == Kind::beta) high_ = 1;
+        }
+        return;
+      }
+    }
+    throw SpecError({path, form.wanted, "\"" + text + "\"", ""});
+  }
+  static constexpr std::string_view names[] = {"uniform", "normal", "lognormal", "half_normal", "exponential",
+                                               "gamma",   "beta",   "values",    "range",       "truncated"};
+  throw SpecError(
+      {path, fmt::format("one of {}", fmt::join(names, ", ")), "\"" + call.text + "\"", did_you_mean(call.text, names)});
+}
+
+double PriorLaw::quantile(double u) const {
+  if (is_discrete())
+    return values_[std::min(static_cast<std::size_t>(u * static_cast<double>(values_.size())), values_.size() - 1)];
+  return std::clamp(free_quantile(cdf_low_ + (cdf_high_ - cdf_low_) * u), low_, high_);
+}
+
+double PriorLaw::log_density(double x) const {
+  if (!(x >= low_ && x <= high_)) return -std::numeric_limits<double>::infinity();
+  if (is_discrete())
+    return std::binary_search(values_.begin(), values_.end(), x) ? -std::log(static_cast<double>(values_.size()))
+                                                                 : -std::numeric_limits<double>::infinity();
+  return free_log_density(x) - std::log(cdf_high_ - cdf_low_);
+}
+
+std::vector<double> PriorLaw::nodes(std::size_t num) const {
+  if (is_discrete()) return values_;
+  std::vector<double> out;
+  for (std::size_t k = 0; k < num; ++k) out.push_back(quantile((static_cast<double>(k) + 0.5) / static_cast<double>(num)));
+  return out;
+}
+
+double PriorLaw::free_quantile(double u) const {
+  namespace bm = boost::math;
+  switch (kind_) {
+    case Kind::uniform:
+      return a_ + (b_ - a_) * u;
+    case Kind::normal:
+      return bm::quantile(bm::normal(a_, b_), u);
+    case Kind::lognormal:
+      return std::exp(bm::quantile(bm::normal(a_, b_), u));
+    case Kind::half_normal:
+      return bm::quantile(bm::normal(0, a_), 0.5 + 0.5 * u);
+    case Kind::exponential:
+      return -a_ * std::log1p(-u);
+    case Kind::gamma:
+      return bm::quantile(bm::gamma_distribution<>(a_, b_), u);
+    case Kind::beta:
+      return bm::quantile(bm::beta_distribution<>(a_, b_), u);
+    case Kind::values:
+      break;
+  }
+  return 0;
+}
+
+double PriorLaw::free_cdf(double x) const {
+  namespace bm = boost::math;
+  const double inf = std::numeric_limits<double>::infinity();
+  if (x == -inf) return 0;
+  if (x == inf) return 1;
+  if (kind_ != Kind::uniform && kind_ != Kind::normal && x <= 0) return 0;
+  switch (kind_) {
+    case Kind::uniform:
+      return std::clamp((x - a_) / (b_ - a_), 0.0, 1.0);
+    case Kind::normal:
+      return bm::cdf(bm::normal(a_, b_), x);
+    case Kind::lognormal:
+      return bm::cdf(bm::normal(a_, b_), std::log(x));
+    case Kind::half_normal:
+      return 2 * bm::cdf(bm::normal(0, a_), x) - 1;
+    case Kind::exponential:
+      return -std::expm1(-x / a_);
+    case Kind::gamma:
+      return bm::cdf(bm::gamma_distribution<>(a_, b_), x);
+    case Kind::beta:
+      return x >= 1 ? 1 : bm::cdf(bm::beta_distribution<>(a_, b_), x);
+    case Kind::values:
+      break;
+  }
+  return 0;
+}
+
+double PriorLaw::free_log_density(double x) const {
+  constexpr double half_log_two_pi = 0.91893853320467274178;
+  const auto normal = [](double z, double sd) { return -0.5 * z * z - std::log(sd) - half_log_two_pi; };
+  switch (kind_) {
+    case Kind::uniform:
+      return -std::log(b_ - a_);
+    case Kind::normal:
+      return normal((x - a_) / b_, b_);
+    case Kind::lognormal:
+      return normal((std::log(x) - a_) / b_, b_) - std::log(x);
+    case Kind::half_normal:
+      return normal(x / a_, a_) + std::log(2.0);
+    case Kind::exponential:
+      return -x / a_ - std::log(a_);
+    case Kind::gamma:
+      return (a_ - 1) * std::log(x) - x / b_ - std::lgamma(a_) - a_ * std::log(b_);
+    case Kind::beta:
+      return (a_ - 1) * std::log(x) + (b_ - 1) * std::log1p(-x) + std::lgamma(a_ + b_) - std::lgamma(a_) - std::lgamma(b_);
+    case Kind::values:
+      break;
+  }
+  return 0;
+}
+
+}  // namespace hartline::models

@@ -1,0 +1,52 @@
+// Laws of a response that a text can name: r ~ poisson(rate * window).
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.hpp"
+#include "base/trial.hpp"
+#include "equations/graph.hpp"
+
+namespace hartline::models {
+
+/// What a law is made of. Arguments are numbers without unit, except those of laws of a quantity, which all have its unit.
+///
+///   poisson(mean)                        counts
+///   negative_binomial(mean, dispersion)  counts of variance mean + dispersion · mean²
+///   bernoulli(p)                         choice 1 with probability p, else 0
+///   binomial(n, p)                       choice 0 … n, n a number that is known
+///   categorical(w0, w1, …)               choice k with probability w_k / Σ w
+///   logits(v1, v2, …)                    choice k with probability e^v_k / Σ e^v, v_0 = 0
+///   ordinal(eta, c1, c2, …)              choice k with probability Φ(c_{k+1} - eta) - Φ(c_k - eta), c_0 = -∞, c_last = ∞
+///   normal(mean, sd)  lognormal(mean, sd)  gamma(shape, scale)  beta(a, b)  von_mises(mean, concentration)    a trace
+struct TextLaw {
+  std::string_view name;
+  std::size_t min_args, max_args;
+  ResponseKind kind;
+  std::string_view wanted;  // for messages
+  bool has_unit;            // the response is a quantity: mean and sd have its unit
+};
+
+const std::vector<TextLaw>& text_laws();
+
+/// Number of choices of a law with these arguments, 0 where the response is no choice. Throws: SpecError.
+std::size_t num_choices(const equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments,
+                        const std::string& path);
+
+/// Probabilities of the choices, [num_choices], in a graph without units.
+std::vector<equations::Id> choice_probabilities(equations::Graph& graph, const TextLaw& law,
+                                                std::span<const equations::Id> arguments, std::size_t num_choices);
+
+/// log p(r | arguments) of counts and traces; `r` is the symbol's value.
+equations::Id log_density(equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments, equations::Id r);
+
+/// E[r | arguments] of counts and traces.
+equations::Id expected_value(equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments);
+
+/// A draw of counts or of a trace, given the values of the arguments.
+double draw_response(const TextLaw& law, std::span<const double> arguments, Stream& stream);
+
+}  // namespace hartline::models
