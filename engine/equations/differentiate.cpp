@@ -194,8 +194,14 @@ class Reverse {
     for (std::size_t k = 0; k < node.num_args(); ++k) used |= g_.at(node.args[k]).free_indices;
     const Id all = summed(by, loops, used);
     std::vector<Loop> over;
+    double num = 1;
     for (const Loop& loop : loops)
-      if (used >> loop.depth & 1u) over.push_back(loop);
+      if (used >> loop.depth & 1u) {
+        over.push_back(loop);
+        num *= loop.count;
+      }
+    if (num > 65536)
+      throw SpecError({"equations", "at most 65536 elements of an array under one sum, for derivatives", number_text(num), ""});
     set_indices(node, all, over, 0);
   }
 

@@ -1,13 +1,19 @@
 #include "equations/graph.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 
+#include "base/error.hpp"
+
 namespace hartline::equations {
 
 namespace {
+
+constexpr std::uint32_t max_depth = 5000;
 
 bool is_whole(double x) { return std::nearbyint(x) == x && std::abs(x) < 1e6; }
 
@@ -54,7 +60,12 @@ Id Graph::plain(const Node& wanted) {
     if (same(nodes_[id], wanted)) return id;
   Node node = wanted;
   node.free_indices = node.op == Op::index ? 1u << node.symbol : 0;
-  for (std::size_t k = 0; k < node.num_args(); ++k) node.free_indices |= nodes_[node.args[k]].free_indices;
+  for (std::size_t k = 0; k < node.num_args(); ++k) {
+    node.free_indices |= nodes_[node.args[k]].free_indices;
+    node.depth = std::max(node.depth, nodes_[node.args[k]].depth + 1);
+  }
+  if (node.depth > max_depth)  // what follows chains by recursion would run out of stack
+    throw SpecError({"equations", fmt::format("expressions at most {} operations deep", max_depth), "a deeper one", ""});
   if (node.op == Op::sum) node.free_indices &= ~(1u << node.symbol);
   nodes_.push_back(node);
   bucket.push_back(static_cast<Id>(nodes_.size() - 1));

@@ -91,7 +91,9 @@ struct Node {
   double value = 0;
   Dimension dimension;
   bool is_boolean = false;
-  std::uint32_t free_indices = 0;  // bit d: depends on index d of a sum around it; set when made
+  // set when made
+  std::uint32_t free_indices = 0;  // bit d: depends on index d of a sum around it
+  std::uint32_t depth = 0;         // of the longest chain of arguments
 
   std::size_t num_args() const;
 };
@@ -127,7 +129,7 @@ class Graph {
   const Node& at(Id id) const { return nodes_[id]; }
   std::size_t num_nodes() const { return nodes_.size(); }
 
-  /// The node with these members, made if there was none.
+  /// The node with these members, made if there was none. Throws: SpecError for a chain of arguments that is too long.
   Id plain(const Node& node);
 
   Id constant(double value, const Dimension& dimension = {});

@@ -13,6 +13,7 @@ namespace hartline::equations {
 namespace {
 
 constexpr std::uint32_t max_sums = 8;  // one inside the other
+constexpr int max_open = 200;          // names that wait for others
 
 std::string at_column(const Syntax& part) { return fmt::format("(column {})", part.span.begin + 1); }
 
@@ -34,7 +35,7 @@ std::vector<std::string_view> function_names() {
 bool is_reserved(std::string_view name) {
   const auto names = function_names();
   return std::find(names.begin(), names.end(), name) != names.end() || name == "and" || name == "or" || name == "not" ||
-         name == "in" || name == "pi";
+         name == "in" || name == "pi" || name == "given";
 }
 
 }  // namespace
@@ -62,6 +63,7 @@ class Lowering {
     const Syntax& part = statement_.at(at);
     switch (part.form) {
       case Form::number:
+        if (!std::isfinite(part.value * part.unit.scale)) fail(part, fmt::format("\"{}\" is too large for a double", text(part)));
         return graph_.constant(part.value * part.unit.scale, part.unit.dimension);
       case Form::name:
         return name(part);
@@ -410,8 +412,12 @@ Id Scope::value(std::string_view name, const std::string& path) {
   if (meaning.open)
     throw SpecError(
         {meaning.path, "made of other names", "itself", fmt::format("\"{}\" is needed to work out \"{}\".", name, name)});
+  if (num_open_ == max_open)
+    throw SpecError({meaning.path, fmt::format("at most {} names deep", max_open), "a longer chain of names", ""});
   meaning.open = true;
+  ++num_open_;
   const Id id = lower(meaning.statement, meaning.path);
+  --num_open_;
   meaning.open = false;
   meaning.value = id;
   if (meaning.statement.has_unit) units_.emplace(id, meaning.statement.unit_text);

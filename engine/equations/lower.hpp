@@ -53,6 +53,7 @@ class Scope {
   Graph& graph_;
   std::map<std::string, Meaning, std::less<>> meanings_;
   std::map<Id, std::string> units_;  // declared, of named values
+  int num_open_ = 0;
 };
 
 /// The number that an expression of constants stands for, if it is one.

@@ -37,6 +37,11 @@ std::string word_of(const Program& program, const Variable& variable) {
   return symbol.name + out;
 }
 
+void refuse_many(const std::vector<Variable>& variables) {
+  if (variables.size() > 4096)
+    throw SpecError({"equations", "at most 4096 given numbers, for derivatives", std::to_string(variables.size()), ""});
+}
+
 std::string free_name(const Program& program, const std::string& wanted) {
   std::set<std::string> taken;
   for (const std::uint32_t symbol : program.given) taken.insert(program.graph.symbol(symbol).name);
@@ -97,6 +102,7 @@ void simplify(Program& program) {
 
 void differentiate(Program& program) {
   const std::vector<Variable> variables = numbers_given(program);
+  refuse_many(variables);
   const std::vector<Named> values = program.values;
   for (const Named& named : values) {
     if (named.derived) continue;
@@ -117,6 +123,7 @@ void extract_linear(Program& program) {
       if (!depends_on(program.graph, named.value, symbol)) continue;
       std::vector<Variable> variables;
       for (std::size_t k = 0; k < program.graph.symbol(symbol).num(); ++k) variables.push_back({symbol, k});
+      refuse_many(variables);
       const auto found = linear_in(program.graph, named.value, variables);
       if (found.empty()) continue;
       for (std::size_t k = 0; k < variables.size(); ++k) {

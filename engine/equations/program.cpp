@@ -57,6 +57,9 @@ Program read_program(std::string_view text, const std::string& path) {
     Statement statement;
     std::string path;
   };
+  constexpr std::size_t max_length = 1000000;
+  if (text.size() > max_length)
+    throw SpecError({path, fmt::format("at most {} characters", max_length), std::to_string(text.size()), ""});
   std::vector<Line> lines;
   std::size_t number = 0;
   while (!text.empty()) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -11,7 +12,8 @@ namespace hartline::equations {
 
 namespace {
 
-constexpr std::size_t max_depth = 200;      // of brackets and signs, so that no text exhausts the stack
+constexpr std::size_t max_depth = 200;  // of brackets and signs, so that no text exhausts the stack
+constexpr std::uint32_t max_parts_deep = 1000;
 constexpr std::size_t max_length = 100000;  // characters
 
 enum class Kind : std::uint8_t { number, name, symbol, end };
@@ -279,6 +281,8 @@ class Parser {
   static std::string column(const Span& span) { return fmt::format(" at column {}", span.begin + 1); }
 
   std::uint32_t add(Syntax part) {
+    for (const std::uint32_t arg : part.args) part.depth = std::max(part.depth, out_.parts[arg].depth + 1);
+    if (part.depth > max_parts_deep) fail(token_, fmt::format("at most {} operations, one upon the other", max_parts_deep));
     out_.parts.push_back(std::move(part));
     return static_cast<std::uint32_t>(out_.parts.size() - 1);
   }

@@ -33,6 +33,7 @@ struct Syntax {
   Unit unit;                        // of a number
   std::vector<std::uint32_t> args;  // positions in Tree::parts
   Span span;
+  std::uint32_t depth = 0;  // of the parts below
 };
 
 enum class StatementKind : std::uint8_t { equals, response, next, differential };

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "equations/program.hpp"
 #include "io/example_trial.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
@@ -82,6 +83,16 @@ std::vector<std::string> toml_seeds() {
   };
 }
 
+std::vector<std::string> text_seeds() {
+  return {
+      "given x : deg\ngiven mu : deg\ngiven sigma : deg\ngiven A : Hz\nrate = 2 Hz + A * exp(-(x - mu)^2 / (2 * sigma^2)) : Hz\n"
+      "window = 100 ms\nr ~ poisson(rate * window)\n",
+      "given x[2]\ngiven w[2, 3]\ny = sum(k in 2, x[k] * sum(j in 3, w[k, j]^2)) - dot(x, x) / -2.5e-3\nz' = 0.5 * z\ngiven z\n",
+      "given v : mV\nm = where(v < -40 mV and not (v == 0) or 1 > 2, log_gamma(clip(v / 1 mV, 1, 9)), -3^-2) : 1\n"
+      "I = 120 mS / (1 cm)^2 * m^3 * (v - 50 mV) : A/m^2\np = atan2(m, 2) / 30 deg\nq = m + m * m - (m - -m)\n",
+  };
+}
+
 std::vector<std::string> json_seeds() {
   return {"{\"format\": 1, \"a\": [1, -2.5e-3, true, null, \"\\u00e9\\ud83d\\ude00\\n\"], \"b\": {\"c\": {}}}",
           "[[[]], {\"x\": [0.1]}]", "-9223372036854775808"};
@@ -124,6 +135,28 @@ void read_as_toml(std::string_view bytes) {
   demand(to_toml(parse_toml(text, "again.toml")) == text, "a table reads back");
 }
 
+void read_as_text(std::string_view bytes) {
+  equations::Program program;
+  try {
+    program = equations::read_program(bytes, "fuzz");
+  } catch (const SpecError&) {
+    return;
+  }
+  // What was read prints, after every change, as a text that reads back and prints the same.
+  const auto demand_same = [&] {
+    const std::string text = equations::print(program);
+    demand(equations::print(equations::read_program(text, "again")) == text, "a program reads back");
+  };
+  demand_same();
+  for (const char* pass : {"simplify", "name_shared"}) {
+    equations::Program changed = program;
+    equations::run_passes(changed, pass);
+    std::swap(changed, program);
+    demand_same();
+    std::swap(changed, program);
+  }
+}
+
 void read_as_json(std::string_view bytes) {
   Value value;
   try {
@@ -161,6 +194,7 @@ const std::vector<Target>& targets() {
   static const std::vector<Target> all = {
       {"toml", read_as_toml, toml_seeds},       {"json", read_as_json, json_seeds}, {"npy", read_as_npy, npy_seeds},
       {"record", read_as_record, record_seeds}, {"log", read_as_log, log_seeds},    {"rig", read_as_rig, rig_seeds},
+      {"text", read_as_text, text_seeds},
   };
   return all;
 }

@@ -10,6 +10,8 @@ namespace hartline::fuzz {
 
 void read_as_toml(std::string_view bytes);
 void read_as_json(std::string_view bytes);
+/// The bytes as a model's program.
+void read_as_text(std::string_view bytes);
 void read_as_npy(std::string_view bytes);
 /// The bytes as a record.
 void read_as_record(std::string_view bytes);
