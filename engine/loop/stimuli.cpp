@@ -40,12 +40,10 @@ void fill_grid(Experiment& e, const StimulusSpec& s) {
 void fill_variables(Experiment& e) {
   const std::vector<models::TextStimulus> variables = models::read_variables(e.spec.stimulus.variables);
   e.stimuli.pool = models::every_stimulus(variables);
-  e.shape.clear();
-  for (const models::TextStimulus& variable : variables)
-    for (std::size_t k = 0; k < variable.num(); ++k) e.shape.push_back(static_cast<std::int64_t>(variable.values.size()));
-  e.stimuli.dim = e.shape.size();
-  if (e.shape.size() > 1) return;
-  e.shape = {1};
+  e.stimuli.dim = 0;
+  for (const models::TextStimulus& variable : variables) e.stimuli.dim += variable.num();
+  e.shape = {static_cast<std::int64_t>(e.stimuli.dim)};
+  if (e.stimuli.dim > 1) return;
   if (e.spec.stimulus.label.empty()) e.spec.stimulus.label = variables[0].name;
   if (e.spec.stimulus.unit.empty()) e.spec.stimulus.unit = variables[0].unit_text;
 }
