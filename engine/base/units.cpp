@@ -110,7 +110,9 @@ class UnitReader {
   Unit atom() {
     skip_blanks();
     if (taken('(')) {
+      if (++depth_ > 50) fail("brackets at most 50 deep", "more");
       const Unit unit = product();
+      --depth_;
       skip_blanks();
       if (!taken(')')) fail("a closing bracket", std::string(text_.substr(at_)));
       return unit;
@@ -137,7 +139,14 @@ class UnitReader {
   std::string_view text_;
   const std::string& path_;
   std::size_t at_ = 0;
+  int depth_ = 0;
 };
+
+std::int16_t within_range(int twelfths) {
+  if (twelfths < -12000 || twelfths > 12000)
+    throw UnitError({"unit", "powers of base units from -1000 to 1000", number_text(twelfths / 12.0), ""});
+  return static_cast<std::int16_t>(twelfths);
+}
 
 std::string exponent_text(int twelfths) {
   if (twelfths == 12) return "";
@@ -149,13 +158,13 @@ std::string exponent_text(int twelfths) {
 
 Dimension operator*(const Dimension& a, const Dimension& b) {
   Dimension out;
-  for (std::size_t k = 0; k < Dimension::num_bases; ++k) out.twelfths[k] = static_cast<std::int16_t>(a.twelfths[k] + b.twelfths[k]);
+  for (std::size_t k = 0; k < Dimension::num_bases; ++k) out.twelfths[k] = within_range(a.twelfths[k] + b.twelfths[k]);
   return out;
 }
 
 Dimension operator/(const Dimension& a, const Dimension& b) {
   Dimension out;
-  for (std::size_t k = 0; k < Dimension::num_bases; ++k) out.twelfths[k] = static_cast<std::int16_t>(a.twelfths[k] - b.twelfths[k]);
+  for (std::size_t k = 0; k < Dimension::num_bases; ++k) out.twelfths[k] = within_range(a.twelfths[k] - b.twelfths[k]);
   return out;
 }
 

@@ -52,7 +52,11 @@ Score score(const models::TextLikelihood& likelihood, const ScoredHistory& histo
       likelihood(stimulus(t), history.responses[t], parameters, num, one);
       for (std::size_t i = 0; i < num; ++i) total[i] += one[i];
     }
-    for (const double x : total) sums[static_cast<std::size_t>(b)].add(x);
+    for (const double x : total) {
+      if (std::isnan(x))
+        throw RunError({"score", "a likelihood wherever the prior reaches", "not a number", "See the model's text."});
+      sums[static_cast<std::size_t>(b)].add(x);
+    }
   });
   LogSum all;
   for (const LogSum& sum : sums) all.add(sum);

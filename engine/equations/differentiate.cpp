@@ -17,8 +17,17 @@ Id pulled(Graph& g, Id id, std::size_t k, Id by) {
   const Node node = g.at(id);
   const Id a = node.args[0], b = node.args[1];
   const auto number = [&](double x) { return g.constant(x); };
-  const auto times = [&](Id x) { return g.multiply(by, x); };
-  const auto over = [&](Id x) { return g.divide(by, x); };
+  // Where nothing is pulled back, nothing goes on, even if the slope there has no value.
+  const Node pull = g.at(by);
+  const bool sometimes = pull.op == Op::where && g.is_constant(pull.args[2], 0),
+             else_only = pull.op == Op::where && g.is_constant(pull.args[1], 0);
+  const auto where_pulled = [&](auto&& scaled) {
+    if (sometimes) return g.where(pull.args[0], scaled(pull.args[1]), g.constant(0));
+    if (else_only) return g.where(pull.args[0], g.constant(0), scaled(pull.args[2]));
+    return scaled(by);
+  };
+  const auto times = [&](Id x) { return where_pulled([&](Id part) { return g.multiply(part, x); }); };
+  const auto over = [&](Id x) { return where_pulled([&](Id part) { return g.divide(part, x); }); };
   const auto square = [&](Id x) { return g.power(x, number(2)); };
   const Id zero = number(0), one = number(1);
   switch (node.op) {
@@ -29,10 +38,10 @@ Id pulled(Graph& g, Id id, std::size_t k, Id by) {
     case Op::multiply:
       return times(k == 0 ? b : a);
     case Op::divide:
-      return k == 0 ? over(b) : g.negate(g.divide(times(a), square(b)));
+      return k == 0 ? over(b) : g.negate(times(g.divide(a, square(b))));
     case Op::power:
       if (k == 0) return times(g.multiply(b, g.power(a, g.subtract(b, one))));
-      return times(g.multiply(id, g.apply(Op::log, a)));
+      return times(g.where(g.apply(Op::equal, a, zero), zero, g.multiply(id, g.apply(Op::log, a))));
     case Op::negate:
       return g.negate(by);
     case Op::min:
@@ -41,14 +50,14 @@ Id pulled(Graph& g, Id id, std::size_t k, Id by) {
       return k == 0 ? g.where(first, by, zero) : g.where(first, zero, by);
     }
     case Op::atan2:
-      return g.divide(times(k == 0 ? b : g.negate(a)), g.add(square(a), square(b)));
+      return times(g.divide(k == 0 ? b : g.negate(a), g.add(square(a), square(b))));
     case Op::where:
       if (k == 0) return zero;
       return k == 1 ? g.where(a, by, zero) : g.where(a, zero, by);
     case Op::abs:
       return times(g.apply(Op::sign, a));
     case Op::sqrt:
-      return g.multiply(number(0.5), over(id));
+      return over(g.multiply(number(2), id));
     case Op::exp:
       return times(id);
     case Op::expm1:
@@ -131,7 +140,7 @@ class Reverse {
  public:
   Reverse(Graph& graph, std::map<Variable, Id>& out) : g_(graph), out_(out) {}
 
-  void region(Id root, Id seed, std::vector<Loop>& loops) {
+  void region(Id root, Id seed, const std::vector<Loop>& loops) {
     std::vector<Id> order;
     // what lies inside a sum belongs to the region of that sum
     visit(root, order);
@@ -147,9 +156,13 @@ class Reverse {
       } else if (node.op == Op::element) {
         element(node, by, loops);
       } else if (node.op == Op::sum) {
-        loops.push_back({node.symbol, node.value});
-        region(node.args[0], by, loops);
-        loops.pop_back();
+        // A sum that does not depend on a loop around it is the same in all of its rounds, and may have an index of the same depth.
+        std::vector<Loop> inside;
+        for (const Loop& loop : loops)
+          if (node.free_indices >> loop.depth & 1u) inside.push_back(loop);
+        const Id pull_of_all = summed(by, loops, node.free_indices);
+        inside.push_back({node.symbol, node.value});
+        region(node.args[0], pull_of_all, inside);
       } else {
         for (std::size_t k = 0; k < node.num_args(); ++k) {
           if (g_.at(node.args[k]).is_boolean) continue;
@@ -292,8 +305,7 @@ Id derivative(Graph& g, Id root, const Variable& variable) {
 
 std::vector<Id> gradient(Graph& graph, Id root, std::span<const Variable> variables) {
   std::map<Variable, Id> all;
-  std::vector<Loop> loops;
-  Reverse(graph, all).region(root, graph.constant(1), loops);
+  Reverse(graph, all).region(root, graph.constant(1), {});
   std::vector<Id> out;
   for (const Variable& variable : variables) {
     const auto found = all.find(variable);

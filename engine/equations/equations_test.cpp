@@ -68,6 +68,10 @@ const char* const texts[] = {
     "given v : mV\nm = 0.1 * (v + 40 mV) / 1 mV / (1 - exp(-(v + 40 mV) / (10 mV))) : 1\nI = 120 mS / (1 cm)^2 * m^3 * (v - 50 mV) "
     ": A/m^2\n",
     "given z\ngiven r\nz' = 0.9 * z + 0.1 * r\n",
+    // a sum with a name inside another sum: their indices are not the same
+    "given v[3]\ns = sum(k in 3, v[k])\nrate = sum(k in 2, exp(v[k] * s))\nall = sum(k in 3, v[k] * sum(j in 3, v[j] * v[k]) * "
+    "s)\n",
+    "given w[3]\ngiven x[3]\ngiven y[2]\ns = dot(w, x)\nrho = sum(k in 2, y[k] * s)\n",
     "given t : dB\ngiven x : dB\np = 0.98 - 0.48 * exp(-10^(3.5 * (x - t) / 20 dB))\nr ~ bernoulli(p)\n",
 };
 
@@ -83,7 +87,7 @@ TEST(Programs, WhatIsPrintedReadsBack) {
         const auto symbols = draw(program, seed, 0.3, 1.7);
         for (std::size_t v = 0; v < program.values.size(); ++v) {
           const double a = value_of(program.graph, program.values[v].value, symbols);
-          const double b = value_of(again.graph, again.values[v].value, symbols);
+          const double b = value_of(again.graph, again.find(program.values[v].name), symbols);
           EXPECT_NEAR(a, b, 1e-13 * std::abs(a)) << printed;
         }
       }
@@ -188,6 +192,69 @@ TEST(Derivatives, LinearTextsHaveTheirCoefficients) {
   EXPECT_DOUBLE_EQ(value_of(program.graph, found[0].coefficients[1], symbols), 5);
   EXPECT_DOUBLE_EQ(value_of(program.graph, found[0].rest, symbols), 9);
   EXPECT_TRUE(linear_in(program.graph, program.find("bent"), weights).empty());
+}
+
+TEST(Derivatives, HaveAValueWhereTheFunctionsSlopeHasOne) {
+  Program program = read_program(
+      "given a\ngiven r\npart = where(0 < a, a^0.7 * log(a), 0)\ncontrast = a^r\ncount = where(r == 0, 0, r * log(a)) - a\n",
+      "text");
+  erase_units(program);
+  simplify(program);
+  const Variable a{0, 0}, r{1, 0};
+  const auto slope = [&](const char* name, const Variable& by, double at_a, double at_r) {
+    return value_of(program.graph, gradient(program.graph, program.find(name), {&by, 1})[0], {{at_a}, {at_r}});
+  };
+  EXPECT_EQ(slope("part", a, -0.5, 0), 0);
+  EXPECT_EQ(slope("part", a, 0, 0), 0);
+  EXPECT_EQ(slope("contrast", r, 0, 2), 0);
+  EXPECT_EQ(slope("count", a, 0, 0), -1);
+  EXPECT_DOUBLE_EQ(slope("count", a, 2, 3), 0.5);
+}
+
+TEST(Derivatives, LinearTextsOfSumsInSumsHaveTheirCoefficients) {
+  Program program = read_program("given w[3]\ngiven x[3]\ngiven y[2]\ns = dot(w, x)\nrho = sum(k in 2, y[k] * s)\n", "text");
+  erase_units(program);
+  simplify(program);
+  const std::vector<Variable> x = {{1, 0}, {1, 1}, {1, 2}};
+  const auto found = linear_in(program.graph, program.find("rho"), x);
+  ASSERT_EQ(found.size(), 1u);
+  const double wanted[] = {36, 54, 90};  // w (y0 + y1)
+  for (std::size_t k = 0; k < 3; ++k)
+    EXPECT_DOUBLE_EQ(value_of(program.graph, found[0].coefficients[k], {{2, 3, 5}, {0, 0, 0}, {7, 11}}), wanted[k]);
+}
+
+TEST(Programs, HostileTextsEndInTime) {
+  std::string doubled = "k0 = 1\n", last_first, deep = "v", names, differentiated = "given k0\n";
+  for (int i = 1; i <= 40; ++i)
+    doubled += "k" + std::to_string(i) + " = k" + std::to_string(i - 1) + " * k" + std::to_string(i - 1) + "\n";
+  EXPECT_NO_THROW(read_program(doubled + "given v[2]\nr ~ poisson(v[0] ^ k40)\n", "text"));
+  for (int i = 40; i >= 1; --i)
+    last_first += "k" + std::to_string(i) + " = k" + std::to_string(i - 1) + " * k" + std::to_string(i - 1) + "\n";
+  EXPECT_LT(print(read_program(last_first + "k0 = 1 + 1\n", "text")).size(), 2000u);
+  for (int i = 1; i <= 40; ++i)
+    differentiated += "k" + std::to_string(i) + " = sin(k" + std::to_string(i - 1) + ") * k" + std::to_string(i - 1) + "\n";
+  Program program = read_program(differentiated, "text");
+  run_passes(program, "differentiate");
+  EXPECT_THROW(print(program), SpecError);
+  run_passes(program, "name_shared");
+  EXPECT_LT(print(program).size(), 100000u);
+  EXPECT_THROW(read_program("given x : " + std::string(40000, '(') + "m\n", "text"), SpecError);
+  EXPECT_THROW(read_program("y = " + std::string(5000, '(') + "1\n", "text"), SpecError);
+  for (int i = 0; i < 190; ++i) {
+    names += "k" + std::to_string(i) + " = k" + std::to_string(i + 1);
+    for (int j = 0; j < 900; ++j) names += " + 1";
+    names += "\n";
+  }
+  EXPECT_THROW(read_program(names + "k190 = 1\n", "text"), SpecError);
+  EXPECT_THROW(read_program("given w[1000000, 1000000]\n", "text"), SpecError);
+  EXPECT_THROW(read_program("z = (1 m)^999\ny = z * z\n", "text"), UnitError);
+}
+
+TEST(Programs, DivisionIsExact) {
+  Program program = read_program("given x\ny = floor(x / 49)\nz = exp(x) * (exp(x) / exp(700))\n", "text");
+  run_passes(program, "simplify");
+  EXPECT_EQ(value_of(program.graph, program.find("y"), {{49}}), 1);
+  EXPECT_NEAR(value_of(program.graph, program.find("z"), {{400}}), std::exp(100), 1e-10 * std::exp(100));
 }
 
 TEST(Interpreter, EqualsTheReferenceInEveryLane) {

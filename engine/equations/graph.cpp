@@ -191,8 +191,6 @@ Id Graph::multiply(Id a, Id b) {
   if (m > 0 && n > 0 && first.args[0] == second.args[0]) return power(first.args[0], constant(m + n));
   if (m > 0 && first.args[0] == b) return power(b, constant(m + 1));
   if (n > 0 && second.args[0] == a) return power(a, constant(n + 1));
-  if (second.op == Op::divide) return divide(multiply(a, second.args[0]), second.args[1]);
-  if (first.op == Op::divide) return divide(multiply(first.args[0], b), first.args[1]);
   if (b < a) std::swap(a, b);
   return binary(Op::multiply, a, b, dimension);
 }
@@ -203,15 +201,18 @@ Id Graph::divide(Id a, Id b) {
   if (is_constant(b) && nodes_[b].value != 0 && std::isfinite(1 / nodes_[b].value)) {
     const Dimension inverse = Dimension{} / nodes_[b].dimension;
     if (is_constant(a)) return constant(nodes_[a].value / nodes_[b].value, dimension);
-    return multiply(constant(1 / nodes_[b].value, inverse), a);
+    int exponent = 0;
+    if (std::abs(std::frexp(nodes_[b].value, &exponent)) == 0.5)
+      return multiply(constant(1 / nodes_[b].value, inverse), a);  // exact
+    const auto [factor, rest] = factor_of(a);
+    if (factor != 1 && nodes_[b].dimension.none()) return multiply(constant(factor / nodes_[b].value), rest);
+    return binary(Op::divide, a, b, dimension);
   }
   if (a == b) return constant(1);
   const auto [ca, ra] = factor_of(a);
   const auto [cb, rb] = factor_of(b);
   if (cb != 1 || ca != 1) return multiply(constant(ca / cb), divide(ra, rb));
-  const Node top = nodes_[a], bottom = nodes_[b];
-  if (bottom.op == Op::divide) return divide(multiply(a, bottom.args[1]), bottom.args[0]);
-  if (top.op == Op::divide) return divide(top.args[0], multiply(top.args[1], b));
+  const Node top = nodes_[a];
   // x^n / x
   if (top.op == Op::power && top.args[0] == b && is_constant(top.args[1]) && nodes_[top.args[1]].value > 1)
     return power(b, constant(nodes_[top.args[1]].value - 1));

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint32_t max_sums = 8;  // one inside the other
 constexpr int max_open = 200;          // names that wait for others
+constexpr int max_depth = 4000;        // of all that wait, so that no text exhausts the stack
 
 std::string at_column(const Syntax& part) { return fmt::format("(column {})", part.span.begin + 1); }
 
@@ -40,17 +41,20 @@ bool is_reserved(std::string_view name) {
 
 }  // namespace
 
-std::optional<double> constant_value(const Graph& graph, Id id) {
-  const Node& node = graph.at(id);
-  if (node.op == Op::constant) return node.value;
-  if (node.op == Op::symbol || node.op == Op::element || node.op == Op::index || node.op == Op::sum) return {};
-  std::array<double, 3> args{};
-  for (std::size_t k = 0; k < node.num_args(); ++k) {
-    const auto value = constant_value(graph, node.args[k]);
-    if (!value) return {};
-    args[k] = *value;
-  }
-  return evaluate(node, args);
+std::optional<double> constant_value(const Graph& graph, Id root) {
+  if (graph.at(root).op == Op::constant) return graph.at(root).value;
+  std::unordered_map<Id, double> values;
+  bool known = true;
+  for_each_needed(graph, std::span<const Id>(&root, 1), [&](Id id) {
+    const Node& node = graph.at(id);
+    known = known && node.op != Op::symbol && node.op != Op::element && node.op != Op::index && node.op != Op::sum;
+    if (!known) return;
+    std::array<double, 3> args{};
+    for (std::size_t k = 0; k < node.num_args(); ++k) args[k] = values.at(node.args[k]);
+    values.emplace(id, evaluate(node, args));
+  });
+  if (!known) return {};
+  return values.at(root);
 }
 
 /// One statement on its way to the graph.
@@ -61,6 +65,9 @@ class Lowering {
 
   Id lower(std::uint32_t at) {
     const Syntax& part = statement_.at(at);
+    if (scope_.depth_ > max_depth)
+      fail(part, fmt::format("expressions and the names in them at most {} operations deep are needed", max_depth));
+    const Deeper deeper(scope_.depth_);
     switch (part.form) {
       case Form::number:
         if (!std::isfinite(part.value * part.unit.scale)) fail(part, fmt::format("\"{}\" is too large for a double", text(part)));
@@ -86,6 +93,14 @@ class Lowering {
     return no_id;
   }
 
+  struct Deeper {
+    explicit Deeper(int& d) : depth(d) { ++depth; }
+    ~Deeper() { --depth; }
+    Deeper(const Deeper&) = delete;
+    Deeper& operator=(const Deeper&) = delete;
+    int& depth;
+  };
+
   [[noreturn]] void fail(const Syntax& part, const std::string& what, const std::string& hint = "") const {
     throw SpecError(fmt::format("{}: {} {}.{}{}", path_, what, at_column(part), hint.empty() ? "" : " ", hint));
   }
@@ -96,6 +111,7 @@ class Lowering {
   }
 
   std::string text(const Syntax& part) const { return std::string(statement_.text_of(part)); }
+  bool is_bare_zero(Id id) const { return graph_.is_constant(id, 0) && dimension(id).none(); }
   const Dimension& dimension(Id id) const { return graph_.at(id).dimension; }
 
   Id number(std::uint32_t at) {
@@ -125,7 +141,7 @@ class Lowering {
   Id alike(std::string_view verb, const Syntax& whole, std::uint32_t a, std::uint32_t b, Id ia, Id ib) {
     if (dimension(ia) == dimension(ib)) return ib;
     // a bare zero has every unit
-    if (graph_.is_constant(ib, 0)) return graph_.constant(0, dimension(ia));
+    if (is_bare_zero(ib)) return graph_.constant(0, dimension(ia));
     throw UnitError(fmt::format("{}: cannot {} {} and {}. In \"{}\", {} is {} and {} is {} {}.", path_, verb, scope_.unit_of(ia),
                                 scope_.unit_of(ib), text(whole), text(statement_.at(a)), scope_.unit_of(ia), text(statement_.at(b)),
                                 scope_.unit_of(ib), at_column(whole)));
@@ -141,7 +157,7 @@ class Lowering {
     if (part.text == "^") return power(part, ia, ib);
     const bool adds = part.text == "+" || part.text == "-";
     const char* verb = part.text == "+" ? "add" : part.text == "-" ? "subtract" : "compare";
-    if (graph_.is_constant(ia, 0)) ia = graph_.constant(0, dimension(ib));
+    if (is_bare_zero(ia)) ia = graph_.constant(0, dimension(ib));
     ib = alike(verb, part, a, b, ia, ib);
     if (adds) return plain(part.text == "+" ? Op::add : Op::subtract, {ia, ib}, dimension(ia));
     if (part.text == "<") return plain(Op::less, {ia, ib}, {}, true);
@@ -197,6 +213,7 @@ class Lowering {
       fail(part, fmt::format("\"{}\" has {} index{}", part.text, shape.size(), shape.size() == 1 ? "" : "es"),
            fmt::format("Got {}.", part.args.size() - 1));
     std::vector<Id> indices;
+    ranges_.clear();
     for (std::size_t k = 0; k < shape.size(); ++k) {
       const std::uint32_t at = part.args[k + 1];
       const Id index = plain_number(at, "an index is");
@@ -212,7 +229,14 @@ class Lowering {
 
   /// What an index can be: whole numbers, made of the indices of sums and of constants.
   std::pair<double, double> range(const Syntax& part, Id id) {
-    const Node& node = graph_.at(id);
+    if (const auto known = ranges_.find(id); known != ranges_.end()) return known->second;
+    const auto found = range_of(part, id);
+    ranges_.emplace(id, found);
+    return found;
+  }
+
+  std::pair<double, double> range_of(const Syntax& part, Id id) {
+    const Node node = graph_.at(id);
     const auto whole = [](double x) { return std::nearbyint(x) == x; };
     if (node.op == Op::constant && whole(node.value)) return {node.value, node.value};
     if (node.op == Op::index) return {0, indices_[node.symbol].count - 1};
@@ -269,7 +293,10 @@ class Lowering {
       if (function.name == part.text) return unary(part, function);
     if (part.text == "min" || part.text == "max" || part.text == "atan2") {
       want(part, 2);
-      const Id a = number(part.args[0]), b = alike("compare", part, part.args[0], part.args[1], a, number(part.args[1]));
+      Id a = number(part.args[0]);
+      const Id other = number(part.args[1]);
+      if (is_bare_zero(a)) a = graph_.constant(0, dimension(other));
+      const Id b = alike("compare", part, part.args[0], part.args[1], a, other);
       if (part.text == "atan2") return plain(Op::atan2, {a, b}, angle());
       return plain(part.text == "min" ? Op::min : Op::max, {a, b}, dimension(a));
     }
@@ -278,7 +305,7 @@ class Lowering {
       const Id test = condition(part.args[0]);
       Id a = number(part.args[1]);
       const Id other = number(part.args[2]);
-      if (graph_.is_constant(a, 0)) a = graph_.constant(0, dimension(other));
+      if (is_bare_zero(a)) a = graph_.constant(0, dimension(other));
       return plain(Op::where, {test, a, alike("choose between", part, part.args[1], part.args[2], a, other)}, dimension(a));
     }
     if (part.text == "clip") {
@@ -370,6 +397,7 @@ class Lowering {
   const Statement& statement_;
   const std::string& path_;
   std::vector<Index> indices_;
+  std::unordered_map<Id, std::pair<double, double>> ranges_;  // of the element in hand
 };
 
 void Scope::add(const std::string& name, Meaning meaning, const std::string& path) {
@@ -427,7 +455,7 @@ Id Scope::value(std::string_view name, const std::string& path) {
 Id Scope::lower(const Statement& statement, const std::string& path) {
   const Id id = lower_part(statement, statement.root, path);
   if (statement.has_unit && !(graph_.at(id).dimension == statement.unit.dimension)) {
-    if (graph_.is_constant(id, 0)) return graph_.constant(0, statement.unit.dimension);
+    if (graph_.is_constant(id, 0) && graph_.at(id).dimension.none()) return graph_.constant(0, statement.unit.dimension);
     throw UnitError(fmt::format("{}: is said to be {}, but \"{}\" is {}.", path, statement.unit_text,
                                 statement.text_of(statement.at(statement.root)), unit_of(id)));
   }

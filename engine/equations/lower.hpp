@@ -54,6 +54,7 @@ class Scope {
   std::map<std::string, Meaning, std::less<>> meanings_;
   std::map<Id, std::string> units_;  // declared, of named values
   int num_open_ = 0;
+  int depth_ = 0;  // of everything that waits to be lowered
 };
 
 /// The number that an expression of constants stands for, if it is one.

@@ -37,9 +37,8 @@ std::string word_of(const Program& program, const Variable& variable) {
   return symbol.name + out;
 }
 
-void refuse_many(const std::vector<Variable>& variables) {
-  if (variables.size() > 4096)
-    throw SpecError({"equations", "at most 4096 given numbers, for derivatives", std::to_string(variables.size()), ""});
+void refuse_many(std::size_t num) {
+  if (num > 4096) throw SpecError({"equations", "at most 4096 given numbers, for derivatives", std::to_string(num), ""});
 }
 
 std::string free_name(const Program& program, const std::string& wanted) {
@@ -101,8 +100,10 @@ void simplify(Program& program) {
 }
 
 void differentiate(Program& program) {
+  std::size_t num = 0;
+  for (const std::uint32_t symbol : program.given) num += program.graph.symbol(symbol).num();
+  refuse_many(num);
   const std::vector<Variable> variables = numbers_given(program);
-  refuse_many(variables);
   const std::vector<Named> values = program.values;
   for (const Named& named : values) {
     if (named.derived) continue;
@@ -121,9 +122,9 @@ void extract_linear(Program& program) {
     if (named.derived) continue;
     for (const std::uint32_t symbol : program.given) {
       if (!depends_on(program.graph, named.value, symbol)) continue;
+      refuse_many(program.graph.symbol(symbol).num());
       std::vector<Variable> variables;
       for (std::size_t k = 0; k < program.graph.symbol(symbol).num(); ++k) variables.push_back({symbol, k});
-      refuse_many(variables);
       const auto found = linear_in(program.graph, named.value, variables);
       if (found.empty()) continue;
       for (std::size_t k = 0; k < variables.size(); ++k) {

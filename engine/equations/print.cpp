@@ -92,7 +92,7 @@ class Printer {
     if (node.dimension.none()) return {binding, out};
     const std::string unit = unit_text(node.dimension);
     if (const auto named = unit_named(unit); named && named->scale == 1 && std::isfinite(node.value))
-      return {binding, out + " " + unit};
+      return {negative ? sign : power, out + " " + unit};
     // one base unit after the other: 3 * (1 m)^2 * (1 s)^-1
     static constexpr const char* bases[] = {"m", "kg", "s", "A", "K", "mol", "cd", "rad", "dB"};
     for (std::size_t k = 0; k < Dimension::num_bases; ++k)
@@ -133,9 +133,29 @@ class Printer {
 
 const std::unordered_map<Id, std::string> no_names;
 
+/// Refuses what would fill the screen: shared parts are written out wherever they have no name.
+void refuse_long(const Graph& graph, Id root, const std::unordered_map<Id, std::string>& names) {
+  constexpr double most = 100000;
+  std::unordered_map<Id, double> length;
+  for_each_needed(graph, std::span<const Id>(&root, 1), [&](Id id) {
+    double total = 1;
+    for (std::size_t k = 0; k < graph.at(id).num_args(); ++k) {
+      const Id arg = graph.at(id).args[k];
+      total += names.contains(arg) ? 1 : length.at(arg);
+    }
+    length.emplace(id, total);
+  });
+  if (length.at(root) > most)
+    throw SpecError({"explain", fmt::format("at most {} operations, written out", most), number_text(length.at(root)),
+                     "The pass name_shared gives names to what is used more than once."});
+}
+
 }  // namespace
 
-std::string print(const Graph& graph, Id id) { return Printer(graph, no_names).text(id, disjunction); }
+std::string print(const Graph& graph, Id id) {
+  refuse_long(graph, id, no_names);
+  return Printer(graph, no_names).text(id, disjunction);
+}
 
 std::string print(const Program& program) {
   std::string out;
@@ -146,9 +166,18 @@ std::string print(const Program& program) {
            unit(symbol.unit_text) + "\n";
   }
   std::unordered_map<Id, std::string> names;
-  for (const Named& named : program.values) {
+  // in the order of need, so that every value is written with the names of those before it
+  std::unordered_map<Id, std::size_t> place;
+  for_each_needed(program.graph, program.roots(), [&](Id id) { place.emplace(id, place.size()); });
+  std::vector<const Named*> values;
+  for (const Named& named : program.values) values.push_back(&named);
+  std::stable_sort(values.begin(), values.end(),
+                   [&](const Named* a, const Named* b) { return place.at(a->value) < place.at(b->value); });
+  for (const Named* one : values) {
+    const Named& named = *one;
     // a name for a name alone is written out
     const Printer printer(program.graph, names);
+    refuse_long(program.graph, named.value, names);
     out += named.name + " = " + printer.text(named.value, disjunction) + unit(named.unit_text) + "\n";
     const Op op = program.graph.at(named.value).op;
     if (op != Op::constant && op != Op::symbol) names.emplace(named.value, named.name);
@@ -156,6 +185,7 @@ std::string print(const Program& program) {
   const Printer printer(program.graph, names);
   for (const ResponseLine& response : program.responses) {
     out += response.name + " ~ " + response.law + "(";
+    for (const Id argument : response.arguments) refuse_long(program.graph, argument, names);
     for (std::size_t k = 0; k < response.arguments.size(); ++k)
       out += (k > 0 ? ", " : "") + printer.text(response.arguments[k], disjunction);
     out += ")" + unit(response.unit_text) + "\n";

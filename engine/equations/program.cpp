@@ -28,6 +28,8 @@ Symbol read_given(std::string_view text, const std::string& path) {
         throw SpecError({path, "sizes that are whole numbers, 1 or more", std::string(statement.text_of(size)), ""});
       symbol.shape.push_back(static_cast<std::size_t>(size.value));
     }
+    if (symbol.shape.size() > 3 || !(static_cast<double>(symbol.num()) <= 1e6))
+      throw SpecError({path, "at most three sizes and a million numbers", "given " + std::string(text), ""});
   } else if (root.form != Form::name) {
     throw SpecError({path, "given name [sizes] : unit", "given " + std::string(text), ""});
   }

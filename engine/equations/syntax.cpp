@@ -129,8 +129,11 @@ class Parser {
     return negative ? add({Form::sign, "-", 0, {}, {inner}, {begin, end_of(inner)}}) : inner;
   }
   std::uint32_t power() {
+    const bool in_brackets = is("(");
     const std::uint32_t base = primary();
     if (!is("^")) return base;
+    if (!in_brackets && out_.parts[base].form == Form::number && out_.parts[base].has_unit)
+      fail(token_, "in brackets what is raised: 5 * (1 cm)^2, 3 / s");
     const Deeper deeper(*this);
     advance();
     const std::uint32_t exponent = sign();
@@ -174,6 +177,7 @@ class Parser {
         throw UnitError({path_, "an operator or a unit after a number", quoted(token_.text) + column(token_.span), near});
       }
       part.unit = *unit;
+      part.has_unit = true;
       part.span.end = token_.span.end;
       advance();
     }

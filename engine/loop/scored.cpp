@@ -14,6 +14,12 @@ Scored read_scored(const io::RecordReader& reader, const std::string& path) {
   if (spec.subject.kind != "simulated")
     throw SpecError(
         {path, "a record of a simulated subject", "\"" + spec.subject.kind + "\"", "A score needs the true parameters."});
+  const SubjectSpec& subject = spec.subject;
+  if (subject.lapse > 0 || subject.overdispersion > 0 || subject.sorter_limit || subject.missing_share > 0 ||
+      subject.drift_per_s > 0 || !subject.candidate.empty() || !subject.link.empty())
+    throw SpecError({path, "a record of a subject that follows its model",
+                     "one with lapses, over-dispersion, drift or lost responses",
+                     "A score compares likelihoods of the model's text."});
   Scored out;
   out.text = std::make_shared<const models::EncodingText>(spec.stimulus.variables, spec.model);
   design::ScoredHistory& history = out.history;

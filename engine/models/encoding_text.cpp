@@ -181,6 +181,10 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
     for (const auto& [name, value] : model.items)
       if (name == named.name) named.unit_text = equations::parse_expression(name, *value.text(), name).unit_text;
 
+  if (statement.has_unit && !law->has_unit)
+    throw SpecError({path, fmt::format("without a unit behind {}", law->name), "\": " + statement.unit_text + "\"",
+                     "Its arguments are numbers without unit."});
+
   equations::ResponseLine line{statement.name, std::string(law->name), {}, statement.unit, statement.unit_text};
   for (const std::uint32_t part : call.args) {
     const Id id = scope.lower_part(statement, part, path);

@@ -28,20 +28,22 @@ double log_poisson_tail(double c, double rate) { return c > 0 ? std::log(boost::
 GridModel::GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli, Executor& executor, std::size_t max_bytes)
     : family_(std::move(family)), stimuli_(std::move(stimuli)) {
   stimulus_dim = family_->stimulus_dim;
+  double num_nodes = 1;
   for (const Parameter& parameter : family_->parameters) {
-    num_nodes_ *= parameter.values.size();
+    num_nodes *= static_cast<double>(parameter.values.size());
     parameter_names.push_back(parameter.name);
   }
   num_parameters = family_->parameters.size();
-  num_blocks_ = (num_nodes_ + block_size - 1) / block_size;
-  num_groups_ = (num_nodes_ + group_size - 1) / group_size;
   num_choices = family_->num_choices();
   const auto num_tables = static_cast<std::size_t>(num_choices > 0 ? num_choices : 3);
-  const double bytes = static_cast<double>(num_stimuli()) * static_cast<double>(num_nodes_) * static_cast<double>(num_tables) * 8;
+  const double bytes = static_cast<double>(num_stimuli()) * num_nodes * static_cast<double>(num_tables) * 8;
   if (bytes > static_cast<double>(max_bytes))
     throw SpecError({"model", fmt::format("at most {:.1f} GB of tables", static_cast<double>(max_bytes) / 1e9),
-                     fmt::format("{:.1f} GB for {} stimuli x {} nodes", bytes / 1e9, num_stimuli(), num_nodes_),
+                     fmt::format("{:.1f} GB for {} stimuli x {:.0f} nodes", bytes / 1e9, num_stimuli(), num_nodes),
                      "Use fewer values for a parameter or a coarser set of stimuli."});
+  num_nodes_ = static_cast<std::size_t>(num_nodes);
+  num_blocks_ = (num_nodes_ + block_size - 1) / block_size;
+  num_groups_ = (num_nodes_ + group_size - 1) / group_size;
   response_kind = num_choices > 0 ? ResponseKind::choice : ResponseKind::counts;
   fill_tables(executor);
 }

@@ -57,8 +57,8 @@ PriorLaw::PriorLaw(const Statement& statement, std::uint32_t at, const std::stri
     high_ = std::min(high_, constant_argument(statement, call.args[2], path));
     cdf_low_ = free_cdf(low_);
     cdf_high_ = free_cdf(high_);
-    if (!(low_ < high_ && cdf_low_ < cdf_high_))
-      throw SpecError({path, "an interval that holds some of the law", "\"" + text + "\"", ""});
+    if (!(low_ < high_ && cdf_high_ - cdf_low_ > 1e-6))  // less, and the digits of 1 - cdf are gone
+      throw SpecError({path, "an interval that holds a millionth of the law or more", "\"" + text + "\"", ""});
     return;
   }
   if (call.text == "values" || call.text == "range") {
@@ -116,7 +116,8 @@ PriorLaw::PriorLaw(const Statement& statement, std::uint32_t at, const std::stri
 double PriorLaw::quantile(double u) const {
   if (is_discrete())
     return values_[std::min(static_cast<std::size_t>(u * static_cast<double>(values_.size())), values_.size() - 1)];
-  return std::clamp(free_quantile(cdf_low_ + (cdf_high_ - cdf_low_) * u), low_, high_);
+  const double below = cdf_low_ + (cdf_high_ - cdf_low_) * u;
+  return std::clamp(free_quantile(std::clamp(below, 1e-300, 1 - 0x1p-53)), low_, high_);
 }
 
 double PriorLaw::log_density(double x) const {
@@ -185,6 +186,7 @@ double PriorLaw::free_cdf(double x) const {
 }
 
 double PriorLaw::free_log_density(double x) const {
+  const auto times_log = [](double c, double y) { return c == 0 ? 0 : c * std::log(y); };  // 0 log 0 = 0
   constexpr double half_log_two_pi = 0.91893853320467274178;
   const auto normal = [](double z, double sd) { return -0.5 * z * z - std::log(sd) - half_log_two_pi; };
   switch (kind_) {
@@ -193,15 +195,15 @@ double PriorLaw::free_log_density(double x) const {
     case Kind::normal:
       return normal((x - a_) / b_, b_);
     case Kind::lognormal:
-      return normal((std::log(x) - a_) / b_, b_) - std::log(x);
+      return x > 0 ? normal((std::log(x) - a_) / b_, b_) - std::log(x) : -std::numeric_limits<double>::infinity();
     case Kind::half_normal:
       return normal(x / a_, a_) + std::log(2.0);
     case Kind::exponential:
       return -x / a_ - std::log(a_);
     case Kind::gamma:
-      return (a_ - 1) * std::log(x) - x / b_ - std::lgamma(a_) - a_ * std::log(b_);
+      return times_log(a_ - 1, x) - x / b_ - std::lgamma(a_) - a_ * std::log(b_);
     case Kind::beta:
-      return (a_ - 1) * std::log(x) + (b_ - 1) * std::log1p(-x) + std::lgamma(a_ + b_) - std::lgamma(a_) - std::lgamma(b_);
+      return times_log(a_ - 1, x) + times_log(b_ - 1, 1 - x) + std::lgamma(a_ + b_) - std::lgamma(a_) - std::lgamma(b_);
     case Kind::values:
       break;
   }

@@ -118,6 +118,13 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
   throw InternalError("a choice has probabilities, no density: " + std::string(law.name));
 }
 
+bool is_possible(const TextLaw& law, double r) {
+  if (law.kind == ResponseKind::counts) return r >= 0 && std::nearbyint(r) == r;
+  if (law.name == "lognormal" || law.name == "gamma") return r > 0 && std::isfinite(r);
+  if (law.name == "beta") return r > 0 && r < 1;
+  return std::isfinite(r);
+}
+
 Id expected_value(Graph& g, const TextLaw& law, std::span<const Id> a) {
   if (law.name == "gamma") return g.multiply(a[0], a[1]);
   if (law.name == "beta") return g.divide(a[0], g.add(a[0], a[1]));

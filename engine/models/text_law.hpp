@@ -43,6 +43,9 @@ std::vector<equations::Id> choice_probabilities(equations::Graph& graph, const T
 /// log p(r | arguments) of counts and traces; `r` is the symbol's value.
 equations::Id log_density(equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments, equations::Id r);
 
+/// Whether a response can come from a law at all.
+bool is_possible(const TextLaw& law, double r);
+
 /// E[r | arguments] of counts and traces.
 equations::Id expected_value(equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments);
 

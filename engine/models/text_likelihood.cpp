@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 
@@ -32,6 +34,10 @@ void TextLikelihood::operator()(std::span<const double> stimulus, double respons
   const bool choice = text_->num_choices > 0;
   if (choice && !(response >= 0 && response < static_cast<double>(text_->num_choices) && std::nearbyint(response) == response))
     throw RunError({"response", fmt::format("a choice, 0 … {}", text_->num_choices - 1), number_text(response), ""});
+  if (!is_possible(*text_->law, response)) {
+    std::fill_n(out.begin(), num, -std::numeric_limits<double>::infinity());
+    return;
+  }
   thread_local std::vector<equations::Input> inputs;
   inputs.assign(program_.graph.num_symbols(), {});
   const double* from = stimulus.data();
