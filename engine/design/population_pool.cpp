@@ -10,6 +10,7 @@
 #include "base/threads.hpp"
 #include "design/modifiers.hpp"
 #include "design/population_kernels.hpp"
+#include "design/scratch_slots.hpp"
 #include "design/utility.hpp"
 #include "numerics/dense.hpp"
 #include "numerics/large_pages.hpp"
@@ -43,9 +44,16 @@ struct Round {
   std::vector<float> g, shrink, mean_step, bias_g;  // g [num_cells, dim]
 };
 
+/// What a block of work needs for itself.
+struct BlockScratch {
+  explicit BlockScratch(std::size_t dim) : x((dim + 1) * tile_size), image(dim) {}
+  std::vector<double> x;      // [dim + 1, tile_size] the stimuli of a tile
+  std::vector<double> image;  // [dim]
+};
+
 class PopulationPlan final : public Plan {
  public:
-  PopulationPlan(const StimulusSet& set, std::size_t num_cells)
+  PopulationPlan(const StimulusSet& set, std::size_t num_cells, int num_threads)
       : members(set),
         num_tiles((set.num() + tile_size - 1) / tile_size),
         x(num_tiles * (set.dim + 1)),
@@ -59,7 +67,8 @@ class PopulationPlan final : public Plan {
         g(num_cells * set.dim),
         anew(num_cells),
         exact(max_candidates * num_cells),
-        exact_v(max_candidates * num_cells) {
+        exact_v(max_candidates * num_cells),
+        slots(num_threads, set.dim) {
     for (std::size_t i = 0; i < set.num(); ++i) {
       float* tile = x[i / tile_size * (set.dim + 1)].of + i % tile_size;
       for (std::size_t k = 0; k < set.dim; ++k) tile[k * tile_size] = static_cast<float>(set.pool[i * set.dim + k]);
@@ -88,6 +97,7 @@ class PopulationPlan final : public Plan {
   std::vector<std::uint8_t> anew;  // [num_cells], of the view
   std::vector<std::int64_t> candidates;
   std::vector<double> exact, exact_v;  // [max_candidates, num_cells] utility and variance
+  ScratchSlots<BlockScratch> slots;
 };
 
 class PopulationPoolDesign final : public Design {
@@ -110,7 +120,9 @@ class PopulationPoolDesign final : public Design {
                                                  : Aggregate::sum;
   }
 
-  std::unique_ptr<Plan> make_plan() const override { return std::make_unique<PopulationPlan>(set_, num_cells_); }
+  std::unique_ptr<Plan> make_plan() const override {
+    return std::make_unique<PopulationPlan>(set_, num_cells_, executor_.num_threads());
+  }
 
   void follow(Plan& any_plan, const Capability& belief, std::int64_t pool_index, std::span<const double> stimulus,
               double duration_s) const override {
@@ -298,33 +310,36 @@ class PopulationPoolDesign final : public Design {
                                  [](auto a) { return a != 0; });
     if (any)
       for_each_tile(plan, [&](std::size_t tile) {
-        const double* x = in_double(tile);
-        for (std::size_t c = 0; c < plan.num_present; ++c)
-          if (plan.anew[c]) project(plan, view, tile, x, c, true);
+        plan.slots.with([&](BlockScratch& scratch) {
+          in_double(tile, scratch.x);
+          for (std::size_t c = 0; c < plan.num_present; ++c)
+            if (plan.anew[c]) project(plan, view, tile, scratch.x.data(), c, true);
+        });
       });
     std::uint64_t turn = 0;
     for (const GaussianView& cell : view.cells) turn = std::max(turn, cell.change.version);
     for (std::size_t tile = turn % renew_every; tile < plan.num_tiles; tile += renew_every) {
       constexpr std::size_t block = 64;
       executor_.for_each_block(static_cast<int>((plan.num_present + block - 1) / block), [&](int job) {
-        const double* x = in_double(tile);
         const std::size_t first = static_cast<std::size_t>(job) * block;
-        for (std::size_t c = first; c < std::min(first + block, plan.num_present); ++c) project(plan, view, tile, x, c, false);
+        plan.slots.with([&](BlockScratch& scratch) {
+          in_double(tile, scratch.x);
+          for (std::size_t c = first; c < std::min(first + block, plan.num_present); ++c)
+            project(plan, view, tile, scratch.x.data(), c, false);
+        });
       });
       plan.applied[tile] = 1;
     }
   }
 
   /// The stimuli of a tile, [dim + 1, tile_size]: one feature after the other, the last of them 1.
-  const double* in_double(std::size_t tile) const {
-    thread_local std::vector<double> x;
-    x.assign((set_.dim + 1) * tile_size, 0.0);
+  void in_double(std::size_t tile, std::span<double> x) const {
+    std::fill(x.begin(), x.end(), 0.0);
     for (std::size_t i = 0; i < num_in(tile); ++i) {
       const double* from = &set_.pool[(tile * tile_size + i) * set_.dim];
       for (std::size_t k = 0; k < set_.dim; ++k) x[k * tile_size + i] = from[k];
       x[set_.dim * tile_size + i] = 1;
     }
-    return x.data();
   }
 
   void project(PopulationPlan& plan, const PopulationView& view, std::size_t tile, const double* x, std::size_t c,
@@ -353,11 +368,9 @@ class PopulationPoolDesign final : public Design {
     for (std::size_t i = 0; i < num_in(tile); ++i) to.v.of[i] = static_cast<float>(v[i]);
   }
 
-  double variance(const GaussianView& cell, std::size_t member) const {
+  double variance(const GaussianView& cell, std::size_t member, std::span<double> image) const {
     const std::size_t n = set_.dim;
     const double* x = &set_.pool[member * n];
-    thread_local std::vector<double> image;
-    image.resize(n);
     numerics::multiply_rows(cell.covariance, cell.dim, 0, n, n, x, image.data());
     double v = numerics::dot(x, image.data(), n);
     if (cell.dim > n) v += 2 * numerics::dot(x, cell.covariance + n * cell.dim, n) + cell.covariance[n * cell.dim + n];
@@ -434,9 +447,11 @@ class PopulationPoolDesign final : public Design {
       const auto member = static_cast<std::size_t>(plan.candidates[k]);
       std::array<double, block> m, total;
       double* v = &plan.exact_v[k * num_cells_ + first];
+      plan.slots.with([&](BlockScratch& scratch) {
+        for (std::size_t i = 0; i < count; ++i) v[i] = variance(view.cells[first + i], member, scratch.image);
+      });
       for (std::size_t i = 0; i < count; ++i) {
         const GaussianView& cell = view.cells[first + i];
-        v[i] = variance(cell, member);
         total[i] = v[i] + view.gain_variance;  // the rate varies by this much, the weights tell v of it
         m[i] = numerics::dot(&set_.pool[member * set_.dim], cell.mean, set_.dim) + (cell.dim > set_.dim ? cell.mean[set_.dim] : 0);
         if (view.gain_variance > 0) m[i] += std::log(v[i] / total[i]);
