@@ -179,7 +179,6 @@ std::optional<Dimension> power(const Dimension& a, double exponent) {
 }
 
 Dimension angle() { return of({0, 0, 0, 0, 0, 0, 0, 1}).dimension; }
-Dimension level() { return of({0, 0, 0, 0, 0, 0, 0, 0, 1}).dimension; }
 
 std::optional<Unit> unit_named(std::string_view name) {
   if (name == "1") return Unit{};

@@ -25,9 +25,8 @@ Dimension operator/(const Dimension& a, const Dimension& b);
 /// Nothing where an exponent would not be a whole number of twelfths.
 std::optional<Dimension> power(const Dimension& a, double exponent);
 
-/// One radian, one decibel.
+/// Of one radian.
 Dimension angle();
-Dimension level();
 
 /// A dimension and how many base units (m, kg, s, A, K, mol, cd, rad, dB) one of it is.
 struct Unit {

@@ -143,7 +143,13 @@ class Reverse {
   void region(Id root, Id seed, const std::vector<Loop>& loops) {
     std::vector<Id> order;
     // what lies inside a sum belongs to the region of that sum
-    visit(root, order);
+    const auto in_region = [&](Id id, auto&& f) {
+      const Node& node = g_.at(id);
+      if (node.op == Op::sum || node.op == Op::element) return;
+      for (std::size_t k = node.num_args(); k-- > 0;)
+        if (!g_.at(node.args[k]).is_boolean) f(node.args[k]);
+    };
+    for_each_needed(g_, std::span<const Id>(&root, 1), in_region, [&](Id id) { order.push_back(id); });
     std::unordered_map<Id, Id> pull{{root, seed}};
     for (std::size_t n = order.size(); n-- > 0;) {
       const Id id = order[n];
@@ -175,26 +181,6 @@ class Reverse {
   }
 
  private:
-  void visit(Id root, std::vector<Id>& order) {
-    std::vector<std::pair<Id, bool>> stack{{root, false}};
-    std::unordered_map<Id, bool> seen;
-    while (!stack.empty()) {
-      const auto [id, done] = stack.back();
-      stack.pop_back();
-      if (done) {
-        order.push_back(id);
-        continue;
-      }
-      if (seen[id]) continue;
-      seen[id] = true;
-      stack.emplace_back(id, true);
-      const Node& node = g_.at(id);
-      if (node.op == Op::sum || node.op == Op::element) continue;
-      for (std::size_t k = 0; k < node.num_args(); ++k)
-        if (!g_.at(node.args[k]).is_boolean) stack.emplace_back(node.args[k], false);
-    }
-  }
-
   /// Σ over the loops that are not in `fixed`, the innermost first.
   Id summed(Id value, const std::vector<Loop>& loops, std::uint32_t fixed) {
     for (std::size_t k = loops.size(); k-- > 0;)
@@ -251,15 +237,6 @@ Id with_index(Graph& graph, Id root, std::uint32_t depth, double value) {
     return made;
   };
   return change(change, root);
-}
-
-Id with_symbols(Graph& graph, Id root, const std::unordered_map<std::uint32_t, Id>& values) {
-  std::unordered_map<Id, Id> done;
-  return rewrite(graph, root, done, [&](const Node& node, Id) {
-    if (node.op != Op::symbol) return graph.remake(node);
-    const auto found = values.find(node.symbol);
-    return found == values.end() ? graph.remake(node) : found->second;
-  });
 }
 
 bool depends_on(const Graph& graph, Id root, std::uint32_t symbol) {

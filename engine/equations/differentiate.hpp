@@ -38,7 +38,4 @@ bool depends_on(const Graph& graph, Id root, std::uint32_t symbol);
 /// root with the index of `depth` set to a value.
 Id with_index(Graph& graph, Id root, std::uint32_t depth, double value);
 
-/// root with symbols that are numbers replaced.
-Id with_symbols(Graph& graph, Id root, const std::unordered_map<std::uint32_t, Id>& values);
-
 }  // namespace hartline::equations

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "equations/graph.hpp"
+#include "numerics/special.hpp"
 
 namespace hartline::equations {
 
@@ -16,8 +17,6 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 double exprel(double x) { return x == 0 ? 1 : std::isinf(x) && x > 0 ? x : std::expm1(x) / x; }
-double logistic(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
-double softplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 double log_gamma(double x) { return x > 0 ? std::lgamma(x) : nan; }
 double digamma(double x) { return x > 0 ? boost::math::digamma(x) : nan; }
 double trigamma(double x) { return x > 0 ? boost::math::trigamma(x) : nan; }
@@ -72,8 +71,8 @@ const std::vector<Function>& functions() {
       {"tanh", Op::tanh, R::number, std::tanh},
       {"erf", Op::erf, R::number, std::erf},
       {"erfc", Op::erfc, R::number, std::erfc},
-      {"logistic", Op::logistic, R::number, logistic},
-      {"softplus", Op::softplus, R::number, softplus},
+      {"logistic", Op::logistic, R::number, numerics::logistic},
+      {"softplus", Op::softplus, R::number, numerics::softplus},
       {"log_gamma", Op::log_gamma, R::number, checked<log_gamma>},
       {"digamma", Op::digamma, R::number, checked<digamma>},
       {"trigamma", Op::trigamma, R::number, checked<trigamma>},
@@ -82,8 +81,6 @@ const std::vector<Function>& functions() {
   };
   return all;
 }
-
-bool is_function(Op op) { return op >= Op::abs; }
 
 const Function& function_of(Op op) { return functions()[static_cast<std::size_t>(op) - static_cast<std::size_t>(Op::abs)]; }
 

@@ -82,7 +82,6 @@ struct Function {
 
 const std::vector<Function>& functions();
 const Function& function_of(Op op);
-bool is_function(Op op);
 
 struct Node {
   Op op = Op::constant;
@@ -168,9 +167,10 @@ class Graph {
 /// The value of a function or operator at constants.
 double evaluate(const Node& node, std::span<const double> args);
 
-/// Calls visit(id) for every node that `roots` need, arguments first, each once.
-template <class Visit>
-void for_each_needed(const Graph& graph, std::span<const Id> roots, Visit&& visit) {
+/// Calls visit(id) for every node that `roots` need, what it needs first, each once; for_each_argument(id, f) calls f(argument) for
+/// what a node needs, the last first.
+template <class ForEachArgument, class Visit>
+void for_each_needed(const Graph& graph, std::span<const Id> roots, ForEachArgument&& for_each_argument, Visit&& visit) {
   std::vector<std::uint8_t> state(graph.num_nodes(), 0);  // 0 unseen, 1 open, 2 done
   std::vector<Id> stack(roots.rbegin(), roots.rend());
   while (!stack.empty()) {
@@ -179,17 +179,26 @@ void for_each_needed(const Graph& graph, std::span<const Id> roots, Visit&& visi
       stack.pop_back();
       continue;
     }
-    const Node& node = graph.at(id);
     if (state[id] == 0) {
       state[id] = 1;
-      for (std::size_t k = node.num_args(); k-- > 0;)
-        if (state[node.args[k]] == 0) stack.push_back(node.args[k]);
+      for_each_argument(id, [&](Id argument) {
+        if (state[argument] == 0) stack.push_back(argument);
+      });
       continue;
     }
     state[id] = 2;
     stack.pop_back();
     visit(id);
   }
+}
+
+/// The same with the arguments of every node.
+template <class Visit>
+void for_each_needed(const Graph& graph, std::span<const Id> roots, Visit&& visit) {
+  const auto every_argument = [&](Id id, auto&& f) {
+    for (std::size_t k = graph.at(id).num_args(); k-- > 0;) f(graph.at(id).args[k]);
+  };
+  for_each_needed(graph, roots, every_argument, visit);
 }
 
 /// Rebuilds `root` with every needed node replaced by change(node with new arguments, old id), in a graph that may be the same.

@@ -177,25 +177,17 @@ class Interpreter final : public Kernel {
 
   /// What a node needs, arguments first. The body of a sum is worked out with the sum.
   void needed_here(Id root, std::vector<Id>& order) const {
-    std::vector<std::pair<Id, bool>> stack{{root, false}};
-    std::unordered_map<Id, bool> seen;
-    while (!stack.empty()) {
-      const auto [id, done] = stack.back();
-      stack.pop_back();
-      if (done) {
-        order.push_back(id);
-        continue;
-      }
-      if (slot_of_.contains(id) || seen[id]) continue;
-      seen[id] = true;
-      stack.emplace_back(id, true);
+    const auto before_sums = [&](Id id, auto&& f) {
       const Node& node = graph_.at(id);
-      if (node.op == Op::sum) {
-        for (const Id outer : outside(node.args[0], node.symbol)) stack.emplace_back(outer, false);
-        continue;
-      }
-      for (std::size_t k = node.num_args(); k-- > 0;) stack.emplace_back(node.args[k], false);
-    }
+      if (slot_of_.contains(id)) return;
+      if (node.op == Op::sum)
+        for (const Id outer : outside(node.args[0], node.symbol)) f(outer);
+      else
+        for (std::size_t k = node.num_args(); k-- > 0;) f(node.args[k]);
+    };
+    for_each_needed(graph_, std::span<const Id>(&root, 1), before_sums, [&](Id id) {
+      if (!slot_of_.contains(id)) order.push_back(id);
+    });
   }
 
   /// The parts of a sum's body that do not depend on its index and can be worked out before it.

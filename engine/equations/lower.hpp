@@ -36,7 +36,6 @@ class Scope {
   /// The words in which a value's unit was declared, or else those of its dimension.
   std::string unit_of(Id id) const;
 
-  const Graph& graph() const { return graph_; }
   std::vector<std::string_view> names() const;
 
  private:

@@ -145,25 +145,16 @@ void name_shared(Program& program) {
   for_each_needed(g, roots, [&](Id id) { order.push_back(id); });
   for (const Id id : order)
     for (std::size_t k = 0; k < g.at(id).num_args(); ++k) ++uses[g.at(id).args[k]];
-  std::unordered_map<Id, std::string> named;
-  for (const Named& one : program.values) named.emplace(one.value, one.name);
-  // in the order of need, so that a name stands before its use
-  std::vector<Named> out;
-  std::unordered_map<Id, std::size_t> place;
-  for (std::size_t k = 0; k < order.size(); ++k) place.emplace(order[k], k);
+  std::set<Id> named;
+  for (const Named& one : program.values) named.insert(one.value);
   std::size_t number = 0;
-  std::vector<std::pair<std::size_t, Named>> all;
-  for (std::size_t k = 0; k < program.values.size(); ++k) all.emplace_back(place.at(program.values[k].value), program.values[k]);
   for (const Id id : order) {
     const Node& node = g.at(id);
     if (uses[id] < 2 || node.num_args() == 0 || node.op == Op::element || node.is_boolean || node.free_indices != 0 ||
         named.contains(id))
       continue;
-    all.emplace_back(place.at(id), Named{free_name(program, fmt::format("t{}", ++number)), id, "", true});
+    program.values.push_back({free_name(program, fmt::format("t{}", ++number)), id, "", true});
   }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (auto& [at, one] : all) out.push_back(std::move(one));
-  program.values = std::move(out);
 }
 
 }  // namespace hartline::equations

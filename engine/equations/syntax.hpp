@@ -28,9 +28,9 @@ enum class Form : std::uint8_t { number, name, element, call, sign, negation, bi
 /// One part of an expression.
 struct Syntax {
   Form form = Form::number;
-  std::string text;  // of a name, an element, a call or a binary operator; the index of a sum
-  double value = 0;  // of a number, in its unit
-  Unit unit;         // of a number
+  std::string text;                 // of a name, an element, a call or a binary operator; the index of a sum
+  double value = 0;                 // of a number, in its unit
+  Unit unit;                        // of a number
   std::vector<std::uint32_t> args;  // positions in Tree::parts
   Span span;
   std::uint32_t depth = 0;  // of the parts below
