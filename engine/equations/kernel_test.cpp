@@ -1,0 +1,2 @@
+#include "equations/kernel.hpp"
+#include <gtest/gtest.h>
