@@ -7,12 +7,10 @@
 
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/IR/IRBuilder.h>
-#include <llvm/IR/Verifier.h>
 #include <llvm/Support/TargetSelect.h>
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <unordered_map>
 
 #include "equations/math_kernels.hpp"
@@ -421,7 +419,7 @@ class Compiled final : public Kernel {
     thread_local std::vector<Input> from;
     thread_local std::vector<double*> to;
     const std::size_t padded = std::min(most, (num - done + width - 1) / width * width);
-    if (copies.size() < columns * padded) copies.resize(columns * padded);
+    if (copies.size() < columns * most) copies.resize(columns * most);
     from.assign(inputs.begin(), inputs.end());
     to.resize(num_outputs_);
     for (; done < num; done += padded) {
@@ -465,7 +463,7 @@ class Compiler {
       llvm::InitializeNativeTargetAsmPrinter();
       auto machine = llvm::orc::JITTargetMachineBuilder::detectHost();
       if (!machine) return machine.takeError();
-      machine->setCodeGenOptLevel(level());
+      machine->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);  // neither 1 nor 3 differ in time or speed (bench/run compile)
       machine->getOptions().AllowFPOpFusion = llvm::FPOpFusion::Strict;
       auto jit = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(*machine)).create();
       if (!jit) return jit.takeError();
@@ -486,10 +484,6 @@ class Compiler {
   }
 
  private:
-  static llvm::CodeGenOptLevel level() {
-    const char* e = getenv("HL_LEVEL");
-    return e ? static_cast<llvm::CodeGenOptLevel>(atoi(e)) : llvm::CodeGenOptLevel::Default;
-  }
   std::unique_ptr<llvm::orc::LLJIT> jit_;
   std::size_t num_made_ = 0;
 };

@@ -101,7 +101,7 @@ HARTLINE_INLINE V exp(V x) {
   const V r = reduced(bounded(x, -746, 710), k);
   const V y = like(x, 1.0) + expm1_near_zero(r);
   const auto first = half(k);
-  return choose(unequal(x, x), x, (y * power_of_two(first)) * power_of_two(k - first));
+  return rounded((y * power_of_two(first)) * power_of_two(k - first));
 }
 
 /// e^x - 1. Accuracy: 2 ulp
@@ -111,8 +111,7 @@ HARTLINE_INLINE V expm1(V x) {
   const V r = reduced(bounded(x, -50, 710), k);
   const V p = expm1_near_zero(r), scale = power_of_two(k - 1);  // 2^k itself may be infinite
   const V y = like(x, 2.0) * multiply_add(scale, p, scale - like(x, 0.5));
-  const V small = choose(less(choose(less(x, like(x, 0.0)), like(x, 0.0) - x, x), like(x, 0x1p-54)), x, y);
-  return choose(unequal(x, x), x, small);
+  return choose(less(choose(less(x, like(x, 0.0)), like(x, 0.0) - x, x), like(x, 0x1p-54)), x, y);
 }
 
 /// (e^x - 1) / x, 1 at 0. Accuracy: 3 ulp
@@ -151,8 +150,7 @@ HARTLINE_INLINE V log(V x) {
   const V y = multiply_add(k, like(x, 0x1.62e42fefa3800p-1), f - (half_square - rest));
   // 0, below it, infinity
   const V at_zero = choose(less(zero, x), y, choose(less(x, zero), like(x, __builtin_nan("")), like(x, -__builtin_inf())));
-  const V at_end = choose(less(x, like(x, __builtin_inf())), at_zero, x);
-  return choose(unequal(x, x), x, at_end);
+  return choose(less(x, like(x, __builtin_inf())), at_zero, x);
 }
 
 /// log(1 + x). Accuracy: 2 ulp

@@ -26,7 +26,7 @@ TextLikelihood::TextLikelihood(std::shared_ptr<const EncodingText> text) : text_
   std::vector<bool> varies(g.num_symbols(), true);
   for (std::size_t k = 0; k < text_->stimulus.size(); ++k) varies[program_.given[k]] = false;
   varies[response_] = false;
-  for (const Id output : outputs) kernels_.push_back(equations::make_interpreter(g, {&output, 1}, varies));
+  for (const Id output : outputs) kernels_.push_back(equations::make_kernel(g, {&output, 1}, varies));
 }
 
 void TextLikelihood::operator()(std::span<const double> stimulus, double response, std::span<const double> parameters,

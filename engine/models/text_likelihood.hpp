@@ -29,7 +29,7 @@ class TextLikelihood {
   std::shared_ptr<const EncodingText> text_;
   equations::Program program_;
   std::uint32_t response_ = 0;
-  std::vector<std::unique_ptr<equations::Kernel>> kernels_;  // of a choice one each, else one
+  std::vector<std::shared_ptr<const equations::Kernel>> kernels_;  // of a choice one each, else one
 };
 
 }  // namespace hartline::models
