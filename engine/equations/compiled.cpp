@@ -333,46 +333,39 @@ class Writer {
       case Op::power: {
         const double e = graph_.is_constant(node.args[1]) ? graph_.at(node.args[1]).value : 0;
         if (e >= 1 && e <= 64 && e == static_cast<int>(e)) return whole_power(a, static_cast<int>(e));
-        return call(static_cast<double (*)(double, double)>(std::pow), a, b);
+        return apply(std::pow, a, b);
       }
       case Op::atan2:
-        return call(static_cast<double (*)(double, double)>(std::atan2), a, b);
+        return apply(std::atan2, a, b);
       default:
-        return call(request_.function_of(node.op), a);
+        return apply(request_.function_of(node.op), a);
     }
   }
 
   Mask either(Mask a, Mask b) { return {ir_.CreateOr(a.value, b.value)}; }
 
-  /// The address of a function of this process.
+  /// The address of a function of this process, and a call of it.
   template <class F>
   llvm::Value* address(F* f) {
     return ir_.CreateIntToPtr(ir_.getInt64(reinterpret_cast<std::uintptr_t>(f)), ir_.getPtrTy());
   }
-  void call(llvm::Type* out, std::vector<llvm::Value*> args, llvm::Value* f, llvm::Value*& value) {
+  template <class F>
+  llvm::Value* call(F* f, llvm::Type* out, std::initializer_list<llvm::Value*> args) {
     std::vector<llvm::Type*> types;
     for (const llvm::Value* arg : args) types.push_back(arg->getType());
-    value = ir_.CreateCall(llvm::FunctionType::get(out, types, false), f, args);
+    return ir_.CreateCall(llvm::FunctionType::get(out, types, false), address(f), args);
   }
-  Number call(double (*f)(double), Number a) {
-    llvm::Value* out = nullptr;
-    if (!a.varies()) {
-      call(ir_.getDoubleTy(), {a.value}, address(f), out);
-      return number(out);
-    }
+  Number apply(double (*f)(double), Number a) {
+    if (!a.varies()) return number(call(f, ir_.getDoubleTy(), {a.value}));
     ir_.CreateStore(a.value, buffers_[0]);
-    call(ir_.getVoidTy(), {address(f), buffers_[0]}, address(each_of_one), out);
+    call(each_of_one, ir_.getVoidTy(), {address(f), buffers_[0]});
     return number(ir_.CreateLoad(vector_type(), buffers_[0]));
   }
-  Number call(double (*f)(double, double), Number a, Number b) {
-    llvm::Value* out = nullptr;
-    if (!a.varies()) {
-      call(ir_.getDoubleTy(), {a.value, b.value}, address(f), out);
-      return number(out);
-    }
+  Number apply(double (*f)(double, double), Number a, Number b) {
+    if (!a.varies()) return number(call(f, ir_.getDoubleTy(), {a.value, b.value}));
     ir_.CreateStore(a.value, buffers_[0]);
     ir_.CreateStore(b.value, buffers_[1]);
-    call(ir_.getVoidTy(), {address(f), buffers_[0], buffers_[1]}, address(each_of_two), out);
+    call(each_of_two, ir_.getVoidTy(), {address(f), buffers_[0], buffers_[1]});
     return number(ir_.CreateLoad(vector_type(), buffers_[0]));
   }
 

@@ -23,22 +23,24 @@ class Kernel {
   virtual ~Kernel() = default;
   /// outputs[k][i] = expression k in lane i, for num lanes. `inputs` are those of the symbols, in their order; lane_stride must be
   /// 0 exactly where the kernel was told that a symbol does not vary. Outputs do not overlap with inputs.
-  /// Repeatable: a lane's bits depend neither on the others nor on its place  (kernel_test.cpp:
-  /// Kernels.ALaneHasTheSameBitsAnywhere) Allocates: nothing, after a thread's first call (kernel_test.cpp:
-  /// Kernels.RunWithoutAllocating)
+  /// Repeatable: a lane's bits depend neither on the others nor on its place.
+  /// (kernel_test.cpp: Kernels.ALaneHasTheSameBitsAnywhere)
+  /// Allocates: nothing, after a thread's first call.
+  /// (kernel_allocation_test.cpp: Kernels.RunWithoutAllocating)
   virtual void run(std::span<const Input> inputs, std::size_t num, std::span<double* const> outputs) const = 0;
 };
 
 /// Machine code where missing_compiler() is empty, else the interpreter; the bits are the same. Kernels are kept: the same
-/// expressions of another graph are the same kernel.                       (kernel_test.cpp:
-/// Kernels.EqualExpressionsShareOneKernel) Units must have been erased; `varies[s]`: symbol s differs between lanes.
+/// expressions of another graph are the same kernel. (kernel_test.cpp: Kernels.EqualExpressionsShareOneKernel)
+/// Units must have been erased; `varies[s]`: symbol s differs between lanes. What is too long to be compiled in a second or two is
+/// interpreted.
 std::shared_ptr<const Kernel> make_kernel(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies);
 
 /// Evaluates node by node over blocks of lanes.
 std::unique_ptr<Kernel> make_interpreter(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies);
 
 /// Machine code, made anew. Throws: RunError where there is no compiler.
-/// Accuracy: the bits of the interpreter; of a NaN, that it is one          (kernel_test.cpp: Kernels.CompiledIsInterpreted)
+/// Accuracy: the bits of the interpreter; of a NaN, that it is one. (kernel_test.cpp: Kernels.CompiledIsInterpreted)
 std::unique_ptr<const Kernel> make_compiled(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies);
 
 /// Why kernels are not compiled; empty where they are.
