@@ -217,14 +217,21 @@ def psychometric() -> Case:
 FOR_PYRO = {"sinusoid": [5, 15, 30, 50]}
 
 
+def described(grid: np.ndarray) -> dict | list[float]:
+    """A grid in short, where its values are evenly spaced."""
+    if np.allclose(grid, np.linspace(grid[0], grid[-1], len(grid))):
+        return {"first": float(grid[0]), "last": float(grid[-1]), "num": len(grid)}
+    return grid.tolist()
+
+
 def solve(case: Case) -> dict:
     out: dict = {"name": case.name, "text": case.text, "stimuli": case.stimuli}
     if case.closed_form:
         out["closed_form_nats"] = [float(case.closed_form(x)) for x in case.stimuli]
     out["quadrature_nats"] = [quadrature(case, x) for x in case.stimuli]
     out["bayesdesign"] = {
-        "parameters": {name: [float(grid[0]), float(grid[-1]), len(grid)] for name, grid in case.parameters.items()},
-        "responses": [float(case.responses[0]), float(case.responses[-1]), len(case.responses)], "nats": by_bayesdesign(case)}
+        "parameters": {name: described(grid) for name, grid in case.parameters.items()}, "responses": described(case.responses),
+        "nats": by_bayesdesign(case)}
     which = FOR_PYRO.get(case.name, list(range(len(case.stimuli))))
     case.stimuli = [case.stimuli[k] for k in which]
     out["pyro"] = {"stimulus_idx": which, **by_pyro(case)}
@@ -272,8 +279,8 @@ def main() -> int:
         "format": 1, "script": "tests/reference/information_oracles.py", "date": datetime.date.today().isoformat(),
         "versions": {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in names}},
         "what": "Each case: text is a model as docs/models-as-text.md has it; stimuli is [num_stimuli, stimulus_dim]; closed_form_nats "
-                "(where there is one), quadrature_nats and bayesdesign.nats are [num_stimuli]. bayesdesign's grids are first, last and "
-                "number of evenly spaced values. pyro has the stimuli of stimulus_idx only: nats and standard_errors are [count of "
+                "(where there is one), quadrature_nats and bayesdesign.nats are [num_stimuli]. bayesdesign's grids are evenly spaced "
+                "or listed. pyro has the stimuli of stimulus_idx only: nats and standard_errors are [count of "
                 "num_inner, number of stimuli], extrapolated_nats is what is compared. quadrature_nats agrees with the closed form "
                 "to 1e-9, with bayesdesign to 1e-4 and with Pyro to 4 standard errors + 1e-3. Priors are those of the text: continuous "
                 "ones are not a grid's.",
