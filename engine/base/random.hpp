@@ -26,6 +26,7 @@ enum class Purpose : std::uint32_t {
   imagine = 13,   // responses that are still to come
   sensor = 14,    // what befalls a response on its way: losses, delays
   contrast = 15,  // parameters that a score compares with the truth
+  particles = 16,  // starts, resampling and moves of particles
 };
 
 /// A stream of random numbers (Philox 4x64, ten rounds).

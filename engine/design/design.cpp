@@ -14,6 +14,7 @@
 #include "design/pool_design.hpp"
 #include "design/population_pool.hpp"
 #include "design/reach_scorer.hpp"
+#include "design/sample_pool.hpp"
 #include "design/utility_meaning.hpp"
 
 namespace hartline::design {
@@ -102,6 +103,16 @@ struct Builder {
   Result operator()(const models::DiscreteView& prior) const {
     require_pool("a belief on a grid");
     return over_pool(make_discrete_scorer(spec, set, prior, names, executor));
+  }
+
+  Result operator()(const models::SampleView& prior) const {
+    if (!pool() && set.kind() != SetKind::box)
+      throw SpecError({"stimulus", "a pool or a box for a belief by samples", "a ball", ""});
+    const SampleObjective objective(spec, prior, names);
+    if (pool()) return over_pool(make_sample_scorer(objective, set, executor));
+    if (spec.max_expected_count) refuse("max_expected_count", "left out for a box", number_text(*spec.max_expected_count), "");
+    if (spec.search == "ball") refuse("search", "auto or gradient for a box", quoted(spec.search), "");
+    return make_sample_search(spec, objective, set, seed, executor);
   }
 
   Result operator()(const models::CandidatesView& prior) const {

@@ -89,10 +89,26 @@ TEST(FeasibleSet, RandomStimuliKeepToTheSet) {
         EXPECT_LE(value, 0.6);
       }
     }
-    spec.law = "gaussian";
-    EXPECT_THROW(RandomLaw(spec, set), SpecError);
-    spec.law = "auto";
   }
+  // of a Gaussian those draws that lie in the box; within a range of a ball there is none
+  spec.law = "gaussian";
+  EXPECT_THROW(RandomLaw(spec, set), SpecError);
+  set.shape = SetKind::box;
+  const RandomLaw law(spec, set);
+  double mean = 0;
+  for (std::uint64_t t = 0; t < 2000; ++t) {
+    Stream stream(1, Purpose::test, t);
+    law.draw(stream, x);
+    for (const double value : x) {
+      ASSERT_TRUE(value >= -0.2 && value <= 0.6);
+      mean += value / 8000;
+    }
+  }
+  // of N(0, 1) between -.2 and .6; a standard error is .0026
+  EXPECT_NEAR(mean, (0.39104 - 0.33322) / (0.72575 - 0.42074), 0.011);
+  set.low = {5};
+  set.high = {6};
+  EXPECT_THROW(RandomLaw(spec, set), SpecError);
 }
 
 }  // namespace

@@ -13,8 +13,8 @@ namespace hartline::design {
 /// The `law` of a design over a set that is not a pool:
 ///
 ///   sphere    uniform on |x|² = power; in a ball_in_box the stimulus of the set that is nearest to such a draw
-///   gaussian  independent N(0, law_sd²)
-///   box       uniform: between the set's own ends in a box, between low and high in a ball
+///   gaussian  independent N(0, law_sd²), in a box those draws that lie in it
+///   box       uniform: between the set's own ends or over its levels in a box, between low and high in a ball
 ///
 /// (design_test.cpp: RandomDesign.FollowsItsStatedLaw)
 class RandomLaw {

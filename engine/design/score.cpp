@@ -37,7 +37,7 @@ Score score(const models::TextLikelihood& likelihood, const ScoredHistory& histo
   Score out;
   for (std::size_t t = 0; t < num_trials; ++t) {
     double one = 0;
-    likelihood(stimulus(t), history.responses[t], history.truth, 1, {&one, 1});
+    likelihood(stimulus(t), history.responses[t], {history.truth.data(), 1, 1}, &one);
     out.log_likelihood += one;
   }
   if (!std::isfinite(out.log_likelihood))
@@ -49,7 +49,7 @@ Score score(const models::TextLikelihood& likelihood, const ScoredHistory& histo
     std::vector<double> parameters(likelihood.text().num_parameters * num), total(num, 0.0), one(num);
     likelihood.draw_prior(history.seed, Purpose::contrast, first, num, parameters);
     for (std::size_t t = 0; t < num_trials; ++t) {
-      likelihood(stimulus(t), history.responses[t], parameters, num, one);
+      likelihood(stimulus(t), history.responses[t], {parameters.data(), num, num}, one.data());
       for (std::size_t i = 0; i < num; ++i) total[i] += one[i];
     }
     for (const double x : total) {

@@ -41,7 +41,8 @@ std::string utility_name(const DesignSpec& spec, const models::Capability& prior
   if (spec.kind == "uncertainty") return process ? "response_sd" : "posterior_variance";
   if (spec.utility != "auto") return spec.utility;
   if (process) return "mmse";
-  if (std::holds_alternative<models::DiscreteView>(prior)) return "mutual_information";
+  if (std::holds_alternative<models::DiscreteView>(prior) || std::holds_alternative<models::SampleView>(prior))
+    return "mutual_information";
   return std::holds_alternative<models::CandidatesView>(prior) ? "model_information" : "laplace_information";
 }
 

@@ -13,6 +13,7 @@
 #include "models/gaussian_process.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
+#include "models/particles.hpp"
 #include "models/population.hpp"
 
 namespace hartline::loop {
@@ -183,22 +184,58 @@ struct TextBeliefSpec {
   std::string kind = "grid";
   std::int64_t num_values = 25;
   Table num_values_of;
+  std::int64_t num_particles = 5000;
+  double min_effective = 0.5;
+  std::int64_t num_moves = 3;
+  double max_evaluations = 2e6;
 
   template <class Field>
   static void describe(Field&& field) {
-    field("kind", &TextBeliefSpec::kind, "", one_of({"grid"}), "every combination of values of the parameters");
+    field("kind", &TextBeliefSpec::kind, "", one_of({"grid", "particles"}),
+          "grid: every combination of values of the parameters; particles: sets of parameters that move");
     field("num_values", &TextBeliefSpec::num_values, "", between(1, 100000),
-          "values of a parameter whose prior is continuous, of equal prior probability");
+          "of a grid: values of a parameter whose prior is continuous, of equal prior probability");
     field("num_values_of", &TextBeliefSpec::num_values_of, "", any(), "the same for some parameters by their names");
+    field("num_particles", &TextBeliefSpec::num_particles, "", between(100, 1e6), "sets of parameters");
+    field("min_effective", &TextBeliefSpec::min_effective, "", between(0.05, 0.95),
+          "share of effective particles below which they are drawn anew");
+    field("num_moves", &TextBeliefSpec::num_moves, "", between(1, 100),
+          "moves that each particle is owed when they are drawn anew");
+    field("max_evaluations", &TextBeliefSpec::max_evaluations, "", at_least(1000),
+          "likelihoods of one response that a trial's moves may take; what is owed beyond is moved in later trials");
   }
 };
+
+/// Refuses settings of the belief that its kind does not use.
+void refuse_unused(const Table& given, const std::string& kind) {
+  static const std::pair<std::string_view, std::string_view> owners[] = {
+      {"num_values", "grid"},         {"num_values_of", "grid"},  {"num_particles", "particles"},
+      {"min_effective", "particles"}, {"num_moves", "particles"}, {"max_evaluations", "particles"}};
+  const Table defaults = *to_value(TextBeliefSpec{}).table();
+  for (const auto& [key, owner] : owners) {
+    const Value* value = given.find(key);
+    if (value && owner != kind && !(*value == *defaults.find(key)))
+      throw SpecError({fmt::format("belief.{}", key), fmt::format("absent for kind {}", kind), display(*value),
+                       fmt::format("It is used by kind {} only.", owner)});
+  }
+}
 
 void build_on_text(Experiment& e, Executor& executor) {
   if (e.spec.stimulus.kind != "variables")
     throw SpecError({"stimulus", "variables for a model written as text, for example x = \"range(-20, 20, 0.5) : deg\"",
                      "kind \"" + e.spec.stimulus.kind + "\"", ""});
   const auto belief = read_resolved<TextBeliefSpec>(e.spec.belief, "belief");
+  refuse_unused(e.spec.belief, belief.kind);
   auto text = std::make_shared<const models::EncodingText>(e.spec.stimulus.variables, e.spec.model);
+  if (belief.kind == "particles") {
+    const models::ParticleSettings settings{static_cast<std::size_t>(belief.num_particles), belief.min_effective,
+                                            static_cast<std::size_t>(belief.num_moves), belief.max_evaluations};
+    e.model = std::make_unique<models::ParticleModel>(std::move(text), settings, e.seed, executor);
+    return;
+  }
+  if (e.stimuli.pool.empty())
+    throw SpecError({"stimulus", "range(first, last, step) or values(…) for a belief on a grid", "a box",
+                     "A box takes belief.kind = \"particles\"."});
   std::vector<std::size_t> num_values;
   std::vector<std::string_view> names;
   for (const models::TextParameter& parameter : text->parameters) {
@@ -304,6 +341,7 @@ const models::Candidates* Experiment::candidates() const { return dynamic_cast<c
 const models::Model& Experiment::answering() const {
   return subject_model ? *subject_model : candidates() ? candidates()->model(subject_candidate) : *model;
 }
+const models::TextModel* Experiment::samples() const { return dynamic_cast<const models::TextModel*>(model.get()); }
 const models::GridModel* Experiment::grid() const { return dynamic_cast<const models::GridModel*>(model.get()); }
 
 std::unique_ptr<Subject> Experiment::make_subject(const Clock& clock) const {

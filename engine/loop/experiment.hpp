@@ -19,6 +19,7 @@ class Candidates;
 class GaussianProcess;
 class Glm;
 class GridModel;
+class TextModel;
 class Population;
 }  // namespace hartline::models
 
@@ -74,6 +75,7 @@ struct Experiment {
 
   const models::Glm* glm() const;                  // or null
   const models::GridModel* grid() const;           // or null
+  const models::TextModel* samples() const;        // of a belief by samples, or null
   const models::Population* population() const;    // or null
   const models::GaussianProcess* process() const;  // or null
   const models::Candidates* candidates() const;    // or null

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "design/pool.hpp"
 #include "models/grid.hpp"
+#include "models/particles.hpp"
 #include "models/population.hpp"
 
 namespace hartline::loop {
@@ -142,6 +143,7 @@ void Learner::learn(Trial& trial) {
       watch_.look(trial, update.predictions, *arm.belief, news_);
     }
     note_attendance(a, trial);
+    if (own) note_particles(a, trial);
     if (own && experiment_.refine_every > 0) {
       if (arm.refit.valid() && arm.num_trials == arm.refit_trial + experiment_.refine_lag) take_refit(arm);
       if (!arm.refit.valid() && arm.num_trials % experiment_.refine_every == 0) begin_refit(arm);
@@ -166,6 +168,24 @@ void Learner::note_attendance(std::size_t a, const Trial& trial) {
                               : fmt::format("cell {} had no value in {} trials and counts as gone{}", entry.cell + 1, num, of_arm);
     news_.push_back({trial.index, trial.delivered.time_ns, Level::info, "cell", std::move(message)});
   }
+}
+
+void Learner::note_particles(std::size_t a, const Trial& trial) {
+  const auto* belief = dynamic_cast<const models::ParticleBelief*>(arms_[a].belief.get());
+  if (!belief) return;
+  const models::ParticleHealth& health = belief->health;
+  const std::string of_arm = arms_.size() > 1 ? " for arm " + experiment_.arms[a].name : "";
+  if (health.num_stages > 0)
+    news_.push_back({trial.index, trial.delivered.time_ns, Level::info, "particles",
+                     fmt::format("{} particles drawn anew in {} stage{}: {} differ, {:.0f} effective, {:.0f} % of moves accepted{}",
+                                 belief->num(), health.num_stages, health.num_stages > 1 ? "s" : "", health.num_unique,
+                                 health.effective, 100 * health.acceptance, of_arm)});
+  if (health.thin && !arms_[a].told_thin)
+    news_.push_back({trial.index, trial.delivered.time_ns, Level::warning, "thin",
+                     fmt::format("{:.0f} of {} particles are effective and {} differ{}: the belief is not to be trusted. Raise "
+                                 "belief.num_particles or belief.max_evaluations",
+                                 health.effective, belief->num(), health.num_unique, of_arm)});
+  arms_[a].told_thin = health.thin;
 }
 
 void Learner::note_duration(const Trial& trial) {
@@ -236,6 +256,10 @@ Array Learner::sd(std::size_t arm) const {
 }
 
 double Learner::credible_width(std::size_t parameter, std::size_t arm) const {
+  if (const auto* samples = experiment_.samples()) {
+    const auto& of_arm = dynamic_cast<const models::SampleBelief&>(belief(arm));
+    return samples->quantile(of_arm, parameter, 0.95) - samples->quantile(of_arm, parameter, 0.05);
+  }
   const auto* grid = experiment_.grid();
   if (!grid) return 2 * 1.6448536269514722 * sd(arm).values[parameter];
   const auto marginal = grid->marginal(dynamic_cast<const models::GridBelief&>(belief(arm)), parameter);

@@ -7,6 +7,7 @@
 #include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
+#include "models/text_model.hpp"
 #include "numerics/special.hpp"
 
 namespace hartline::loop {
@@ -22,12 +23,32 @@ double relative_distance(const std::vector<double>& a, const std::vector<double>
   return std::sqrt(distance / length);
 }
 
+/// Some stimuli of a box, evenly spread.
+std::vector<double> spread_over(const design::StimulusSet& set) {
+  constexpr std::size_t num = 200;
+  std::vector<double> out(num * set.dim);
+  for (std::size_t i = 0; i < num; ++i) {
+    Stream stream(0, Purpose::pool, i);
+    for (std::size_t j = 0; j < set.dim; ++j) out[i * set.dim + j] = set.value_at(j, stream.uniform());
+  }
+  return out;
+}
+
 double relative_error(const Experiment& e, const Learner& learner, const std::vector<double>& truth, std::size_t arm) {
   if (e.glm() || e.population()) return relative_distance(learner.mean(arm).values, truth);
   if (const auto* process = e.process()) {
     std::vector<double> estimate(e.stimuli.num()), expected(truth);
     process->predict(learner.belief(arm), e.stimuli.pool, estimate);
     for (double& f : expected) f = process->law.mean(f);
+    return relative_distance(estimate, expected);
+  }
+  if (const auto* samples = e.samples()) {
+    // over the pool, or over a spread of a box that is the same for all
+    const std::vector<double> stimuli = e.stimuli.pool.empty() ? spread_over(e.stimuli) : e.stimuli.pool;
+    const std::size_t dim = e.stimuli.dim;
+    std::vector<double> estimate(stimuli.size() / dim), expected(estimate.size());
+    samples->predict(learner.belief(arm), stimuli, estimate);
+    for (std::size_t x = 0; x < expected.size(); ++x) expected[x] = samples->expected_response(truth, {&stimuli[x * dim], dim});
     return relative_distance(estimate, expected);
   }
   const auto& grid = *e.grid();
@@ -69,6 +90,11 @@ double log_predictive_sum(const Experiment& e, const models::Belief& any_belief,
       const auto [m, v] = process->moments(belief, &held_out.trials.stimuli[i * e.stimuli.dim]);
       total += models::log_predictive(process->law, held_out.trials.values[i], m, v);
     }
+  } else if (const auto* samples = e.samples()) {
+    const auto& belief = dynamic_cast<const models::SampleBelief&>(any_belief);
+    const models::History& trials = held_out.trials;
+    for (std::size_t i = 0; i < trials.num_trials; ++i)
+      total += samples->log_predictive(belief, {&trials.stimuli[i * e.stimuli.dim], e.stimuli.dim}, trials.values[i]);
   } else {
     const auto& belief = dynamic_cast<const models::GridBelief&>(any_belief);
     const models::History& trials = held_out.trials;
@@ -131,7 +157,9 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
     models::Context context = e.answering().start();
     for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(num); ++i) {
       Stream stream(e.seed, Purpose::held_out, i);
-      if (e.stimuli.pool.empty()) {
+      if (e.stimuli.kind() == design::SetKind::box && e.samples()) {
+        for (std::size_t j = 0; j < dim; ++j) x[j] = e.stimuli.value_at(j, stream.uniform());
+      } else if (e.stimuli.pool.empty()) {
         stream.fill_sphere(x, std::sqrt(e.stimuli.power));
       } else {
         const auto member = static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(e.stimuli.num())));
@@ -166,6 +194,8 @@ std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
 double uncertainty(const Experiment& e, const models::Belief& belief) {
   if (e.grid()) return models::entropy(dynamic_cast<const models::GridBelief&>(belief));
   if (e.candidates()) return models::entropy(dynamic_cast<const models::CandidatesBelief&>(belief));
+  // relative to the prior
+  if (e.samples()) return -dynamic_cast<const models::SampleBelief&>(belief).information;
   const models::Capability capability = e.model->capability(belief);
   if (const auto* view = std::get_if<models::GaussianView>(&capability)) return models::half_logdet(*view);
   double total = 0;

@@ -1,5 +1,7 @@
 #include "loop/scored.hpp"
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "io/record_reader.hpp"
 #include "loop/spec.hpp"
@@ -31,7 +33,9 @@ Scored read_scored(const io::RecordReader& reader, const std::string& path) {
     out.text->draw_prior(stream, history.truth);
   }
   const std::size_t dim = out.text->stimulus_dim;
-  const std::vector<double> pool = models::every_stimulus(out.text->stimulus);
+  const bool box = std::any_of(out.text->stimulus.begin(), out.text->stimulus.end(),
+                               [](const models::TextStimulus& variable) { return variable.values.empty(); });
+  const std::vector<double> pool = box ? std::vector<double>() : models::every_stimulus(out.text->stimulus);
   reader.for_each_trial([&](const Trial& trial, const io::TrialTimes&) {
     if (!trial.answered || trial.response.values.size() != 1 ||
         (!trial.response.marks.empty() && trial.response.marks[0] != Mark::observed))

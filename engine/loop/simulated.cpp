@@ -9,6 +9,7 @@
 #include "models/glm.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
+#include "models/text_model.hpp"
 #include "numerics/normal.hpp"
 
 namespace hartline::loop {
@@ -183,6 +184,11 @@ std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& 
     out = process->draw_truth(stream);
   } else {
     Stream stream(seed, Purpose::truth);
+    if (const auto* samples = dynamic_cast<const models::TextModel*>(&model)) {
+      out.resize(model.num_parameters);
+      samples->text().draw_prior(stream, out);
+      return out;
+    }
     const auto prior = model.prior();
     if (const auto* gaussian = dynamic_cast<const models::GaussianBelief*>(prior.get())) {
       out.resize(model.num_parameters);

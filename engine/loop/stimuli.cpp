@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -36,16 +37,36 @@ void fill_grid(Experiment& e, const StimulusSpec& s) {
   }
 }
 
-/// Every combination of the variables' values.
+/// Every combination of the variables' values; where one may be anything in between, a box.
 void fill_variables(Experiment& e) {
   const std::vector<models::TextStimulus> variables = models::read_variables(e.spec.stimulus.variables);
-  e.stimuli.pool = models::every_stimulus(variables);
-  e.stimuli.dim = 0;
-  for (const models::TextStimulus& variable : variables) e.stimuli.dim += variable.num();
-  e.shape = {static_cast<std::int64_t>(e.stimuli.dim)};
-  if (e.stimuli.dim > 1) return;
-  if (e.spec.stimulus.label.empty()) e.spec.stimulus.label = variables[0].name;
-  if (e.spec.stimulus.unit.empty()) e.spec.stimulus.unit = variables[0].unit_text;
+  design::StimulusSet& set = e.stimuli;
+  set.dim = 0;
+  bool box = false, levels = false;
+  for (const models::TextStimulus& variable : variables) {
+    set.dim += variable.num();
+    (variable.values.empty() ? box : levels) = true;
+  }
+  e.shape = {static_cast<std::int64_t>(set.dim)};
+  if (set.dim == 1) {
+    if (e.spec.stimulus.label.empty()) e.spec.stimulus.label = variables[0].name;
+    if (e.spec.stimulus.unit.empty()) e.spec.stimulus.unit = variables[0].unit_text;
+  }
+  if (!box) {
+    set.pool = models::every_stimulus(variables);
+    return;
+  }
+  set.shape = design::SetKind::box;
+  for (const models::TextStimulus& variable : variables)
+    for (std::size_t k = 0; k < variable.num(); ++k) {
+      std::vector<double> values = variable.values;
+      std::sort(values.begin(), values.end());
+      if (!values.empty() && values.front() == values.back())
+        throw SpecError({"stimulus." + variable.name, "values that differ, beside a box", number_text(values.front()), ""});
+      set.low.push_back(values.empty() ? variable.low : values.front());
+      set.high.push_back(values.empty() ? variable.high : values.back());
+      if (levels) set.levels.push_back(values);
+    }
 }
 
 }  // namespace

@@ -137,22 +137,15 @@ struct Density {
     std::vector<Id> arguments;
     for (const double a : c.arguments) arguments.push_back(graph.constant(a));
     const auto r = graph.add_symbol({"r", {}, {}, ""});
-    const Id outputs[] = {log_density(graph, law, arguments, graph.symbol_value(r)), expected_value(graph, law, arguments)};
-    kernel = equations::make_interpreter(graph, outputs, {true});
+    const Id output = log_density(graph, law, arguments, graph.symbol_value(r));
+    kernel = equations::make_interpreter(graph, {&output, 1}, {true});
   }
   double operator()(double r) const {
-    double value = 0, mean = 0;
-    double* out[] = {&value, &mean};
+    double value = 0;
+    double* out[] = {&value};
     const equations::Input input{&r, 1, 1};
     kernel->run({&input, 1}, 1, out);
     return std::exp(value);
-  }
-  double mean() const {
-    double value = 0, mean = 0, r = 1;
-    double* out[] = {&value, &mean};
-    const equations::Input input{&r, 1, 1};
-    kernel->run({&input, 1}, 1, out);
-    return mean;
   }
   equations::Graph graph;
   std::unique_ptr<equations::Kernel> kernel;
@@ -184,7 +177,31 @@ TEST(TextLaws, DensitiesSumToOneAndHaveTheirMean) {
     }
     EXPECT_NEAR(total, 1, 1e-8) << c.law;
     if (std::string_view(c.law) != "von_mises") {  // whose mean is a direction
-      EXPECT_NEAR(mean, density.mean(), 1e-7) << c.law;
+      EXPECT_NEAR(mean, expected_value(law_named(c.law), c.arguments), 1e-7) << c.law;
+    }
+  }
+}
+
+TEST(TextLaws, DistributionsAreIntegralsOfDensities) {
+  for (const LawCase& c : law_cases) {
+    const TextLaw& law = law_named(c.law);
+    const Density density(c);
+    if (law.kind == ResponseKind::counts) {
+      double below = 0;
+      for (int r = 0; r < 30; ++r) {
+        const Below p = distribution(law, c.arguments, r);
+        EXPECT_NEAR(p.below, below, 1e-10) << c.law;
+        EXPECT_NEAR(log_weight(law, c.arguments, r) - log_norm(law, c.arguments), std::log(density(r)), 1e-10) << c.law;
+        below += density(r);
+        EXPECT_NEAR(p.up_to, below, 1e-10) << c.law;
+      }
+      continue;
+    }
+    for (const double share : {0.2, 0.45, 0.7}) {
+      const double r = c.low + (c.high - c.low) * share;
+      EXPECT_NEAR(log_weight(law, c.arguments, r) - log_norm(law, c.arguments), std::log(density(r)), 1e-10) << c.law;
+      EXPECT_NEAR(distribution(law, c.arguments, r).below, integral(density, c.low, r, 0), 1e-8) << c.law << " " << r;
+      EXPECT_EQ(distribution(law, c.arguments, r).below, distribution(law, c.arguments, r).up_to);
     }
   }
 }

@@ -118,6 +118,16 @@ struct FunctionView {
   const double* root = nullptr;  // V [num_visited, num]: covariance = K - VᵀV
 };
 
+class TextLikelihood;
+
+/// Capability of a belief by weighted sets of parameters of a model written as text.
+struct SampleView {
+  std::span<const double> weights;              // [num], sum to one
+  const double* parameters = nullptr;           // [num_parameters, num]
+  const TextLikelihood* likelihood = nullptr;   // what a stimulus does to each
+  std::span<const std::vector<double>> outlook;  // equally likely weights after the pending responses; empty: none is pending
+};
+
 class Population;
 
 /// Capability of beliefs about many cells that see the same stimulus.
@@ -138,7 +148,7 @@ struct CandidatesView {
   std::span<const double> weights;  // posterior probability of each model
 };
 
-using Capability = std::variant<GaussianView, DiscreteView, FunctionView, PopulationView, CandidatesView>;
+using Capability = std::variant<GaussianView, DiscreteView, SampleView, FunctionView, PopulationView, CandidatesView>;
 
 /// What one update did.
 struct Update {

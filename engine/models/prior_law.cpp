@@ -7,6 +7,7 @@
 #include <boost/math/distributions/gamma.hpp>
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
+#include <numbers>
 
 #include "base/error.hpp"
 #include "equations/lower.hpp"
@@ -120,6 +121,18 @@ double PriorLaw::quantile(double u) const {
   return std::clamp(free_quantile(std::clamp(below, 1e-300, 1 - 0x1p-53)), low_, high_);
 }
 
+double PriorLaw::from_normal(double z) const {
+  const auto above = [](double t) { return 0.5 * std::erfc(t / std::numbers::sqrt2); };
+  if (is_discrete()) return quantile(std::min(above(-z), 1 - 0x1p-53));
+  const bool whole = cdf_low_ == 0 && cdf_high_ == 1;
+  if (whole && kind_ == Kind::normal) return a_ + b_ * z;
+  if (whole && kind_ == Kind::lognormal) return std::exp(a_ + b_ * z);
+  const double share = cdf_high_ - cdf_low_;
+  const double x = z < 0 ? free_quantile(std::clamp(cdf_low_ + share * above(-z), 1e-300, 1 - 0x1p-53))
+                         : free_upper_quantile(std::clamp(1 - cdf_high_ + share * above(z), 1e-300, 1 - 0x1p-53));
+  return std::clamp(x, low_, high_);
+}
+
 double PriorLaw::log_density(double x) const {
   if (!(x >= low_ && x <= high_)) return -std::numeric_limits<double>::infinity();
   if (is_discrete())
@@ -152,6 +165,29 @@ double PriorLaw::free_quantile(double u) const {
       return bm::quantile(bm::gamma_distribution<>(a_, b_), u);
     case Kind::beta:
       return bm::quantile(bm::beta_distribution<>(a_, b_), u);
+    case Kind::values:
+      break;
+  }
+  return 0;
+}
+
+double PriorLaw::free_upper_quantile(double above) const {
+  namespace bm = boost::math;
+  switch (kind_) {
+    case Kind::uniform:
+      return b_ - (b_ - a_) * above;
+    case Kind::normal:
+      return bm::quantile(bm::complement(bm::normal(a_, b_), above));
+    case Kind::lognormal:
+      return std::exp(bm::quantile(bm::complement(bm::normal(a_, b_), above)));
+    case Kind::half_normal:
+      return bm::quantile(bm::complement(bm::normal(0, a_), 0.5 * above));
+    case Kind::exponential:
+      return -a_ * std::log(above);
+    case Kind::gamma:
+      return bm::quantile(bm::complement(bm::gamma_distribution<>(a_, b_), above));
+    case Kind::beta:
+      return bm::quantile(bm::complement(bm::beta_distribution<>(a_, b_), above));
     case Kind::values:
       break;
   }

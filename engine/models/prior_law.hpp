@@ -25,6 +25,9 @@ class PriorLaw {
     return values_.empty() ? quantile(stream.uniform())
                            : values_[static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(values_.size())))];
   }
+  /// The value at the same quantile as z under N(0, 1): with z ~ N(0, 1) it follows the law. Exact far out on both sides.
+  /// Of `values` the one whose turn it is.
+  double from_normal(double z) const;
   /// log p(x), -∞ outside; of one of `values` the probability.
   double log_density(double x) const;
 
@@ -37,7 +40,8 @@ class PriorLaw {
 
  private:
   enum class Kind { uniform, normal, lognormal, half_normal, exponential, gamma, beta, values };
-  double free_quantile(double u) const;  // not truncated
+  double free_quantile(double u) const;             // not truncated
+  double free_upper_quantile(double above) const;  // of 1 - above
   double free_cdf(double x) const;
   double free_log_density(double x) const;
 

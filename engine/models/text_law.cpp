@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/special_functions/beta.hpp>
+#include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "base/error.hpp"
@@ -17,28 +20,28 @@ using equations::Op;
 
 const std::vector<TextLaw>& text_laws() {
   static const std::vector<TextLaw> all = {
-      {"poisson", 1, 1, ResponseKind::counts, "poisson(mean)", false},
-      {"negative_binomial", 2, 2, ResponseKind::counts, "negative_binomial(mean, dispersion)", false},
-      {"bernoulli", 1, 1, ResponseKind::choice, "bernoulli(p)", false},
-      {"binomial", 2, 2, ResponseKind::choice, "binomial(n, p)", false},
-      {"categorical", 2, 64, ResponseKind::choice, "categorical(w0, w1, …)", false},
-      {"logits", 1, 63, ResponseKind::choice, "logits(v1, v2, …)", false},
-      {"ordinal", 2, 64, ResponseKind::choice, "ordinal(eta, c1, c2, …)", false},
-      {"normal", 2, 2, ResponseKind::trace, "normal(mean, sd)", true},
-      {"lognormal", 2, 2, ResponseKind::trace, "lognormal(mean, sd) of the logarithm", false},
-      {"gamma", 2, 2, ResponseKind::trace, "gamma(shape, scale)", false},
-      {"beta", 2, 2, ResponseKind::trace, "beta(a, b)", false},
-      {"von_mises", 2, 2, ResponseKind::trace, "von_mises(mean, concentration)", false},
+      {"poisson", LawForm::poisson, 1, 1, ResponseKind::counts, "poisson(mean)", false},
+      {"negative_binomial", LawForm::negative_binomial, 2, 2, ResponseKind::counts, "negative_binomial(mean, dispersion)", false},
+      {"bernoulli", LawForm::bernoulli, 1, 1, ResponseKind::choice, "bernoulli(p)", false},
+      {"binomial", LawForm::binomial, 2, 2, ResponseKind::choice, "binomial(n, p)", false},
+      {"categorical", LawForm::categorical, 2, 64, ResponseKind::choice, "categorical(w0, w1, …)", false},
+      {"logits", LawForm::logits, 1, 63, ResponseKind::choice, "logits(v1, v2, …)", false},
+      {"ordinal", LawForm::ordinal, 2, 64, ResponseKind::choice, "ordinal(eta, c1, c2, …)", false},
+      {"normal", LawForm::normal, 2, 2, ResponseKind::trace, "normal(mean, sd)", true},
+      {"lognormal", LawForm::lognormal, 2, 2, ResponseKind::trace, "lognormal(mean, sd) of the logarithm", false},
+      {"gamma", LawForm::gamma, 2, 2, ResponseKind::trace, "gamma(shape, scale)", false},
+      {"beta", LawForm::beta, 2, 2, ResponseKind::trace, "beta(a, b)", false},
+      {"von_mises", LawForm::von_mises, 2, 2, ResponseKind::trace, "von_mises(mean, concentration)", false},
   };
   return all;
 }
 
 std::size_t num_choices(const Graph& graph, const TextLaw& law, std::span<const Id> arguments, const std::string& path) {
   if (law.kind != ResponseKind::choice) return 0;
-  if (law.name == "bernoulli") return 2;
-  if (law.name == "categorical") return arguments.size();
-  if (law.name == "logits") return arguments.size() + 1;
-  if (law.name == "ordinal") return arguments.size();
+  if (law.form == LawForm::bernoulli) return 2;
+  if (law.form == LawForm::categorical) return arguments.size();
+  if (law.form == LawForm::logits) return arguments.size() + 1;
+  if (law.form == LawForm::ordinal) return arguments.size();
   const auto n = equations::constant_value(graph, arguments[0]);
   if (!n || !(*n >= 1 && *n <= 1000) || std::nearbyint(*n) != *n)
     throw SpecError({path, "binomial(n, p) with a whole number n, 1 to 1000, that is known", n ? number_text(*n) : "another", ""});
@@ -48,8 +51,8 @@ std::size_t num_choices(const Graph& graph, const TextLaw& law, std::span<const 
 std::vector<Id> choice_probabilities(Graph& g, const TextLaw& law, std::span<const Id> a, std::size_t num) {
   std::vector<Id> out;
   const Id one = g.constant(1);
-  if (law.name == "bernoulli") return {g.subtract(one, a[0]), a[0]};
-  if (law.name == "binomial") {
+  if (law.form == LawForm::bernoulli) return {g.subtract(one, a[0]), a[0]};
+  if (law.form == LawForm::binomial) {
     const double n = static_cast<double>(num) - 1;
     for (double k = 0; k <= n; ++k) {
       const double ways = std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1));
@@ -58,7 +61,7 @@ std::vector<Id> choice_probabilities(Graph& g, const TextLaw& law, std::span<con
     }
     return out;
   }
-  if (law.name == "ordinal") {  // Φ(x) = ½ erfc(-x / √2)
+  if (law.form == LawForm::ordinal) {  // Φ(x) = ½ erfc(-x / √2)
     const auto phi = [&](Id x) {
       return g.multiply(g.constant(0.5), g.apply(Op::erfc, g.multiply(g.constant(-std::numbers::sqrt2 / 2), x)));
     };
@@ -72,7 +75,7 @@ std::vector<Id> choice_probabilities(Graph& g, const TextLaw& law, std::span<con
     return out;
   }
   std::vector<Id> weights(a.begin(), a.end());
-  if (law.name == "logits") {  // the largest is taken off, so that nothing overflows
+  if (law.form == LawForm::logits) {  // the largest is taken off, so that nothing overflows
     Id top = g.constant(0);
     for (const Id v : a) top = g.apply(Op::max, top, v);
     weights = {g.apply(Op::exp, g.negate(top))};
@@ -90,10 +93,10 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
   const auto log_gamma = [&](Id x) { return g.apply(Op::log_gamma, x); };
   const auto square = [&](Id x) { return g.power(x, number(2)); };
   const Id one = number(1);
-  if (law.name == "poisson")
+  if (law.form == LawForm::poisson)
     return g.subtract(g.subtract(g.where(g.apply(Op::equal, r, number(0)), number(0), g.multiply(r, log(a[0]))), a[0]),
                       log_gamma(g.add(r, one)));
-  if (law.name == "negative_binomial") {  // n = 1 / dispersion
+  if (law.form == LawForm::negative_binomial) {  // n = 1 / dispersion
     const Id n = g.divide(one, a[1]), sum = g.add(one, g.multiply(a[1], a[0]));
     const Id ways = g.subtract(g.subtract(log_gamma(g.add(r, n)), log_gamma(n)), log_gamma(g.add(r, one)));
     const Id hits = g.where(g.apply(Op::equal, r, number(0)), number(0), g.multiply(r, log(g.divide(g.multiply(a[1], a[0]), sum))));
@@ -102,17 +105,17 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
   const auto normal = [&](Id z, Id sd) {
     return g.subtract(g.subtract(g.multiply(number(-0.5), square(z)), log(sd)), number(0.5 * std::log(2 * std::numbers::pi)));
   };
-  if (law.name == "normal") return normal(g.divide(g.subtract(r, a[0]), a[1]), a[1]);
-  if (law.name == "lognormal") return g.subtract(normal(g.divide(g.subtract(log(r), a[0]), a[1]), a[1]), log(r));
-  if (law.name == "gamma")
+  if (law.form == LawForm::normal) return normal(g.divide(g.subtract(r, a[0]), a[1]), a[1]);
+  if (law.form == LawForm::lognormal) return g.subtract(normal(g.divide(g.subtract(log(r), a[0]), a[1]), a[1]), log(r));
+  if (law.form == LawForm::gamma)
     return g.subtract(g.subtract(g.subtract(g.multiply(g.subtract(a[0], one), log(r)), g.divide(r, a[1])), log_gamma(a[0])),
                       g.multiply(a[0], log(a[1])));
-  if (law.name == "beta") {
+  if (law.form == LawForm::beta) {
     const Id shape = g.subtract(g.subtract(log_gamma(g.add(a[0], a[1])), log_gamma(a[0])), log_gamma(a[1]));
     return g.add(shape, g.add(g.multiply(g.subtract(a[0], one), log(r)),
                               g.multiply(g.subtract(a[1], one), g.apply(Op::log1p, g.negate(r)))));
   }
-  if (law.name == "von_mises")
+  if (law.form == LawForm::von_mises)
     return g.subtract(g.subtract(g.multiply(a[1], g.apply(Op::cos, g.subtract(r, a[0]))), g.apply(Op::log_bessel_i0, a[1])),
                       number(std::log(2 * std::numbers::pi)));
   throw InternalError("a choice has probabilities, no density: " + std::string(law.name));
@@ -120,25 +123,139 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
 
 bool is_possible(const TextLaw& law, double r) {
   if (law.kind == ResponseKind::counts) return r >= 0 && std::nearbyint(r) == r;
-  if (law.name == "lognormal" || law.name == "gamma") return r > 0 && std::isfinite(r);
-  if (law.name == "beta") return r > 0 && r < 1;
+  if (law.form == LawForm::lognormal || law.form == LawForm::gamma) return r > 0 && std::isfinite(r);
+  if (law.form == LawForm::beta) return r > 0 && r < 1;
   return std::isfinite(r);
 }
 
-Id expected_value(Graph& g, const TextLaw& law, std::span<const Id> a) {
-  if (law.name == "gamma") return g.multiply(a[0], a[1]);
-  if (law.name == "beta") return g.divide(a[0], g.add(a[0], a[1]));
-  if (law.name == "lognormal") return g.apply(Op::exp, g.add(a[0], g.multiply(g.constant(0.5), g.power(a[1], g.constant(2)))));
+double log_weight(const TextLaw& law, std::span<const double> a, double r) {
+  const auto times_log = [](double c, double x) { return c == 0 ? 0 : c * std::log(x); };
+  if (!is_possible(law, r)) return -std::numeric_limits<double>::infinity();
+  switch (law.form) {
+    case LawForm::poisson:
+      return times_log(r, a[0]) - std::lgamma(r + 1);
+    case LawForm::negative_binomial:
+      return std::lgamma(r + 1 / a[1]) - std::lgamma(r + 1) + times_log(r, a[0] * a[1] / (1 + a[0] * a[1]));
+    case LawForm::normal:
+      return -0.5 * (r - a[0]) * (r - a[0]) / (a[1] * a[1]);
+    case LawForm::lognormal:
+      return -0.5 * (std::log(r) - a[0]) * (std::log(r) - a[0]) / (a[1] * a[1]) - std::log(r);
+    case LawForm::gamma:
+      return times_log(a[0] - 1, r) - r / a[1];
+    case LawForm::beta:
+      return times_log(a[0] - 1, r) + (a[1] == 1 ? 0 : (a[1] - 1) * std::log1p(-r));
+    case LawForm::von_mises:
+      return a[1] * std::cos(r - a[0]);
+    default:
+      return std::log(a[static_cast<std::size_t>(r)]);
+  }
+}
+
+double log_norm(const TextLaw& law, std::span<const double> a) {
+  constexpr double half_log_two_pi = 0.91893853320467274178;
+  switch (law.form) {
+    case LawForm::poisson:
+      return a[0];
+    case LawForm::negative_binomial:
+      return std::lgamma(1 / a[1]) + std::log1p(a[0] * a[1]) / a[1];
+    case LawForm::normal:
+    case LawForm::lognormal:
+      return std::log(a[1]) + half_log_two_pi;
+    case LawForm::gamma:
+      return std::lgamma(a[0]) + a[0] * std::log(a[1]);
+    case LawForm::beta:
+      return std::lgamma(a[0]) + std::lgamma(a[1]) - std::lgamma(a[0] + a[1]);
+    case LawForm::von_mises:
+      return equations::function_of(Op::log_bessel_i0).value(a[1]) + 2 * half_log_two_pi;
+    default:
+      return 0;
+  }
+}
+
+double expected_value(const TextLaw& law, std::span<const double> a) {
+  if (law.kind == ResponseKind::choice) {
+    double mean = 0;
+    for (std::size_t k = 1; k < a.size(); ++k) mean += static_cast<double>(k) * a[k];
+    return mean;
+  }
+  if (law.form == LawForm::gamma) return a[0] * a[1];
+  if (law.form == LawForm::beta) return a[0] / (a[0] + a[1]);
+  if (law.form == LawForm::lognormal) return std::exp(a[0] + 0.5 * a[1] * a[1]);
   return a[0];
 }
 
+bool is_valid(const TextLaw& law, std::span<const double> a) {
+  if (law.kind == ResponseKind::choice)
+    return std::all_of(a.begin(), a.end(), [](double p) { return p >= -1e-12 && p <= 1 + 1e-12; });
+  if (law.form == LawForm::poisson) return a[0] >= 0 && std::isfinite(a[0]);
+  if (!std::isfinite(a[0]) || !std::isfinite(a[1])) return false;
+  if (law.form == LawForm::negative_binomial) return a[0] >= 0 && a[1] > 0;
+  const bool by_shape = law.form == LawForm::gamma || law.form == LawForm::beta;
+  return law.form == LawForm::von_mises ? a[1] >= 0 : a[1] > 0 && (!by_shape || a[0] > 0);
+}
+
+namespace {
+
+double normal_cdf(double z) { return 0.5 * std::erfc(-z * (std::numbers::sqrt2 / 2)); }
+
+/// ∫ of the density of an angle from its mean to mean + θ, any θ: I_n(κ) / I_0(κ) by backward recurrence.
+/// Reference: Hill 1977, ACM Transactions on Mathematical Software 3:279
+double angle_from_mean(double theta, double concentration) {
+  const double turns = std::nearbyint(theta / (2 * std::numbers::pi)), t = theta - 2 * std::numbers::pi * turns;
+  if (concentration > 500) return turns + normal_cdf(2 * std::sqrt(concentration) * std::sin(t / 2)) - 0.5;
+  double ratio = 0, total = 0;
+  for (double n = std::ceil(30 + 9 * std::sqrt(concentration)); n >= 1; --n) {
+    ratio = concentration > 0 ? 1 / (2 * n / concentration + ratio) : 0;
+    total = ratio * (std::sin(n * t) / n + total);
+  }
+  return turns + (t / 2 + total) / std::numbers::pi;
+}
+
+}  // namespace
+
+Below distribution(const TextLaw& law, std::span<const double> a, double r) {
+  namespace bm = boost::math;
+  const auto of_count = [&](auto&& up_to) { return Below{r > 0 ? up_to(r - 1) : 0, up_to(r)}; };
+  const auto continuous = [](double p) { return Below{p, p}; };
+  switch (law.form) {
+    case LawForm::poisson:
+      return of_count([&](double k) { return a[0] > 0 ? bm::gamma_q(k + 1, a[0]) : 1; });
+    case LawForm::negative_binomial:
+      return of_count([&](double k) { return a[0] > 0 ? bm::ibeta(1 / a[1], k + 1, 1 / (1 + a[0] * a[1])) : 1; });
+    case LawForm::normal:
+      return continuous(normal_cdf((r - a[0]) / a[1]));
+    case LawForm::lognormal:
+      return continuous(r > 0 ? normal_cdf((std::log(r) - a[0]) / a[1]) : 0);
+    case LawForm::gamma:
+      return continuous(r > 0 ? bm::gamma_p(a[0], r / a[1]) : 0);
+    case LawForm::beta:
+      return continuous(r <= 0 ? 0 : r >= 1 ? 1 : bm::ibeta(a[0], a[1], r));
+    case LawForm::von_mises:
+      return continuous(angle_from_mean(r - a[0], a[1]) - angle_from_mean(-std::numbers::pi - a[0], a[1]));
+    default: {
+      Below out;
+      for (std::size_t k = 0; k < a.size(); ++k) {
+        if (static_cast<double>(k) < r) out.below += a[k];
+        if (static_cast<double>(k) <= r) out.up_to += a[k];
+      }
+      return out;
+    }
+  }
+}
+
 double draw_response(const TextLaw& law, std::span<const double> a, Stream& stream) {
-  if (law.name == "poisson") return stream.poisson(a[0]);
-  if (law.name == "negative_binomial") return stream.poisson(a[1] > 0 ? stream.gamma(1 / a[1], a[0] * a[1]) : a[0]);
-  if (law.name == "normal") return a[0] + a[1] * stream.normal();
-  if (law.name == "lognormal") return std::exp(a[0] + a[1] * stream.normal());
-  if (law.name == "gamma") return stream.gamma(a[0], a[1]);
-  if (law.name == "beta") {
+  if (law.kind == ResponseKind::choice) {
+    double u = stream.uniform();
+    std::size_t k = 0;
+    while (k + 1 < a.size() && u >= a[k]) u -= a[k++];
+    return static_cast<double>(k);
+  }
+  if (law.form == LawForm::poisson) return stream.poisson(a[0]);
+  if (law.form == LawForm::negative_binomial) return stream.poisson(a[1] > 0 ? stream.gamma(1 / a[1], a[0] * a[1]) : a[0]);
+  if (law.form == LawForm::normal) return a[0] + a[1] * stream.normal();
+  if (law.form == LawForm::lognormal) return std::exp(a[0] + a[1] * stream.normal());
+  if (law.form == LawForm::gamma) return stream.gamma(a[0], a[1]);
+  if (law.form == LawForm::beta) {
     const double x = stream.gamma(a[0], 1), y = stream.gamma(a[1], 1);
     return x / (x + y);
   }

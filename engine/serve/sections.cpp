@@ -11,6 +11,7 @@
 #include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
+#include "models/text_model.hpp"
 
 namespace hartline::serve {
 
@@ -65,9 +66,21 @@ Sections::Sections(const loop::Experiment& experiment)
       grid->family().evaluate(&grid->stimuli()[x * grid->stimulus_dim], e_.truth.data(), outcome);
       truth_curve_.push_back(outcome[grid->family().num_choices() > 0 ? 1 : 0]);
     }
+  } else if (const auto* samples = e_.samples(); samples && is_sample_curve()) {
+    for (const double x : curve_stimuli()) truth_curve_.push_back(samples->expected_response(e_.truth, {&x, 1}));
   } else if (const auto* process = e_.process()) {
     for (double phi : e_.truth) truth_curve_.push_back(process->law.mean(phi));
   }
+}
+
+bool Sections::is_sample_curve() const { return e_.samples() && e_.stimuli.dim == 1; }
+
+std::vector<double> Sections::curve_stimuli() const {
+  std::vector<double> out = e_.stimuli.pool;
+  constexpr int num = 101;  // of a box
+  for (int k = 0; out.size() < num && e_.stimuli.pool.empty(); ++k)
+    out.push_back(e_.stimuli.low_of(0) + (e_.stimuli.high_of(0) - e_.stimuli.low_of(0)) * k / (num - 1));
+  return out;
 }
 
 std::size_t Sections::most_probable(const loop::Learner& end) const {
@@ -76,7 +89,7 @@ std::size_t Sections::most_probable(const loop::Learner& end) const {
 }
 
 bool Sections::is_image() const {
-  if (e_.candidates()) return false;
+  if (e_.candidates() || e_.samples()) return false;
   return (e_.shape.size() == 2 && e_.shape[0] > 1) || (e_.glm() && e_.glm()->num_lags() > 1 && e_.shape.size() <= 2);
 }
 
@@ -144,14 +157,22 @@ void Sections::snapshot_weights(const loop::Learner& learner, std::size_t arm, T
 }
 
 void Sections::snapshot_curve(const loop::Learner& learner, std::size_t arm, Table& snapshot) const {
-  const auto& grid = *e_.grid();
-  const auto& belief = dynamic_cast<const models::GridBelief&>(learner.belief(arm));
+  const models::Belief& any = learner.belief(arm);
   std::vector<double> mean, low, high;
-  for (std::size_t x = 0; x < grid.num_stimuli(); ++x) {
-    const std::span<const double> stimulus = grid.stimuli().subspan(x * grid.stimulus_dim, grid.stimulus_dim);
-    mean.push_back(grid.mean_response(belief, x).first);
-    low.push_back(grid.response_quantile(belief, stimulus, 0.05));
-    high.push_back(grid.response_quantile(belief, stimulus, 0.95));
+  const std::vector<double> stimuli = curve_stimuli();
+  for (std::size_t i = 0; i < stimuli.size(); i += e_.stimuli.dim) {
+    const std::span<const double> x{&stimuli[i], e_.stimuli.dim};
+    if (const auto* samples = e_.samples()) {
+      const auto& belief = dynamic_cast<const models::SampleBelief&>(any);
+      samples->predict(belief, x, {&mean.emplace_back(), 1});
+      low.push_back(samples->response_quantile(belief, x, 0.05));
+      high.push_back(samples->response_quantile(belief, x, 0.95));
+    } else {
+      const auto& belief = dynamic_cast<const models::GridBelief&>(any);
+      mean.push_back(e_.grid()->response_moments(belief, x).first);
+      low.push_back(e_.grid()->response_quantile(belief, x, 0.05));
+      high.push_back(e_.grid()->response_quantile(belief, x, 0.95));
+    }
   }
   snapshot.set("mean", numbers(mean));
   snapshot.set("low", numbers(low));
@@ -182,12 +203,10 @@ void Sections::snapshot_process(const loop::Learner& learner, std::size_t arm, T
 Table Sections::snapshot(const loop::Learner& learner, std::size_t arm) const {
   Table out;
   out.set("trial", learner.num_trials());
-  if (e_.grid())
+  if (e_.grid() || is_sample_curve())
     snapshot_curve(learner, arm, out);
-  else if (e_.process())
-    snapshot_process(learner, arm, out);
   else
-    snapshot_weights(learner, arm, out);
+    e_.process() ? snapshot_process(learner, arm, out) : snapshot_weights(learner, arm, out);
   return out;
 }
 
@@ -262,9 +281,9 @@ Value Sections::figures(const loop::Learner& end, const Value& comparison,
     out.emplace_back(saved);
   }
   if (!truth_.empty())
-    out.emplace_back(
-        figure("Relative error", last_error_, "", 2,
-               e_.grid() || e_.process() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
+    out.emplace_back(figure(
+        "Relative error", last_error_, "", 2,
+        e_.grid() || e_.process() || e_.samples() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
   // information gained = fall of the belief's entropy; a process has none that is finite
   const auto start = e_.model->prior();
   const double gained = loop::uncertainty(e_, *start) - loop::uncertainty(e_, end.belief());
@@ -294,7 +313,15 @@ Value Sections::figures(const loop::Learner& end, const Value& comparison,
 Table Sections::frame_of_estimate() const {
   Table out;
   const std::string unit = e_.spec.stimulus.unit, label = e_.spec.stimulus.label.empty() ? "stimulus" : e_.spec.stimulus.label;
-  if (!e_.grid() && !e_.process()) {
+  if (e_.samples() && !is_sample_curve()) {
+    out.set("kind", "vector");
+    List names;
+    for (const std::string& name : e_.model->parameter_names) names.emplace_back(name);
+    out.set("names", names);
+    if (!e_.truth.empty()) out.set("truth", numbers(truth_));
+    return out;
+  }
+  if (!e_.grid() && !e_.process() && !e_.samples()) {
     out.set("kind", is_image() ? "image" : "vector");
     const std::size_t num_lags = e_.glm() ? e_.glm()->num_lags() : 1;
     if (is_image()) {
@@ -345,13 +372,17 @@ Table Sections::frame_of_estimate() const {
     for (std::size_t i = 0; i < e_.stimuli.num(); ++i) names.emplace_back(fmt::format("stimulus {}", i + 1));
     out.set("names", names);
   } else {
-    const bool choices = e_.grid() && e_.grid()->family().num_choices() > 0;
+    const ResponseKind kind = e_.model->response_kind;
+    const bool choices = kind == ResponseKind::choice;
     out.set("kind", "curve");
-    out.set("x", numbers(e_.stimuli.pool));
+    out.set("x", numbers(e_.samples() ? curve_stimuli() : e_.stimuli.pool));
     out.set("x_label", label);
     out.set("x_unit", unit);
-    out.set("y_label", choices ? "probability of a correct choice" : "expected spikes");
-    out.set("y_unit", choices ? "" : "per bin");
+    const bool two = e_.model->num_choices == 2;
+    out.set("y_label", kind == ResponseKind::trace ? "expected response"
+                       : choices                   ? two ? "probability of a correct choice" : "expected choice"
+                                                   : "expected spikes");
+    out.set("y_unit", kind == ResponseKind::counts ? "per bin" : "");
   }
   if (!truth_curve_.empty()) out.set("truth", numbers(truth_curve_));
   return out;
@@ -392,7 +423,7 @@ Value Sections::trials() const {
   Table out;
   out.set("utility", utility_);
   out.set("response", response_);
-  if (!e_.process()) out.set(e_.grid() || e_.candidates() ? "entropy" : "half_logdet", uncertainty_);
+  if (!e_.process()) out.set(e_.grid() || e_.candidates() || e_.samples() ? "entropy" : "half_logdet", uncertainty_);
   if (!error_.empty()) out.set("relative_error", error_);
   return out;
 }

@@ -43,6 +43,8 @@ class Sections {
   Table frame_of_estimate() const;  // all but its snapshots
   bool is_image() const;
   bool is_process_map() const;
+  bool is_sample_curve() const;
+  std::vector<double> curve_stimuli() const;  // that a curve of a belief by samples is drawn over
   const design::UtilityMeaning& told_utility() const;         // of the first design that has one
   std::size_t most_probable(const loop::Learner& end) const;  // of competing models
   std::size_t num_weights() const;                            // of a linear model that a picture shows: without history and bias

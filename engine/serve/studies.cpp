@@ -10,6 +10,7 @@
 #include "loop/metrics.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
+#include "models/text_model.hpp"
 #include "models/population.hpp"
 
 namespace hartline::serve {
@@ -51,6 +52,11 @@ Expected expected(const loop::Experiment& e, const loop::Learner& end, std::span
     const auto& belief = dynamic_cast<const models::GridBelief&>(end.belief());
     out = {grid->response_moments(belief, x).first, grid->response_quantile(belief, x, 0.05),
            grid->response_quantile(belief, x, 0.95)};
+  } else if (const auto* samples = e.samples()) {
+    const auto& belief = dynamic_cast<const models::SampleBelief&>(end.belief());
+    samples->predict(belief, x, {&out.mean, 1});
+    out.low = samples->response_quantile(belief, x, 0.05);
+    out.high = samples->response_quantile(belief, x, 0.95);
   } else if (const auto* process = e.process()) {
     const auto [m, v] = process->moments(dynamic_cast<const models::GaussianProcessBelief&>(end.belief()), x.data());
     out = {models::expected_response(process->law, m, v), process->law.mean(m - z * std::sqrt(v)),
@@ -123,7 +129,7 @@ Value Studies::arms(const std::vector<Value>& estimates) const {
     item.set("role", e_.arms[a].baseline ? "baseline" : "adaptive");
     item.set("num_trials", static_cast<std::int64_t>(arms_[a].trials.size()));
     item.set("trials", arms_[a].trials);
-    if (!e_.process()) item.set(e_.grid() || e_.candidates() ? "entropy" : "half_logdet", arms_[a].uncertainty);
+    if (!e_.process()) item.set(e_.grid() || e_.candidates() || e_.samples() ? "entropy" : "half_logdet", arms_[a].uncertainty);
     if (!arms_[a].error.empty()) item.set("relative_error", arms_[a].error);
     item.set("estimate", estimates[a]);
     out.emplace_back(item);

@@ -1,0 +1,191 @@
+#include "design/sample_information.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "base/threads.hpp"
+#include "models/text_model.hpp"
+
+namespace hartline::design {
+namespace {
+
+using models::TextLaw;
+
+const TextLaw& law_named(std::string_view name) {
+  for (const TextLaw& law : models::text_laws())
+    if (law.name == name) return law;
+  throw InternalError("no such law");
+}
+
+struct Samples {
+  std::vector<double> weights, arguments;
+  std::size_t num = 0;
+};
+
+/// Some samples with weights of their own; row k of the arguments by draw(k, stream).
+template <class Draw>
+Samples drawn(std::size_t num, std::size_t num_arguments, std::uint64_t seed, Draw&& draw) {
+  Samples out{{}, std::vector<double>(num * num_arguments), num};
+  double total = 0;
+  for (std::size_t i = 0; i < num; ++i) {
+    Stream stream(seed, Purpose::test, i);
+    total += out.weights.emplace_back(0.2 + stream.uniform());
+    for (std::size_t k = 0; k < num_arguments; ++k) out.arguments[k * num + i] = draw(k, stream);
+  }
+  for (double& w : out.weights) w /= total;
+  return out;
+}
+
+/// ∫ Σ_i w_i p(r | i) log (p(r | i) / p(r)), over counts or by the midpoint rule from low to high.
+double by_quadrature(const TextLaw& law, const Samples& s, std::size_t num_arguments, double low, double high, double step) {
+  double total = 0;
+  std::vector<double> log_p(s.num), a(num_arguments);
+  for (double r = low; r < high; r += step) {
+    double mixed = 0;
+    for (std::size_t i = 0; i < s.num; ++i) {
+      for (std::size_t k = 0; k < num_arguments; ++k) a[k] = s.arguments[k * s.num + i];
+      log_p[i] = models::log_weight(law, a, r) - models::log_norm(law, a);
+      mixed += s.weights[i] * std::exp(log_p[i]);
+    }
+    for (std::size_t i = 0; i < s.num && mixed > 0; ++i) {
+      const double p = std::exp(log_p[i]);
+      if (p > 0) total += step * s.weights[i] * p * (log_p[i] - std::log(mixed));
+    }
+  }
+  return total;
+}
+
+struct Case {
+  const char* law;
+  Samples samples;
+  double low, high, step, tolerance;
+};
+
+std::vector<Case> cases() {
+  const auto normal = [](double mean, double sd_of_mean, double sd, double ratio) {
+    return drawn(60, 2, 1, [=](std::size_t k, Stream& stream) {
+      return k == 0 ? mean + sd_of_mean * stream.normal() : sd * std::pow(ratio, stream.uniform());
+    });
+  };
+  const auto counts = [](double low, double high) {
+    return drawn(60, 1, 2, [=](std::size_t, Stream& stream) { return low * std::pow(high / low, stream.uniform()); });
+  };
+  return {{"normal", normal(0, 1, 0.5, 1), -8, 8, 0.005, 1e-4},
+          {"normal", normal(3, 0.02, 0.5, 1), -2, 8, 0.005, 1e-4},
+          {"normal", normal(0, 20, 0.5, 1), -90, 90, 0.01, 1e-4},
+          {"normal", normal(0, 1, 0.3, 3), -12, 12, 0.002, 3e-3},
+          {"normal", normal(0, 0.01, 0.3, 1.2), -6, 6, 0.002, 3e-3},
+          {"poisson", counts(0.01, 0.02), 0, 30, 1, 1e-4},
+          {"poisson", counts(0.5, 12), 0, 80, 1, 1e-4},
+          {"poisson", counts(0.01, 60), 0, 160, 1, 1e-4},
+          {"poisson", counts(80, 110), 0, 260, 1, 1e-4}};
+}
+
+TEST(SampleInformation, EqualsQuadrature) {
+  for (const Case& c : cases()) {
+    const TextLaw& law = law_named(c.law);
+    const std::size_t num_arguments = c.samples.arguments.size() / c.samples.num;
+    SampleInformation::Scratch scratch;
+    const double found =
+        SampleInformation(law, num_arguments)(c.samples.weights, c.samples.arguments.data(), c.samples.num, scratch, nullptr);
+    const double exact = by_quadrature(law, c.samples, num_arguments, c.low, c.high, c.step);
+    EXPECT_NEAR(found, exact, c.tolerance * std::max(0.1, exact)) << c.law << " " << exact;
+  }
+  // rates of .01 to .02 tell 1e-4 nats: they are not lost in the error
+  const Case few = cases()[5];
+  SampleInformation::Scratch scratch;
+  const double exact = by_quadrature(law_named("poisson"), few.samples, 1, 0, 30, 1);
+  EXPECT_NEAR(SampleInformation(law_named("poisson"), 1)(few.samples.weights, few.samples.arguments.data(), few.samples.num,
+                                                         scratch, nullptr),
+              exact, 1e-9);
+}
+
+TEST(SampleInformation, OfChoicesIsTheSum) {
+  const Samples s = drawn(40, 3, 3, [](std::size_t, Stream& stream) { return stream.uniform(); });
+  Samples p = s;
+  for (std::size_t i = 0; i < p.num; ++i) {
+    const double total = p.arguments[i] + p.arguments[40 + i] + p.arguments[80 + i];
+    for (std::size_t k = 0; k < 3; ++k) p.arguments[k * 40 + i] /= total;
+  }
+  p.arguments[0] = 0;  // a choice that is impossible for one
+  p.arguments[40] = 1 - p.arguments[80];
+  SampleInformation::Scratch scratch;
+  const TextLaw& law = law_named("categorical");
+  double exact = 0;
+  for (std::size_t k = 0; k < 3; ++k) {
+    double mixed = 0;
+    for (std::size_t i = 0; i < p.num; ++i) mixed += p.weights[i] * p.arguments[k * 40 + i];
+    for (std::size_t i = 0; i < p.num; ++i)
+      if (const double q = p.arguments[k * 40 + i]; q > 0) exact += p.weights[i] * q * std::log(q / mixed);
+  }
+  EXPECT_NEAR(SampleInformation(law, 3)(p.weights, p.arguments.data(), 40, scratch, nullptr), exact, 1e-12);
+}
+
+/// Slopes are finite differences of the information itself.
+TEST(SampleInformation, SlopesAreDifferences) {
+  for (const Case& c : cases()) {
+    const TextLaw& law = law_named(c.law);
+    Samples s = c.samples;
+    const std::size_t num_arguments = s.arguments.size() / s.num;
+    const SampleInformation information(law, num_arguments);
+    SampleInformation::Scratch scratch;
+    std::vector<double> slopes(s.arguments.size());
+    information(s.weights, s.arguments.data(), s.num, scratch, slopes.data());
+    for (std::size_t k = 0; k < num_arguments; ++k) {
+      if (k == 1 && std::string_view(c.law) == "normal") {
+        const double first = s.arguments[s.num];
+        bool same = true;
+        for (std::size_t i = 0; i < s.num; ++i) same = same && s.arguments[s.num + i] == first;
+        if (same) continue;  // moving one would give it a width of its own
+      }
+      for (const std::size_t i : {std::size_t{3}, std::size_t{17}, std::size_t{44}}) {
+        const double at = s.arguments[k * s.num + i], h = 1e-3 * std::max(std::abs(at), 0.01);
+        double ends[2];
+        for (const int side : {0, 1}) {
+          s.arguments[k * s.num + i] = at + (side ? h : -h);
+          ends[side] = information(s.weights, s.arguments.data(), s.num, scratch, nullptr);
+        }
+        s.arguments[k * s.num + i] = at;
+        const double difference = (ends[1] - ends[0]) / (2 * h);
+        EXPECT_NEAR(slopes[k * s.num + i], difference, 0.02 * std::abs(difference) + 2e-4 * s.weights[i])
+            << c.law << " " << k << " " << i;
+      }
+    }
+  }
+}
+
+/// Laws without a rule of their own: within four stated errors of quadrature.
+TEST(SampleInformation, NestedErrorsAreAsStated) {
+  const Samples shapes =
+      drawn(200, 2, 5, [](std::size_t k, Stream& stream) { return k == 0 ? 1 + 6 * stream.uniform() : 0.5 + stream.uniform(); });
+  const Samples angles = drawn(200, 2, 6, [](std::size_t k, Stream& stream) { return k == 0 ? stream.normal() : 3.0; });
+  const Samples counts = drawn(200, 2, 7, [](std::size_t k, Stream& stream) { return k == 0 ? 2 + 20 * stream.uniform() : 0.2; });
+  const struct {
+    const char* law;
+    const Samples& samples;
+    double low, high, step;
+  } all[] = {
+      {"gamma", shapes, 0.0025, 60, 0.005}, {"von_mises", angles, -M_PI, M_PI, 0.005}, {"negative_binomial", counts, 0, 300, 1}};
+  for (const auto& c : all) {
+    const TextLaw& law = law_named(c.law);
+    SampleInformation::Scratch scratch;
+    const double found = SampleInformation(law, 2)(c.samples.weights, c.samples.arguments.data(), c.samples.num, scratch, nullptr);
+    EXPECT_GT(scratch.standard_error, 0);
+    EXPECT_LT(scratch.standard_error, 0.1);
+    EXPECT_NEAR(found, by_quadrature(law, c.samples, 2, c.low, c.high, c.step), 4 * scratch.standard_error) << c.law;
+  }
+}
+
+TEST(SampleInformation, RefusesWhatIsNoLaw) {
+  SampleInformation::Scratch scratch;
+  const double weights[] = {0.5, 0.5}, rates[] = {1, -1}, normals[] = {0, 1, 0.5, 0}, wide[] = {0, 1e9, 0.5, 0.5};
+  EXPECT_THROW(SampleInformation(law_named("poisson"), 1)(weights, rates, 2, scratch, nullptr), RunError);
+  EXPECT_THROW(SampleInformation(law_named("normal"), 2)(weights, normals, 2, scratch, nullptr), RunError);
+  EXPECT_THROW(SampleInformation(law_named("normal"), 2)(weights, wide, 2, scratch, nullptr), RunError);
+}
+
+}  // namespace
+}  // namespace hartline::design

@@ -1,0 +1,62 @@
+// The utility of a stimulus under a belief by samples, and its gradient.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "design/design_spec.hpp"
+#include "design/sample_information.hpp"
+#include "models/model.hpp"
+
+namespace hartline::design {
+
+/// Constant, shared by threads; what changes from choice to choice is in Prepared, what from stimulus to stimulus in Scratch.
+///
+///   mutual_information   I(θ; r)
+///   target               I(g; r), g the groups of samples alike in the target: I(θ; r) - Σ_g p_g I(θ; r | g). A lower bound of the
+///                        information about the target itself
+///   posterior_variance, expected_response, upper_confidence    of the expected response
+class SampleObjective {
+ public:
+  struct Prepared {
+    std::vector<double> parameters;            // [num_parameters, num], samples of a group together
+    std::vector<std::vector<double>> weights;  // [num_futures][num]
+    std::vector<std::size_t> ends;             // of the groups
+    std::vector<std::pair<double, std::uint32_t>> order;
+    std::size_t num = 0;
+  };
+  struct Scratch {
+    SampleInformation::Scratch information;
+    std::vector<double> arguments, slopes, group_slopes, group_weights;
+  };
+
+  /// Throws: SpecError for a utility that a belief by samples has not.
+  SampleObjective(const DesignSpec& spec, const models::SampleView& prior, std::span<const std::string> parameter_names);
+
+  /// Samples of negligible weight are left out: together less than 1e-9.
+  void prepare(const models::SampleView& view, Prepared& prepared) const;
+
+  /// About `num` samples in place of all, each drawn by its weight, for a first look; all where there are not many more.
+  void thin(const Prepared& all, std::size_t num, Prepared& out) const;
+
+  /// The utility of stimulus x; `gradient` [stimulus_dim] is set, or empty; `expected` is set to E[r], or null.
+  double operator()(const Prepared& prepared, std::span<const double> x, Scratch& scratch, std::span<double> gradient,
+                    double* expected) const;
+
+  bool has_gradient() const { return gradient_; }
+
+ private:
+  enum class Kind { mutual_information, target, posterior_variance, expected_response, upper_confidence };
+  double information(const Prepared& prepared, std::span<const double> weights, Scratch& scratch, bool slopes) const;
+
+  Kind kind_ = Kind::mutual_information;
+  double kappa_;
+  std::vector<std::size_t> target_;
+  std::size_t groups_each_ = 1;  // of each target parameter
+  const models::TextLikelihood& likelihood_;
+  SampleInformation information_;
+  bool gradient_;
+};
+
+}  // namespace hartline::design

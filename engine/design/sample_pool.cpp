@@ -1,0 +1,54 @@
+#include "design/sample_pool.hpp"
+
+#include "base/threads.hpp"
+#include "design/scratch_slots.hpp"
+#include "design/stimulus_set.hpp"
+
+namespace hartline::design {
+
+namespace {
+
+using models::Capability;
+using models::SampleView;
+
+struct SampleState final : PoolScorer::State {
+  explicit SampleState(int num_threads) : slots(num_threads) {}
+  SampleObjective::Prepared prepared;
+  ScratchSlots<SampleObjective::Scratch> slots;
+};
+
+class SampleScorer final : public PoolScorer {
+ public:
+  SampleScorer(const SampleObjective& objective, const StimulusSet& set, Executor& executor)
+      : objective_(objective), set_(set), executor_(executor) {}
+
+  std::unique_ptr<State> make_state() const override { return std::make_unique<SampleState>(executor_.num_threads()); }
+  std::size_t block_size() const override { return 4; }
+  void follow(State&, const Capability&, std::span<const std::uint8_t>) const override {}
+  void prepare(State& state, const Capability& belief, std::span<const std::uint8_t>) const override {
+    objective_.prepare(std::get<SampleView>(belief), static_cast<SampleState&>(state).prepared);
+  }
+
+  void score(State& any_state, const Capability&, std::span<const std::size_t> members, std::span<double> utility,
+             std::span<double> expected_count) const override {
+    auto& state = static_cast<SampleState&>(any_state);
+    state.slots.with([&](SampleObjective::Scratch& scratch) {
+      for (std::size_t k = 0; k < members.size(); ++k)
+        utility[k] = objective_(state.prepared, {&set_.pool[members[k] * set_.dim], set_.dim}, scratch, {},
+                                expected_count.empty() ? nullptr : &expected_count[k]);
+    });
+  }
+
+ private:
+  SampleObjective objective_;
+  const StimulusSet& set_;
+  Executor& executor_;
+};
+
+}  // namespace
+
+std::unique_ptr<PoolScorer> make_sample_scorer(const SampleObjective& objective, const StimulusSet& set, Executor& executor) {
+  return std::make_unique<SampleScorer>(objective, set, executor);
+}
+
+}  // namespace hartline::design
