@@ -14,8 +14,8 @@ namespace hartline::equations {
 
 namespace {
 
-constexpr std::size_t max_nodes = 4000;  // of one kernel that is compiled: beyond, that takes longer than it is worth
-constexpr std::size_t max_kept = 256;    // kernels
+constexpr std::size_t max_work = 5000;  // of one kernel that is compiled, which takes half a second then
+constexpr std::size_t max_kept = 256;   // kernels
 
 /// The module with the compiler, from beside the program or from where the build put it (RPATH).
 struct Compiler {
@@ -82,9 +82,9 @@ std::unique_ptr<const Kernel> make_compiled(const Graph& graph, std::span<const 
 
 std::shared_ptr<const Kernel> make_kernel(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies) {
   if (!missing_compiler().empty()) return make_interpreter(graph, outputs, varies);
-  std::size_t num_nodes = 0;
-  for_each_needed(graph, outputs, [&](Id) { ++num_nodes; });
-  if (num_nodes > max_nodes) return make_interpreter(graph, outputs, varies);
+  std::size_t work = 0;  // a function is about as long as ten operators
+  for_each_needed(graph, outputs, [&](Id id) { work += graph.at(id).op >= Op::exp ? 10 : 1; });
+  if (work > max_work) return make_interpreter(graph, outputs, varies);
   std::vector<std::uint64_t> key = key_of(graph, outputs, varies);
   static auto& kept = *new std::map<std::vector<std::uint64_t>, std::shared_ptr<const Kernel>>;  // may be needed until the very end
   const std::lock_guard lock(one_at_a_time);

@@ -32,8 +32,8 @@ class Kernel {
 
 /// Machine code where missing_compiler() is empty, else the interpreter; the bits are the same. Kernels are kept: the same
 /// expressions of another graph are the same kernel. (kernel_test.cpp: Kernels.EqualExpressionsShareOneKernel)
-/// Units must have been erased; `varies[s]`: symbol s differs between lanes. What is too long to be compiled in a second or two is
-/// interpreted.
+/// Units must have been erased; `varies[s]`: symbol s differs between lanes. What would take long to compile is interpreted.
+/// (kernel_test.cpp: Kernels.HugeExpressionsAreInterpreted)
 std::shared_ptr<const Kernel> make_kernel(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies);
 
 /// Evaluates node by node over blocks of lanes.
