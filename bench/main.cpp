@@ -1,4 +1,4 @@
-// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | grid PEERS.json
+// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | compile | grid PEERS.json
 //
 // Runs one benchmark and prints its rows as JSON; bench/run calls it.
 #include <fmt/format.h>
@@ -24,6 +24,8 @@ int main(int argc, char** argv) try {
     rows = lags_rows();
   } else if (words.size() == 1 && words[0] == "censoring") {
     rows = censoring_rows();
+  } else if (words.size() == 1 && words[0] == "compile") {
+    rows = compile_rows();
   } else if (words.size() == 1 && words[0] == "gp") {
     rows = gp_rows();
   } else if (words.size() == 2 && words[0] == "grid") {
@@ -31,7 +33,7 @@ int main(int argc, char** argv) try {
     rows = grid_rows(nlohmann::json::parse(file));
   } else {
     std::cerr << "usage: hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | "
-                 "grid PEERS.json\n";
+                 "compile | grid PEERS.json\n";
     return 2;
   }
   nlohmann::json out = nlohmann::json::array();

@@ -91,6 +91,9 @@ Rows population_rows();
 /// Update and choice on a grid, on the history in a document of bench/peers/grid_peers.py and beside the peers in it.
 Rows grid_rows(const nlohmann::json& document);
 
+/// Kernels of texts: the time to compile them, and to run them beside the interpreter and a scalar loop.
+Rows compile_rows();
+
 /// Choice and update of a Gaussian process at 200 of 1,600 places, beside a triangular solve and a product of that size.
 Rows gp_rows();
 

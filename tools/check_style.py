@@ -39,6 +39,7 @@ CONFINED = {
     "toml++/": {"io"},
     "toml.hpp": {"io"},
     "sqlite3": {"io"},
+    "llvm/": {"equations"},
     "tbb/": {"base"},
     "oneapi/tbb": {"base"},
     "nlohmann/": {"io", "serve", "cli"},

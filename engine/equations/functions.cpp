@@ -15,11 +15,16 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
+// Functions do not throw: what overflows is infinite.
+namespace bp = boost::math::policies;
+using Quiet = bp::policy<bp::domain_error<bp::ignore_error>, bp::pole_error<bp::ignore_error>, bp::overflow_error<bp::ignore_error>,
+                         bp::evaluation_error<bp::ignore_error>, bp::rounding_error<bp::ignore_error>>;
+
 double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 double exprel(double x) { return x == 0 ? 1 : std::isinf(x) && x > 0 ? x : std::expm1(x) / x; }
 double log_gamma(double x) { return x > 0 ? std::lgamma(x) : nan; }
-double digamma(double x) { return x > 0 ? boost::math::digamma(x) : nan; }
-double trigamma(double x) { return x > 0 ? boost::math::trigamma(x) : nan; }
+double digamma(double x) { return x > 0 ? boost::math::digamma(x, Quiet()) : nan; }
+double trigamma(double x) { return x > 0 ? boost::math::trigamma(x, Quiet()) : nan; }
 
 // Both Bessel functions overflow above 713; there e^x / √(2 π x) (1 + 1/(8x) + …) holds to the last digit after a few terms.
 double bessel_series(double x, double order) {
@@ -32,11 +37,11 @@ double bessel_series(double x, double order) {
 }
 double log_bessel_i0(double x) {
   x = std::abs(x);
-  if (x < 500) return std::log(boost::math::cyl_bessel_i(0, x));
+  if (x < 500) return std::log(boost::math::cyl_bessel_i(0, x, Quiet()));
   return x - 0.5 * std::log(2 * 3.14159265358979323846 * x) + std::log(bessel_series(x, 0));
 }
 double bessel_ratio(double x) {
-  if (std::abs(x) < 500) return boost::math::cyl_bessel_i(1, x) / boost::math::cyl_bessel_i(0, x);
+  if (std::abs(x) < 500) return boost::math::cyl_bessel_i(1, x, Quiet()) / boost::math::cyl_bessel_i(0, x, Quiet());
   const double ratio = bessel_series(std::abs(x), 1) / bessel_series(std::abs(x), 0);
   return x > 0 ? ratio : -ratio;
 }

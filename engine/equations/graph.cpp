@@ -37,18 +37,6 @@ bool same(const Node& a, const Node& b) {
 
 }  // namespace
 
-std::size_t Node::num_args() const {
-  std::size_t n = 0;
-  while (n < args.size() && args[n] != no_id) ++n;
-  return n;
-}
-
-std::size_t Symbol::num() const {
-  std::size_t n = 1;
-  for (const std::size_t size : shape) n *= size;
-  return n;
-}
-
 std::uint32_t Graph::add_symbol(Symbol symbol) {
   symbols_.push_back(std::move(symbol));
   return static_cast<std::uint32_t>(symbols_.size() - 1);

@@ -94,7 +94,11 @@ struct Node {
   std::uint32_t free_indices = 0;  // bit d: depends on index d of a sum around it
   std::uint32_t depth = 0;         // of the longest chain of arguments
 
-  std::size_t num_args() const;
+  std::size_t num_args() const {
+    std::size_t n = 0;
+    while (n < args.size() && args[n] != no_id) ++n;
+    return n;
+  }
 };
 
 inline Node make_node(Op op, std::initializer_list<Id> args, const Dimension& dimension = {}, bool is_boolean = false) {
@@ -114,7 +118,11 @@ struct Symbol {
   Unit unit;                       // of the numbers given
   std::string unit_text;
 
-  std::size_t num() const;
+  std::size_t num() const {
+    std::size_t n = 1;
+    for (const std::size_t size : shape) n *= size;
+    return n;
+  }
 };
 
 /// Owns nodes and symbols. What is made is simplified only as far as asked for: `plain` makes nodes as written.

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "equations/kernel.hpp"
 #include "equations/math_kernels.hpp"
+#include "equations/order.hpp"
 
 #define HARTLINE_LAMBDA __attribute__((always_inline))
 
@@ -135,6 +136,10 @@ HARTLINE_CLONES void compute(const Step& step, std::size_t n, double* out, const
   }
 }
 
+HARTLINE_CLONES void multiply_add(double* out, const double* a, const double* b, const double* c) {
+  store(out, math::multiply_add(load(a), load(b), load(c)));
+}
+
 class Interpreter final : public Kernel {
  public:
   Interpreter(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies) : graph_(graph), varies_(varies) {
@@ -170,43 +175,7 @@ class Interpreter final : public Kernel {
 
   /// Appends the steps that work out a node, unless they are there.
   void need(Id root) {
-    std::vector<Id> order;
-    needed_here(root, order);
-    for (const Id id : order) append(id);
-  }
-
-  /// What a node needs, arguments first. The body of a sum is worked out with the sum.
-  void needed_here(Id root, std::vector<Id>& order) const {
-    const auto before_sums = [&](Id id, auto&& f) {
-      const Node& node = graph_.at(id);
-      if (slot_of_.contains(id)) return;
-      if (node.op == Op::sum)
-        for (const Id outer : outside(node.args[0], node.symbol)) f(outer);
-      else
-        for (std::size_t k = node.num_args(); k-- > 0;) f(node.args[k]);
-    };
-    for_each_needed(graph_, std::span<const Id>(&root, 1), before_sums, [&](Id id) {
-      if (!slot_of_.contains(id)) order.push_back(id);
-    });
-  }
-
-  /// The parts of a sum's body that do not depend on its index and can be worked out before it.
-  std::vector<Id> outside(Id body, std::uint32_t depth) const {
-    std::vector<Id> out, stack{body};
-    std::unordered_map<Id, bool> seen;
-    while (!stack.empty()) {
-      const Id id = stack.back();
-      stack.pop_back();
-      if (seen[id]) continue;
-      seen[id] = true;
-      const Node& node = graph_.at(id);
-      if (node.free_indices >> depth == 0) {
-        out.push_back(id);
-        continue;
-      }
-      for (std::size_t k = 0; k < node.num_args(); ++k) stack.push_back(node.args[k]);
-    }
-    return out;
+    for (const Id id : needed_here(graph_, root, slot_of_)) append(id);
   }
 
   void append(Id id) {
@@ -232,7 +201,7 @@ class Interpreter final : public Kernel {
   }
 
   void append_sum(Id id, const Node& node) {
-    const Id index = find_index(node.args[0], node.symbol);
+    const Id index = index_in(graph_, node.args[0], node.symbol);
     Step begin;
     begin.kind = Step::Kind::begin;
     begin.value = node.value;
@@ -243,8 +212,7 @@ class Interpreter final : public Kernel {
     begin.args[0] = total;
     const std::size_t at = steps_.size();
     steps_.push_back(begin);
-    std::vector<Id> order;
-    needed_here(node.args[0], order);
+    const std::vector<Id> order = needed_here(graph_, node.args[0], slot_of_);
     for (const Id inner : order) append(inner);
     Step end;
     end.kind = Step::Kind::end;
@@ -261,14 +229,6 @@ class Interpreter final : public Kernel {
     forget(index);
     slot_of_[id] = total;
     node_varies_[id] = end.varies;
-  }
-
-  Id find_index(Id body, std::uint32_t depth) const {
-    Id found = no_id;
-    for_each_needed(graph_, std::span<const Id>(&body, 1), [&](Id id) {
-      if (graph_.at(id).op == Op::index && graph_.at(id).symbol == depth) found = id;
-    });
-    return found;
   }
 
   void place(Id id, Step step) {
@@ -400,6 +360,15 @@ class Interpreter final : public Kernel {
 };
 
 }  // namespace
+
+bool products_are_fused() {
+  alignas(sizeof(Lanes)) double a[num_lanes], c[num_lanes], out[num_lanes];
+  volatile double above_one = 1 + 0x1p-30;
+  store(a, spread(above_one));
+  store(c, spread(-(1 + 0x1p-29)));
+  multiply_add(out, a, a, c);
+  return out[0] != 0;  // 2^-60, which only a product that is not rounded has
+}
 
 std::unique_ptr<Kernel> make_interpreter(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies) {
   return std::make_unique<Interpreter>(graph, outputs, varies);

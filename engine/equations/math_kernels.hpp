@@ -2,9 +2,13 @@
 //
 //   like(v, c)            the number c in every lane
 //   less(a, b), unequal(a, b)   masks       choose(mask, a, b)
-//   integers(v), round_to_int(v, k)    v rounded to the nearest whole number, and as integers in k
-//   power_of_two(k)       2^k for -1022 <= k <= 1023      half(k)  k / 2 downwards
+//   multiply_add(a, b, c)   a b + c, rounded once where the machine can       rounded(v)   v, rounded before it is added to
+//   integers(v), round_to_int(v, c, k)    v c rounded to the nearest whole number, and as integers in k
+//   power_of_two(k)       2^k for -1022 <= k <= 1023      half(k)  k / 2 downwards      k - j, k - 1
 //   split(v, k)           v > 0, normal: v = 2^k m, m in [√½, √2); returns m
+//
+// Executors that agree on what multiply_add does have the same digits: every product that is added to something is either an
+// argument of multiply_add or rounded, so that no compiler has a choice.
 //
 // Ranges are all doubles unless said otherwise; what overflows is infinite, what has no value is not a number.
 // (math_kernels_test.cpp: MathKernels.KeepTheirStatedAccuracy, against a 113-bit reference)
@@ -23,9 +27,15 @@ HARTLINE_INLINE Lanes like(Lanes, double c) { return numerics::spread(c); }
 HARTLINE_INLINE LaneBits less(Lanes a, Lanes b) { return a < b; }
 HARTLINE_INLINE LaneBits unequal(Lanes a, Lanes b) { return a != b; }
 HARTLINE_INLINE Lanes choose(LaneBits mask, Lanes a, Lanes b) { return mask ? a : b; }
-HARTLINE_INLINE Lanes round_to_int(Lanes v, LaneBits& k) {
+HARTLINE_INLINE Lanes multiply_add(Lanes a, Lanes b, Lanes c) { return a * b + c; }  // is contracted
+#if defined(__clang__)
+HARTLINE_INLINE Lanes rounded(Lanes v) { return v; }  // not compared with anything
+#else
+HARTLINE_INLINE Lanes rounded(Lanes v) { return __builtin_assoc_barrier(v); }
+#endif
+HARTLINE_INLINE Lanes round_to_int(Lanes v, Lanes factor, LaneBits& k) {
   const Lanes shifter = numerics::spread(0x1.8p52);
-  const Lanes shifted = v + shifter;
+  const Lanes shifted = multiply_add(v, factor, shifter);
   LaneBits bits;
   std::memcpy(&bits, &shifted, sizeof bits);
   k = bits - 0x4338000000000000LL;
@@ -56,18 +66,18 @@ HARTLINE_INLINE LaneBits integers(Lanes) { return LaneBits{}; }
 template <class V>
 HARTLINE_INLINE V expm1_near_zero(V r) {
   V p = like(r, 1.0 / 6227020800.0);
-  p = p * r + like(r, 1.0 / 479001600.0);
-  p = p * r + like(r, 1.0 / 39916800.0);
-  p = p * r + like(r, 1.0 / 3628800.0);
-  p = p * r + like(r, 1.0 / 362880.0);
-  p = p * r + like(r, 1.0 / 40320.0);
-  p = p * r + like(r, 1.0 / 5040.0);
-  p = p * r + like(r, 1.0 / 720.0);
-  p = p * r + like(r, 1.0 / 120.0);
-  p = p * r + like(r, 1.0 / 24.0);
-  p = p * r + like(r, 1.0 / 6.0);
-  p = p * r + like(r, 0.5);
-  return (p * r) * r + r;
+  p = multiply_add(p, r, like(r, 1.0 / 479001600.0));
+  p = multiply_add(p, r, like(r, 1.0 / 39916800.0));
+  p = multiply_add(p, r, like(r, 1.0 / 3628800.0));
+  p = multiply_add(p, r, like(r, 1.0 / 362880.0));
+  p = multiply_add(p, r, like(r, 1.0 / 40320.0));
+  p = multiply_add(p, r, like(r, 1.0 / 5040.0));
+  p = multiply_add(p, r, like(r, 1.0 / 720.0));
+  p = multiply_add(p, r, like(r, 1.0 / 120.0));
+  p = multiply_add(p, r, like(r, 1.0 / 24.0));
+  p = multiply_add(p, r, like(r, 1.0 / 6.0));
+  p = multiply_add(p, r, like(r, 0.5));
+  return multiply_add(p * r, r, r);
 }
 
 /// x between the bounds; not a number stays so.
@@ -80,8 +90,8 @@ HARTLINE_INLINE V bounded(V x, double low, double high) {
 /// x = k ln 2 + r
 template <class V, class K>
 HARTLINE_INLINE V reduced(V x, K& k) {
-  const V whole = round_to_int(x * like(x, 1.4426950408889634), k);
-  return (x - whole * like(x, 0x1.62e42fefa3800p-1)) - whole * like(x, 0x1.ef35793c76730p-45);
+  const V whole = round_to_int(x, like(x, 1.4426950408889634), k);
+  return multiply_add(whole, like(x, -0x1.ef35793c76730p-45), multiply_add(whole, like(x, -0x1.62e42fefa3800p-1), x));
 }
 
 /// e^x. Accuracy: 1 ulp; below -708 the spacing of denormal numbers
@@ -91,19 +101,17 @@ HARTLINE_INLINE V exp(V x) {
   const V r = reduced(bounded(x, -746, 710), k);
   const V y = like(x, 1.0) + expm1_near_zero(r);
   const auto first = half(k);
-  return choose(unequal(x, x), x, (y * power_of_two(first)) * power_of_two(k - first));
+  return rounded((y * power_of_two(first)) * power_of_two(k - first));
 }
 
 /// e^x - 1. Accuracy: 2 ulp
 template <class V>
 HARTLINE_INLINE V expm1(V x) {
   auto k = integers(x);
-  const V r = reduced(bounded(x, -50, 709), k);
-  const V p = expm1_near_zero(r), scale = power_of_two(k);
-  const V y = scale * p + (scale - like(x, 1.0));
-  const V small = choose(less(choose(less(x, like(x, 0.0)), like(x, 0.0) - x, x), like(x, 0x1p-54)), x, y);
-  const V large = choose(less(like(x, 709.0), x), exp(x), small);
-  return choose(unequal(x, x), x, large);
+  const V r = reduced(bounded(x, -50, 710), k);
+  const V p = expm1_near_zero(r), scale = power_of_two(k - 1);  // 2^k itself may be infinite
+  const V y = like(x, 2.0) * multiply_add(scale, p, scale - like(x, 0.5));
+  return choose(less(choose(less(x, like(x, 0.0)), like(x, 0.0) - x, x), like(x, 0x1p-54)), x, y);
 }
 
 /// (e^x - 1) / x, 1 at 0. Accuracy: 3 ulp
@@ -127,24 +135,22 @@ HARTLINE_INLINE V log(V x) {
   const V f = m - one, s = f / (like(x, 2.0) + f), z = s * s;
   // log(m) = 2 atanh(s) with s² <= 0.0295
   V p = like(x, 2.0 / 23);
-  p = p * z + like(x, 2.0 / 21);
-  p = p * z + like(x, 2.0 / 19);
-  p = p * z + like(x, 2.0 / 17);
-  p = p * z + like(x, 2.0 / 15);
-  p = p * z + like(x, 2.0 / 13);
-  p = p * z + like(x, 2.0 / 11);
-  p = p * z + like(x, 2.0 / 9);
-  p = p * z + like(x, 2.0 / 7);
-  p = p * z + like(x, 2.0 / 5);
-  p = p * z + like(x, 2.0 / 3);
-  p = p * z;
-  const V half_square = like(x, 0.5) * f * f;
-  const V y =
-      k * like(x, 0x1.62e42fefa3800p-1) - ((half_square - (s * (half_square + p) + k * like(x, 0x1.ef35793c76730p-45))) - f);
+  p = multiply_add(p, z, like(x, 2.0 / 21));
+  p = multiply_add(p, z, like(x, 2.0 / 19));
+  p = multiply_add(p, z, like(x, 2.0 / 17));
+  p = multiply_add(p, z, like(x, 2.0 / 15));
+  p = multiply_add(p, z, like(x, 2.0 / 13));
+  p = multiply_add(p, z, like(x, 2.0 / 11));
+  p = multiply_add(p, z, like(x, 2.0 / 9));
+  p = multiply_add(p, z, like(x, 2.0 / 7));
+  p = multiply_add(p, z, like(x, 2.0 / 5));
+  p = multiply_add(p, z, like(x, 2.0 / 3));
+  const V half_square = rounded(like(x, 0.5) * f * f);
+  const V rest = multiply_add(s, multiply_add(p, z, half_square), rounded(k * like(x, 0x1.ef35793c76730p-45)));
+  const V y = multiply_add(k, like(x, 0x1.62e42fefa3800p-1), f - (half_square - rest));
   // 0, below it, infinity
   const V at_zero = choose(less(zero, x), y, choose(less(x, zero), like(x, __builtin_nan("")), like(x, -__builtin_inf())));
-  const V at_end = choose(less(x, like(x, __builtin_inf())), at_zero, x);
-  return choose(unequal(x, x), x, at_end);
+  return choose(less(x, like(x, __builtin_inf())), at_zero, x);
 }
 
 /// log(1 + x). Accuracy: 2 ulp

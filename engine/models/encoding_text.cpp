@@ -227,7 +227,7 @@ class TextFamily final : public Family {
     num_out_ = outputs.size();
     std::vector<bool> varies(program_.graph.num_symbols(), true);
     for (std::size_t k = 0; k < text_->stimulus.size(); ++k) varies[program_.given[k]] = false;
-    kernel_ = equations::make_interpreter(program_.graph, outputs, varies);
+    kernel_ = equations::make_kernel(program_.graph, outputs, varies);
   }
 
   int num_choices() const override { return static_cast<int>(text_->num_choices); }
@@ -285,7 +285,7 @@ class TextFamily final : public Family {
   std::shared_ptr<const EncodingText> text_;
   equations::Program program_;
   std::size_t num_out_ = 1;
-  std::unique_ptr<equations::Kernel> kernel_;
+  std::shared_ptr<const equations::Kernel> kernel_;
 };
 
 }  // namespace

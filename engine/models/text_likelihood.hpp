@@ -52,8 +52,8 @@ class TextLikelihood {
   equations::Program program_;
   std::uint32_t response_ = 0;
   std::size_t num_arguments_ = 0;
-  std::vector<std::unique_ptr<equations::Kernel>> kernels_;  // of a choice one each, else one
-  std::unique_ptr<equations::Kernel> arguments_, argument_gradient_;
+  std::vector<std::shared_ptr<const equations::Kernel>> kernels_;  // of a choice one each, else one
+  std::shared_ptr<const equations::Kernel> arguments_, argument_gradient_;
 };
 
 }  // namespace hartline::models

@@ -1,0 +1,162 @@
+// Kernels of two texts, compiled, interpreted and as a scalar loop in C++ with libm: a tuning curve and the Hodgkin-Huxley
+// equations.
+#include <fmt/format.h>
+
+#include "base/random.hpp"
+#include "bench/measure.hpp"
+#include "equations/classic_texts.hpp"
+#include "equations/kernel.hpp"
+#include "equations/program.hpp"
+
+namespace hartline::bench {
+
+namespace {
+
+using equations::Id;
+using equations::Input;
+using equations::Kernel;
+
+constexpr std::size_t num_lanes = 1000;
+
+/// outputs[k][i] from inputs[s][i].
+using Scalar = void (*)(const std::vector<std::vector<double>>& in, std::vector<std::vector<double>>& out);
+
+void tuning_curve(const std::vector<std::vector<double>>& in, std::vector<std::vector<double>>& out) {
+  const double x = in[0][0];
+  for (std::size_t i = 0; i < num_lanes; ++i) {
+    const double off = x - in[1][i], sigma = in[2][i];
+    out[0][i] = 0.1 * (in[4][i] + in[3][i] * std::exp(-off * off / (2 * sigma * sigma)));
+  }
+}
+
+double exprel(double x) { return x == 0 ? 1 : std::expm1(x) / x; }
+
+void hodgkin_huxley(const std::vector<std::vector<double>>& in, std::vector<std::vector<double>>& out) {
+  constexpr double dt = 1e-4, area = 2e-8, C = 1e-2 * area, gL = 0.5 * area, gNa = 1000 * area, gK = 300 * area;
+  for (std::size_t i = 0; i < num_lanes; ++i) {
+    const double v = 1e-3 * in[0][i], m = in[1][i], h = in[2][i], n = in[3][i], ge = 1e-9 * in[4][i], gi = 1e-9 * in[5][i];
+    const double u = 1e3 * v + 63;
+    const double am = 1280 / exprel((13 - u) / 4), bm = 1400 / exprel((u - 40) / 5);
+    const double ah = 128 * std::exp((17 - u) / 18), bh = 4000 / (1 + std::exp((40 - u) / 5));
+    const double an = 160 / exprel((15 - u) / 5), bn = 500 * std::exp((10 - u) / 40);
+    const double na = gNa * m * m * m * h, k = gK * n * n * n * n, g = gL + ge + gi + na + k;
+    const double rest = (gL * -60e-3 + gi * -80e-3 + na * 50e-3 + k * -90e-3) / g;
+    out[0][i] = rest + (v - rest) * std::exp(-dt * g / C);
+    out[1][i] = am / (am + bm) + (m - am / (am + bm)) * std::exp(-dt * (am + bm));
+    out[2][i] = ah / (ah + bh) + (h - ah / (ah + bh)) * std::exp(-dt * (ah + bh));
+    out[3][i] = an / (an + bn) + (n - an / (an + bn)) * std::exp(-dt * (an + bn));
+    out[4][i] = ge * 0.98019867330675525;  // e^-0.02
+    out[5][i] = gi * 0.99004983374916811;  // e^-0.01
+  }
+}
+
+struct Case {
+  const char* name;
+  const char* text;
+  std::vector<const char*> outputs;
+  std::vector<std::pair<double, double>> ranges;  // of the symbols
+  bool first_varies;
+  Scalar scalar;
+  double max_ms;
+};
+
+void measure(const Case& c, Rows& rows) {
+  equations::Program program = equations::read_program(c.text, c.name);
+  erase_units(program);
+  simplify(program);
+  std::vector<Id> outputs;
+  for (const char* name : c.outputs) outputs.push_back(program.find(name));
+  std::vector<bool> varies(program.graph.num_symbols(), true);
+  varies[0] = c.first_varies;
+
+  std::vector<double> compile_ms;
+  std::unique_ptr<const Kernel> compiled;
+  for (int k = 0; k < 16; ++k) {
+    const double begin = thread_ms();
+    compiled = make_compiled(program.graph, outputs, varies);
+    compile_ms.push_back(thread_ms() - begin);
+  }
+  const double first = compile_ms.front();
+  compile_ms.erase(compile_ms.begin());
+  const auto interpreter = make_interpreter(program.graph, outputs, varies);
+
+  std::vector<std::vector<double>> in;
+  std::vector<Input> inputs;
+  for (std::size_t s = 0; s < c.ranges.size(); ++s) {
+    Stream stream(s, Purpose::test);
+    const auto [low, high] = c.ranges[s];
+    in.emplace_back();
+    for (std::size_t i = 0; i < num_lanes; ++i) in.back().push_back(low + (high - low) * stream.uniform());
+  }
+  for (std::size_t s = 0; s < in.size(); ++s) inputs.push_back({in[s].data(), 1, varies[s] ? 1u : 0u});
+  const auto columns = [&] { return std::vector<std::vector<double>>(outputs.size(), std::vector<double>(num_lanes)); };
+  auto by_code = columns(), by_interpreter = columns(), by_libm = columns();
+  constexpr int repeats = 50;
+  const auto time_ns = [](auto&& body) {
+    const double begin = thread_ms();
+    for (int k = 0; k < repeats; ++k) body();
+    return (thread_ms() - begin) * 1e6 / (repeats * static_cast<double>(num_lanes));
+  };
+  const auto run = [&](const Kernel& kernel, std::vector<std::vector<double>>& out) {
+    std::vector<double*> to;
+    for (auto& one : out) to.push_back(one.data());
+    return time_ns([&] { kernel.run(inputs, num_lanes, to); });
+  };
+  std::vector<double> code_ns, interpreter_ns, libm_ns;
+  for (int k = 0; k < 21; ++k) {  // in turns
+    code_ns.push_back(run(*compiled, by_code));
+    interpreter_ns.push_back(run(*interpreter, by_interpreter));
+    libm_ns.push_back(time_ns([&] { c.scalar(in, by_libm); }));
+  }
+
+  double off = 0;
+  for (std::size_t k = 0; k < outputs.size(); ++k)
+    for (std::size_t i = 0; i < num_lanes; ++i)
+      off = std::max(off, std::abs(by_code[k][i] - by_libm[k][i]) / std::abs(by_libm[k][i]));
+  const bool right = by_code == by_interpreter && off < 1e-12;
+  const std::string answer = fmt::format("compiled and interpreted {}; from libm by {:.1e} at most",
+                                         by_code == by_interpreter ? "have the same bits" : "differ", off);
+  const std::string name = fmt::format("compile/{}", c.name);
+  const double ms = median(compile_ms);
+  rows.push_back({name,
+                  "compile",
+                  ms,
+                  "ms",
+                  "",
+                  {},
+                  {},
+                  fmt::format("<= {:g}", c.max_ms),
+                  ms <= c.max_ms,
+                  "",
+                  true,
+                  right,
+                  fmt::format("{}; first {:.1f} ms, with what LLVM prepares once", answer, first)});
+  const double ours = median(code_ns);
+  for (const auto& [peer, ns] : {std::pair{"interpreter", median(interpreter_ns)}, {"scalar loop with libm", median(libm_ns)}})
+    rows.push_back({name, "run", ours, "ns/lane", peer, ns, ns / ours, "ratio >= 1", ns >= ours, "", true, right, answer});
+}
+
+}  // namespace
+
+Rows compile_rows() {
+  Rows rows;
+  measure({"tuning_curve",
+           equations::tuning_curve_text,
+           {"count"},
+           {{0, 1}, {-10, 10}, {1, 4}, {10, 60}, {1, 5}},
+           false,
+           tuning_curve,
+           15},
+          rows);
+  measure({"hodgkin_huxley",
+           equations::hodgkin_huxley_text,
+           {"v_next", "m_next", "h_next", "n_next", "ge_next", "gi_next"},
+           {{-90, 40}, {0.01, 0.99}, {0.01, 0.99}, {0.01, 0.99}, {1, 60}, {1, 60}},
+           true,
+           hodgkin_huxley,
+           60},
+          rows);
+  return rows;
+}
+
+}  // namespace hartline::bench

@@ -1,0 +1,36 @@
+// Compiled kernels of every model in library/encoding have the bits of interpreted ones.
+#include <filesystem>
+
+#include "equations/kernel_laws.hpp"
+#include "io/toml.hpp"
+#include "models/encoding_text.hpp"
+
+namespace hartline {
+namespace {
+
+TEST(LibraryKernels, EveryModelIsCompiledToTheBitsOfTheInterpreter) {
+  if (!equations::missing_compiler().empty()) GTEST_SKIP() << equations::missing_compiler();
+  std::size_t num_models = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(HARTLINE_LIBRARY "/encoding")) {
+    if (entry.path().extension() != ".toml") continue;
+    const Table table = io::read_toml(entry.path().string());
+    const models::EncodingText text(*table.find("stimulus")->table(), *table.find("model")->table());
+    equations::Program program = text.program;
+    const auto draw = [](Stream& stream) { return 0.05 + 2 * stream.uniform(); };
+    equations::laws::expect_compiled_is_interpreted(program, 500, draw, entry.path().filename());
+    if (text.num_choices > 0) {
+      program.responses[0].arguments =
+          models::choice_probabilities(program.graph, *text.law, text.program.responses[0].arguments, text.num_choices);
+    } else {
+      program.given.push_back(program.graph.add_symbol({"response", {}, {}, ""}));
+      program.responses[0].arguments = {models::log_density(program.graph, *text.law, text.program.responses[0].arguments,
+                                                            program.graph.symbol_value(program.given.back()))};
+    }
+    equations::laws::expect_compiled_is_interpreted(program, 500, draw, "response of " + entry.path().filename().string());
+    ++num_models;
+  }
+  EXPECT_GE(num_models, 9u);
+}
+
+}  // namespace
+}  // namespace hartline
