@@ -13,6 +13,8 @@ if(HARTLINE_SANITIZE)
   target_compile_options(hartline_options INTERFACE -fsanitize=${HARTLINE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(hartline_options INTERFACE -fsanitize=${HARTLINE_SANITIZE})
   target_compile_definitions(hartline_options INTERFACE HARTLINE_SANITIZED)
+  # dlopen is called from the sanitizer's library then, which the program's RUNPATH does not hold for; its RPATH does
+  target_link_options(hartline_options INTERFACE LINKER:--disable-new-dtags)
 endif()
 
 if(HARTLINE_TESTS)

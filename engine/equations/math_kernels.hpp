@@ -49,10 +49,11 @@ HARTLINE_INLINE Lanes power_of_two(LaneBits k) {
 }
 HARTLINE_INLINE LaneBits half(LaneBits k) { return k >> 1; }
 HARTLINE_INLINE Lanes split(Lanes v, Lanes& exponent) {
-  LaneBits bits;
+  using Words = std::uint64_t __attribute__((vector_size(sizeof(Lanes))));  // may wrap, where v is not above 0
+  Words bits;
   std::memcpy(&bits, &v, sizeof bits);
-  const LaneBits k = (bits - 0x3fe6a09e667f3bcdLL) >> 52;
-  const LaneBits rest = bits - (k << 52);
+  const LaneBits k = reinterpret_cast<LaneBits>(bits - 0x3fe6a09e667f3bcdULL) >> 52;
+  const Words rest = bits - (reinterpret_cast<Words>(k) << 52);
   Lanes m;
   std::memcpy(&m, &rest, sizeof m);
   exponent = __builtin_convertvector(k, Lanes);
