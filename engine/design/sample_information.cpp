@@ -104,6 +104,23 @@ HARTLINE_CLONES void slopes_of_counts(const double* w, const double* rate, std::
   }
 }
 
+/// p[r] += Σ_j w_j Binomial(r; n, q_j), q_j at most a half; returns Σ_j w_j E[log r! + log (n - r)!].
+HARTLINE_CLONES double enumerate_binomial(const double* w, const double* q, std::size_t num, std::size_t n,
+                                          const double* log_factorials, bool reversed, double* p) {
+  Lanes total = spread(0);
+  for (std::size_t j = 0; j < num; j += num_lanes) {
+    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - j));
+    const Lanes hit = load_part(q + j, count, 0), odds = hit / (spread(1) - hit);
+    Lanes pmf = load_part(w + j, count, 0) * numerics::exp(spread(static_cast<double>(n)) * numerics::log(spread(1) - hit));
+    for (std::size_t r = 0; r <= n; ++r) {
+      p[reversed ? n - r : r] += numerics::sum(pmf);
+      total += pmf * spread(log_factorials[r] + log_factorials[n - r]);
+      pmf = pmf * odds * spread(static_cast<double>(n - r) / static_cast<double>(r + 1));
+    }
+  }
+  return numerics::sum(total);
+}
+
 /// Poisson laws at nodes of q = 2√λ, j · step: the counts that matter with their probabilities.
 class CountNodes {
  public:
@@ -174,6 +191,10 @@ double SampleInformation::operator()(std::span<const double> w, const double* ar
   }
   if (law_.form == LawForm::normal || law_.form == LawForm::lognormal)
     return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr);
+  if (law_.form == LawForm::clipped_normal) return of_clipped(w, arguments, stride, s);
+  if (law_.form == LawForm::binomial_count &&
+      std::all_of(arguments, arguments + w.size(), [&](double n) { return n == arguments[0]; }))
+    return of_binomial(w, arguments, arguments + stride, s);
   return nested(w, arguments, stride, s);
 }
 
@@ -359,39 +380,40 @@ double SampleInformation::of_normal(std::span<const double> w, const double* mea
   return marginal - conditional;
 }
 
-double SampleInformation::nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const {
-  // samples by their weights, and responses whose random numbers are the same for every stimulus
-  s.picked.resize(num_nested);
-  double below = w[0] * num_nested;
-  for (std::size_t k = 0, i = 0; k < num_nested; ++k) {
-    while (static_cast<double>(k) + 0.5 >= below && i + 1 < w.size()) below += w[++i] * num_nested;
-    s.picked[k] = i;
+double SampleInformation::of_binomial(std::span<const double> w, const double* counts, const double* hit, Scratch& s) const {
+  const double most = counts[0];
+  if (!(most >= 0 && most <= 1000) || std::nearbyint(most) != most)
+    throw RunError({"model.response", "binomial(n, p) with a whole number n of 0 to 1000", number_text(most), ""});
+  const auto n = static_cast<std::size_t>(most);
+  // nodes of the angle, a quarter of its standard deviation apart; a law at -φ is that at φ
+  const double step = 0.125 / std::sqrt(std::max(most, 4.0));
+  const auto half = static_cast<std::size_t>(std::ceil(std::numbers::pi / 4 / step)), num_nodes = 2 * half + 1;
+  const double apart = std::numbers::pi / 4 / static_cast<double>(half);
+  s.weight.assign(num_nodes, 0.0);
+  s.column.resize(num_nodes);
+  double conditional = 0;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const double p = hit[i];
+    if (!(p >= 0 && p <= 1)) throw RunError({"model.response", "a probability, 0 to 1", number_text(p), "See clip(x, low, high)."});
+    const auto [j, t] = place(std::asin(std::sqrt(p)) / apart);
+    const auto c = cubic(t);
+    for (std::size_t k = 0; k < 4; ++k) {
+      const auto at = static_cast<std::ptrdiff_t>(j + k) - 1, last = static_cast<std::ptrdiff_t>(num_nodes) - 1;
+      s.weight[static_cast<std::size_t>(at < 0 ? -at : at > last ? 2 * last - at : at)] += w[i] * c[k];
+    }
+    conditional -= w[i] * most * (p_log_p(p) + p_log_p(1 - p));
   }
-  s.column.resize(num_nested * (num_arguments_ + 1));
-  double *norms = s.column.data(), *all = norms + num_nested;
-  for (std::size_t k = 0; k < num_nested; ++k) {
-    double* a = all + k * num_arguments_;
-    for (std::size_t j = 0; j < num_arguments_; ++j) a[j] = arguments[j * stride + s.picked[k]];
-    if (!models::is_valid(law_, {a, num_arguments_}))
-      throw RunError({"model.response", "possible arguments of " + std::string(law_.name),
-                      fmt::format("{}, {}", number_text(a[0]), number_text(a[1])), ""});
-    norms[k] = models::log_norm(law_, {a, num_arguments_});
-  }
-  double total = 0, square = 0;
-  for (std::size_t k = 0; k < num_nested; ++k) {
-    const std::span<const double> own{all + k * num_arguments_, num_arguments_};
-    Stream stream(0, Purpose::imagine, k, num_nested);
-    const double r = models::draw_response(law_, own, stream), here = models::log_weight(law_, own, r) - norms[k];
-    double mixed = 0;
-    for (std::size_t j = 0; j < num_nested; ++j)
-      mixed += std::exp(models::log_weight(law_, {all + j * num_arguments_, num_arguments_}, r) - norms[j] - here);
-    const double value = -std::log(mixed / num_nested);
-    total += value;
-    square += value * value;
-  }
-  const double mean = total / num_nested;
-  s.standard_error = std::sqrt(std::max(0.0, square / num_nested - mean * mean) / num_nested);
-  return mean;
+  for (std::size_t j = 0; j < num_nodes; ++j)  // of the rarer outcome
+    s.column[j] = std::pow(std::sin(apart * static_cast<double>(j <= half ? j : 2 * half - j)), 2);
+  s.log_p.resize(n + 1);
+  for (std::size_t r = 0; r <= n; ++r) s.log_p[r] = numerics::log_factorial(static_cast<double>(r));
+  s.p.assign(n + 1, 0.0);
+  conditional += enumerate_binomial(s.weight.data(), s.column.data(), half + 1, n, s.log_p.data(), false, s.p.data());
+  conditional += enumerate_binomial(&s.weight[half + 1], &s.column[half + 1], half, n, s.log_p.data(), true, s.p.data());
+  conditional -= s.log_p[n];
+  double marginal = 0;
+  for (const double p : s.p) marginal -= p_log_p(p);
+  return marginal - conditional;
 }
 
 }  // namespace hartline::design

@@ -19,7 +19,7 @@ namespace hartline::design {
 ///   derivatives
 ///
 /// Samples are spread by cubic weights, which keep their first three moments.
-/// Accuracy: choices 1e-12, poisson 1e-4, normal 1e-4 where the sd is the same and 3e-3 where it differs, of
+/// Accuracy: choices 1e-12, poisson and binomial 1e-4, normal 1e-4 where the sd is the same and 3e-3 where it differs, of
 /// max(I, 0.1) (sample_information_test.cpp: SampleInformation.EqualsQuadrature); nested as `standard_error` says
 /// (sample_information_test.cpp: SampleInformation.NestedErrorsAreAsStated)
 class SampleInformation {
@@ -30,7 +30,7 @@ class SampleInformation {
     double standard_error = 0;  // of the last nested value, nats; else 0
   };
 
-  static constexpr std::size_t num_nested = 256;
+  static constexpr std::size_t num_nested = 256, num_clipped = 512;
 
   /// `num_arguments`: of a choice the number of its probabilities.
   SampleInformation(const models::TextLaw& law, std::size_t num_arguments) : law_(law), num_arguments_(num_arguments) {}
@@ -49,6 +49,8 @@ class SampleInformation {
   double of_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes) const;
   double of_normal(std::span<const double> w, const double* mean, const double* sd, Scratch& s, double* mean_slopes,
                    double* sd_slopes) const;
+  double of_binomial(std::span<const double> w, const double* n, const double* p, Scratch& s) const;
+  double of_clipped(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
 
   const models::TextLaw& law_;

@@ -15,8 +15,8 @@ namespace {
 using models::TextLaw;
 
 const TextLaw& law_named(std::string_view name) {
-  for (const TextLaw& law : models::text_laws())
-    if (law.name == name) return law;
+  for (const TextLaw& law : models::text_laws())  // of binomials the counts
+    if (law.name == name && law.form != models::LawForm::binomial) return law;
   throw InternalError("no such law");
 }
 
@@ -70,6 +70,9 @@ std::vector<Case> cases() {
       return k == 0 ? mean + sd_of_mean * stream.normal() : sd * std::pow(ratio, stream.uniform());
     });
   };
+  const auto hits = [](double n, double low, double high) {
+    return drawn(60, 2, 4, [=](std::size_t k, Stream& stream) { return k == 0 ? n : low + (high - low) * stream.uniform(); });
+  };
   const auto counts = [](double low, double high) {
     return drawn(60, 1, 2, [=](std::size_t, Stream& stream) { return low * std::pow(high / low, stream.uniform()); });
   };
@@ -81,7 +84,10 @@ std::vector<Case> cases() {
           {"poisson", counts(0.01, 0.02), 0, 30, 1, 1e-4},
           {"poisson", counts(0.5, 12), 0, 80, 1, 1e-4},
           {"poisson", counts(0.01, 60), 0, 160, 1, 1e-4},
-          {"poisson", counts(80, 110), 0, 260, 1, 1e-4}};
+          {"poisson", counts(80, 110), 0, 260, 1, 1e-4},
+          {"binomial", hits(7, 0.02, 0.98), 0, 8, 1, 1e-4},
+          {"binomial", hits(300, 0.0, 0.01), 0, 301, 1, 1e-4},
+          {"binomial", hits(300, 0.3, 0.999), 0, 301, 1, 1e-4}};
 }
 
 TEST(SampleInformation, EqualsQuadrature) {
@@ -128,6 +134,7 @@ TEST(SampleInformation, OfChoicesIsTheSum) {
 TEST(SampleInformation, SlopesAreDifferences) {
   for (const Case& c : cases()) {
     const TextLaw& law = law_named(c.law);
+    if (!SampleInformation(law, 2).has_slopes()) continue;
     Samples s = c.samples;
     const std::size_t num_arguments = s.arguments.size() / s.num;
     const SampleInformation information(law, num_arguments);
@@ -176,6 +183,29 @@ TEST(SampleInformation, NestedErrorsAreAsStated) {
     EXPECT_GT(scratch.standard_error, 0);
     EXPECT_LT(scratch.standard_error, 0.1);
     EXPECT_NEAR(found, by_quadrature(law, c.samples, 2, c.low, c.high, c.step), 4 * scratch.standard_error) << c.law;
+  }
+}
+
+/// Means and noise over many sizes, as of constant elasticity of substitution: atoms at the ends and a density between.
+TEST(SampleInformation, OfClippedNormalsIsWithinItsError) {
+  for (const double width : {0.3, 5.0, 40.0}) {
+    const Samples s = drawn(400, 4, 8, [=](std::size_t k, Stream& stream) {
+      return k == 0 ? width * stream.normal() : k == 1 ? std::exp(stream.normal() - 0.5) : k == 2 ? -4 : 4;
+    });
+    const TextLaw& law = law_named("clipped_normal");
+    SampleInformation::Scratch scratch;
+    const double found = SampleInformation(law, 4)(s.weights, s.arguments.data(), s.num, scratch, nullptr);
+    double exact = by_quadrature(law, s, 4, -4 + 0.0005, 4, 0.001);
+    for (const double end : {-4., 4.}) {  // the ends by themselves
+      double mixed = 0, mean = 0;
+      for (std::size_t i = 0; i < s.num; ++i) {
+        const double a[] = {s.arguments[i], s.arguments[s.num + i], -4, 4}, p = std::exp(models::log_weight(law, a, end));
+        mixed += s.weights[i] * p;
+        mean += p > 0 ? s.weights[i] * p * std::log(p) : 0;
+      }
+      exact += mean - mixed * std::log(mixed);
+    }
+    EXPECT_NEAR(found, exact, 4 * scratch.standard_error + 0.01) << width;
   }
 }
 

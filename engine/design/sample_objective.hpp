@@ -44,6 +44,9 @@ class SampleObjective {
   double operator()(const Prepared& prepared, std::span<const double> x, Scratch& scratch, std::span<double> gradient,
                     double* expected) const;
 
+  /// Samples that are enough to compare stimuli by: 1,024; four times that for a target, whose groups are small.
+  std::size_t num_enough() const { return kind_ == Kind::target ? 4096 : 1024; }
+
   bool has_gradient() const { return gradient_; }
 
  private:

@@ -13,7 +13,7 @@ using models::SampleView;
 
 struct SampleState final : PoolScorer::State {
   explicit SampleState(int num_threads) : slots(num_threads) {}
-  SampleObjective::Prepared prepared;
+  SampleObjective::Prepared all, prepared;
   ScratchSlots<SampleObjective::Scratch> slots;
 };
 
@@ -26,7 +26,9 @@ class SampleScorer final : public PoolScorer {
   std::size_t block_size() const override { return 4; }
   void follow(State&, const Capability&, std::span<const std::uint8_t>) const override {}
   void prepare(State& state, const Capability& belief, std::span<const std::uint8_t>) const override {
-    objective_.prepare(std::get<SampleView>(belief), static_cast<SampleState&>(state).prepared);
+    auto& of_samples = static_cast<SampleState&>(state);
+    objective_.prepare(std::get<SampleView>(belief), of_samples.all);
+    objective_.thin(of_samples.all, objective_.num_enough(), of_samples.prepared);
   }
 
   void score(State& any_state, const Capability&, std::span<const std::size_t> members, std::span<double> utility,

@@ -9,6 +9,7 @@
 
 namespace hartline::design {
 
+/// Utilities rest on SampleObjective::num_enough() samples, the same for all members.
 std::unique_ptr<PoolScorer> make_sample_scorer(const SampleObjective& objective, const StimulusSet& set, Executor& executor);
 
 /// Stimuli between two ends or at levels of their own, in every coordinate: the best of quasi-random stimuli and of neighbours of

@@ -19,8 +19,7 @@ using models::SampleView;
 constexpr std::size_t num_spread = 64, num_near = 32, round_size = 8;
 constexpr std::size_t num_starts = 6, num_polished = 2;
 constexpr int num_steps = 16, num_polishing = 4;
-constexpr std::size_t num_thin = 1024;  // samples of all but the last steps
-constexpr double least_step = 1e-4;     // of the range
+constexpr double least_step = 1e-4;  // of the range
 
 /// A stimulus with what is known of it.
 struct Point {
@@ -85,7 +84,7 @@ class SampleSearch final : public Design {
       return;
     }
     objective_.prepare(std::get<SampleView>(belief), plan.prepared);
-    objective_.thin(plan.prepared, num_thin, plan.thin);
+    objective_.thin(plan.prepared, objective_.num_enough(), plan.thin);  // of all but the last steps
     Point best;
     screen(plan, trial, budget, out.units, best);
     const std::size_t num = pick_starts(plan);

@@ -115,6 +115,10 @@ Id pulled(Graph& g, Id id, std::size_t k, Id by) {
       const Id formula = g.subtract(g.subtract(one, square(id)), g.divide(id, safe));
       return times(g.where(small, g.subtract(number(0.5), g.multiply(number(3.0 / 16), square(a))), formula));
     }
+    case Op::log_normal_cdf: {  // φ(x) / Φ(x)
+      const Id log_phi = g.subtract(g.multiply(number(-0.5), square(a)), number(0.5 * std::log(2 * std::numbers::pi)));
+      return times(g.apply(Op::exp, g.subtract(log_phi, id)));
+    }
     case Op::trigamma:
       throw SpecError({"equations", "derivatives that exist here", "one of trigamma", "log_gamma can be differentiated twice."});
     default:  // constants, conditions and steps

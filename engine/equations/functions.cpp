@@ -40,6 +40,12 @@ double log_bessel_i0(double x) {
   if (x < 500) return std::log(boost::math::cyl_bessel_i(0, x, Quiet()));
   return x - 0.5 * std::log(2 * 3.14159265358979323846 * x) + std::log(bessel_series(x, 0));
 }
+double log_normal_cdf(double x) {
+  if (x > 0) return std::log1p(-0.5 * std::erfc(x / 1.4142135623730951));
+  if (!(x < -37)) return std::log(0.5 * std::erfc(-x / 1.4142135623730951));
+  const double q = 1 / (x * x), series = 1 - q * (1 - q * (3 - q * (15 - q * 105)));
+  return -0.5 * x * x - std::log(-x) - 0.91893853320467274178 + std::log(series);
+}
 double bessel_ratio(double x) {
   if (std::abs(x) < 500) return boost::math::cyl_bessel_i(1, x, Quiet()) / boost::math::cyl_bessel_i(0, x, Quiet());
   const double ratio = bessel_series(std::abs(x), 1) / bessel_series(std::abs(x), 0);
@@ -83,6 +89,7 @@ const std::vector<Function>& functions() {
       {"trigamma", Op::trigamma, R::number, checked<trigamma>},
       {"log_bessel_i0", Op::log_bessel_i0, R::number, checked<log_bessel_i0>},
       {"bessel_ratio", Op::bessel_ratio, R::number, checked<bessel_ratio>},
+      {"log_normal_cdf", Op::log_normal_cdf, R::number, log_normal_cdf},
   };
   return all;
 }

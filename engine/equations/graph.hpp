@@ -66,7 +66,8 @@ enum class Op : std::uint8_t {
   digamma,
   trigamma,
   log_bessel_i0,
-  bessel_ratio,  // I1(x) / I0(x)
+  bessel_ratio,    // I1(x) / I0(x)
+  log_normal_cdf,  // log Φ(x)
 };
 
 /// How the unit of a function's value follows from that of its argument.

@@ -168,6 +168,7 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
     throw SpecError({path, "name ~ law(…), for example \"r ~ poisson(rate * window)\"", "\"" + *response->text() + "\"", ""});
   std::vector<std::string_view> laws;
   for (const TextLaw& one : text_laws()) {
+    if (one.form == LawForm::binomial_count) continue;  // is binomial too
     laws.push_back(one.name);
     if (one.name == call.text) law = &one;
   }
@@ -196,6 +197,7 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
                                   law->has_unit && !statement.has_unit ? " Say the unit of the response behind a colon." : ""));
     line.arguments.push_back(id);
   }
+  law = find_law(written.graph, call.text, line.arguments);
   written.responses.push_back(line);
   num_choices = models::num_choices(written.graph, *law, line.arguments, path);
 
@@ -291,7 +293,7 @@ class TextFamily final : public Family {
 }  // namespace
 
 std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values) {
-  if (text->law->name != "poisson" && text->num_choices == 0)
+  if (text->law->form != LawForm::poisson && text->num_choices == 0)
     throw SpecError({"model.response", "a poisson count or a choice for a grid", "\"" + std::string(text->law->name) + "\"",
                      "Other laws take belief.kind = \"particles\"."});
   return std::make_unique<TextFamily>(std::move(text), num_values);

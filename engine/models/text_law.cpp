@@ -18,6 +18,10 @@ using equations::Graph;
 using equations::Id;
 using equations::Op;
 
+namespace {
+double normal_cdf(double z) { return 0.5 * std::erfc(-z * (std::numbers::sqrt2 / 2)); }
+}  // namespace
+
 const std::vector<TextLaw>& text_laws() {
   static const std::vector<TextLaw> all = {
       {"poisson", LawForm::poisson, 1, 1, ResponseKind::counts, "poisson(mean)", false},
@@ -27,13 +31,24 @@ const std::vector<TextLaw>& text_laws() {
       {"categorical", LawForm::categorical, 2, 64, ResponseKind::choice, "categorical(w0, w1, …)", false},
       {"logits", LawForm::logits, 1, 63, ResponseKind::choice, "logits(v1, v2, …)", false},
       {"ordinal", LawForm::ordinal, 2, 64, ResponseKind::choice, "ordinal(eta, c1, c2, …)", false},
+      {"binomial", LawForm::binomial_count, 2, 2, ResponseKind::counts, "binomial(n, p)", false},
       {"normal", LawForm::normal, 2, 2, ResponseKind::trace, "normal(mean, sd)", true},
+      {"clipped_normal", LawForm::clipped_normal, 4, 4, ResponseKind::trace, "clipped_normal(mean, sd, low, high)", true},
       {"lognormal", LawForm::lognormal, 2, 2, ResponseKind::trace, "lognormal(mean, sd) of the logarithm", false},
       {"gamma", LawForm::gamma, 2, 2, ResponseKind::trace, "gamma(shape, scale)", false},
       {"beta", LawForm::beta, 2, 2, ResponseKind::trace, "beta(a, b)", false},
       {"von_mises", LawForm::von_mises, 2, 2, ResponseKind::trace, "von_mises(mean, concentration)", false},
   };
   return all;
+}
+
+const TextLaw* find_law(const Graph& graph, std::string_view name, std::span<const Id> arguments) {
+  for (const TextLaw& law : text_laws()) {
+    if (law.name != name) continue;
+    if (law.form == LawForm::binomial && !arguments.empty() && !equations::constant_value(graph, arguments[0])) continue;
+    return &law;
+  }
+  return nullptr;
 }
 
 std::size_t num_choices(const Graph& graph, const TextLaw& law, std::span<const Id> arguments, const std::string& path) {
@@ -96,6 +111,13 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
   if (law.form == LawForm::poisson)
     return g.subtract(g.subtract(g.where(g.apply(Op::equal, r, number(0)), number(0), g.multiply(r, log(a[0]))), a[0]),
                       log_gamma(g.add(r, one)));
+  if (law.form == LawForm::binomial_count) {
+    const auto times_log = [&](Id c, Id x) { return g.where(g.apply(Op::equal, c, number(0)), number(0), g.multiply(c, log(x))); };
+    const Id misses = g.subtract(a[0], r);
+    const Id ways = g.subtract(g.subtract(log_gamma(g.add(a[0], one)), log_gamma(g.add(r, one))), log_gamma(g.add(misses, one)));
+    const Id possible = g.add(ways, g.add(times_log(r, a[1]), times_log(misses, g.subtract(one, a[1]))));
+    return g.where(g.apply(Op::less, a[0], r), log(number(0)), possible);
+  }
   if (law.form == LawForm::negative_binomial) {  // n = 1 / dispersion
     const Id n = g.divide(one, a[1]), sum = g.add(one, g.multiply(a[1], a[0]));
     const Id ways = g.subtract(g.subtract(log_gamma(g.add(r, n)), log_gamma(n)), log_gamma(g.add(r, one)));
@@ -106,6 +128,12 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
     return g.subtract(g.subtract(g.multiply(number(-0.5), square(z)), log(sd)), number(0.5 * std::log(2 * std::numbers::pi)));
   };
   if (law.form == LawForm::normal) return normal(g.divide(g.subtract(r, a[0]), a[1]), a[1]);
+  if (law.form == LawForm::clipped_normal) {
+    const auto tail = [&](Id distance) { return g.apply(Op::log_normal_cdf, g.divide(distance, a[1])); };
+    const Id inside = normal(g.divide(g.subtract(r, a[0]), a[1]), a[1]);
+    return g.where(g.apply(Op::less_equal, r, a[2]), tail(g.subtract(a[2], a[0])),
+                   g.where(g.apply(Op::less_equal, a[3], r), tail(g.subtract(a[0], a[3])), inside));
+  }
   if (law.form == LawForm::lognormal) return g.subtract(normal(g.divide(g.subtract(log(r), a[0]), a[1]), a[1]), log(r));
   if (law.form == LawForm::gamma)
     return g.subtract(g.subtract(g.subtract(g.multiply(g.subtract(a[0], one), log(r)), g.divide(r, a[1])), log_gamma(a[0])),
@@ -134,6 +162,15 @@ double log_weight(const TextLaw& law, std::span<const double> a, double r) {
   switch (law.form) {
     case LawForm::poisson:
       return times_log(r, a[0]) - std::lgamma(r + 1);
+    case LawForm::binomial_count:
+      return r > a[0] ? -std::numeric_limits<double>::infinity()
+                      : times_log(r, a[1]) + times_log(a[0] - r, 1 - a[1]) - std::lgamma(r + 1) - std::lgamma(a[0] - r + 1);
+    case LawForm::clipped_normal: {
+      const auto tail = [&](double distance) { return equations::function_of(Op::log_normal_cdf).value(distance / a[1]); };
+      if (r <= a[2]) return tail(a[2] - a[0]);
+      if (r >= a[3]) return tail(a[0] - a[3]);
+      return -0.5 * (r - a[0]) * (r - a[0]) / (a[1] * a[1]) - std::log(a[1]) - 0.91893853320467274178;
+    }
     case LawForm::negative_binomial:
       return std::lgamma(r + 1 / a[1]) - std::lgamma(r + 1) + times_log(r, a[0] * a[1] / (1 + a[0] * a[1]));
     case LawForm::normal:
@@ -156,6 +193,8 @@ double log_norm(const TextLaw& law, std::span<const double> a) {
   switch (law.form) {
     case LawForm::poisson:
       return a[0];
+    case LawForm::binomial_count:
+      return -std::lgamma(a[0] + 1);
     case LawForm::negative_binomial:
       return std::lgamma(1 / a[1]) + std::log1p(a[0] * a[1]) / a[1];
     case LawForm::normal:
@@ -178,8 +217,14 @@ double expected_value(const TextLaw& law, std::span<const double> a) {
     for (std::size_t k = 1; k < a.size(); ++k) mean += static_cast<double>(k) * a[k];
     return mean;
   }
-  if (law.form == LawForm::gamma) return a[0] * a[1];
+  if (law.form == LawForm::gamma || law.form == LawForm::binomial_count) return a[0] * a[1];
   if (law.form == LawForm::beta) return a[0] / (a[0] + a[1]);
+  if (law.form == LawForm::clipped_normal) {
+    const double low = (a[2] - a[0]) / a[1], high = (a[3] - a[0]) / a[1];
+    const auto phi = [](double z) { return std::exp(-0.5 * z * z) / std::sqrt(2 * std::numbers::pi); };
+    return a[2] * normal_cdf(low) + a[3] * normal_cdf(-high) + a[0] * (normal_cdf(high) - normal_cdf(low)) +
+           a[1] * (phi(low) - phi(high));
+  }
   if (law.form == LawForm::lognormal) return std::exp(a[0] + 0.5 * a[1] * a[1]);
   return a[0];
 }
@@ -190,13 +235,13 @@ bool is_valid(const TextLaw& law, std::span<const double> a) {
   if (law.form == LawForm::poisson) return a[0] >= 0 && std::isfinite(a[0]);
   if (!std::isfinite(a[0]) || !std::isfinite(a[1])) return false;
   if (law.form == LawForm::negative_binomial) return a[0] >= 0 && a[1] > 0;
+  if (law.form == LawForm::binomial_count) return a[0] >= 0 && std::nearbyint(a[0]) == a[0] && a[1] >= 0 && a[1] <= 1;
+  if (law.form == LawForm::clipped_normal) return a[1] > 0 && a[2] < a[3];
   const bool by_shape = law.form == LawForm::gamma || law.form == LawForm::beta;
   return law.form == LawForm::von_mises ? a[1] >= 0 : a[1] > 0 && (!by_shape || a[0] > 0);
 }
 
 namespace {
-
-double normal_cdf(double z) { return 0.5 * std::erfc(-z * (std::numbers::sqrt2 / 2)); }
 
 /// ∫ of the density of an angle from its mean to mean + θ, any θ: I_n(κ) / I_0(κ) by backward recurrence.
 /// Reference: Hill 1977, ACM Transactions on Mathematical Software 3:279
@@ -222,6 +267,14 @@ Below distribution(const TextLaw& law, std::span<const double> a, double r) {
       return of_count([&](double k) { return a[0] > 0 ? bm::gamma_q(k + 1, a[0]) : 1; });
     case LawForm::negative_binomial:
       return of_count([&](double k) { return a[0] > 0 ? bm::ibeta(1 / a[1], k + 1, 1 / (1 + a[0] * a[1])) : 1; });
+    case LawForm::binomial_count:
+      return of_count([&](double k) { return k >= a[0] ? 1 : bm::ibetac(k + 1, a[0] - k, a[1]); });
+    case LawForm::clipped_normal: {
+      if (r < a[2]) return {0, 0};
+      if (r > a[3]) return {1, 1};
+      const double p = normal_cdf((r - a[0]) / a[1]);
+      return {r == a[2] ? 0 : p, r == a[3] ? 1 : p};
+    }
     case LawForm::normal:
       return continuous(normal_cdf((r - a[0]) / a[1]));
     case LawForm::lognormal:
@@ -253,6 +306,12 @@ double draw_response(const TextLaw& law, std::span<const double> a, Stream& stre
   if (law.form == LawForm::poisson) return stream.poisson(a[0]);
   if (law.form == LawForm::negative_binomial) return stream.poisson(a[1] > 0 ? stream.gamma(1 / a[1], a[0] * a[1]) : a[0]);
   if (law.form == LawForm::normal) return a[0] + a[1] * stream.normal();
+  if (law.form == LawForm::clipped_normal) return std::clamp(a[0] + a[1] * stream.normal(), a[2], a[3]);
+  if (law.form == LawForm::binomial_count) {
+    double hits = 0;
+    for (double k = 0; k < a[0]; ++k) hits += stream.uniform() < a[1];
+    return hits;
+  }
   if (law.form == LawForm::lognormal) return std::exp(a[0] + a[1] * stream.normal());
   if (law.form == LawForm::gamma) return stream.gamma(a[0], a[1]);
   if (law.form == LawForm::beta) {

@@ -18,20 +18,23 @@ namespace hartline::models {
 ///   poisson(mean)                        counts
 ///   negative_binomial(mean, dispersion)  counts of variance mean + dispersion · mean²
 ///   bernoulli(p)                         choice 1 with probability p, else 0
-///   binomial(n, p)                       choice 0 … n, n a number that is known
+///   binomial(n, p)                       choice 0 … n where n is a known number, else a count
 ///   categorical(w0, w1, …)               choice k with probability w_k / Σ w
 ///   logits(v1, v2, …)                    choice k with probability e^v_k / Σ e^v, v_0 = 0
 ///   ordinal(eta, c1, c2, …)              choice k with probability Φ(c_{k+1} - eta) - Φ(c_k - eta), c_0 = -∞, c_last = ∞
+///   clipped_normal(mean, sd, low, high)  a trace that reads low where it is below, and high where it is above
 ///   normal(mean, sd)  lognormal(mean, sd)  gamma(shape, scale)  beta(a, b)  von_mises(mean, concentration)    a trace
 enum class LawForm : std::uint8_t {
   poisson,
   negative_binomial,
   bernoulli,
   binomial,
+  binomial_count,
   categorical,
   logits,
   ordinal,
   normal,
+  clipped_normal,
   lognormal,
   gamma,
   beta,
@@ -48,6 +51,9 @@ struct TextLaw {
 };
 
 const std::vector<TextLaw>& text_laws();
+
+/// The law that a text names, with these arguments: binomial is a count where n is not known. Null where there is none.
+const TextLaw* find_law(const equations::Graph& graph, std::string_view name, std::span<const equations::Id> arguments);
 
 /// Number of choices of a law with these arguments, 0 where the response is no choice. Throws: SpecError.
 std::size_t num_choices(const equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments,

@@ -27,15 +27,17 @@ TextLikelihood::TextLikelihood(std::shared_ptr<const EncodingText> text) : text_
   }
   num_arguments_ = arguments.size();
   std::vector<Id> with_gradient = arguments;
-  bool differentiable = true;
+  // only a box is searched by gradients, and only where every function has a derivative
+  bool differentiable = std::any_of(text_->stimulus.begin(), text_->stimulus.end(),
+                                    [](const TextStimulus& variable) { return variable.values.empty(); });
+  std::vector<equations::Variable> variables;
+  for (std::size_t k = 0; k < text_->stimulus.size() && differentiable; ++k)
+    for (std::size_t j = 0; j < text_->stimulus[k].num(); ++j) variables.push_back({program_.given[k], j});
   try {
-    std::vector<equations::Variable> variables;
-    for (std::size_t k = 0; k < text_->stimulus.size(); ++k)
-      for (std::size_t j = 0; j < text_->stimulus[k].num(); ++j) variables.push_back({program_.given[k], j});
     for (const Id argument : arguments)
       for (const Id slope : equations::gradient(g, argument, variables)) with_gradient.push_back(slope);
   } catch (const SpecError&) {
-    differentiable = false;  // of a function that has no derivative here
+    differentiable = false;
   }
   std::vector<bool> varies(g.num_symbols(), true);
   for (std::size_t k = 0; k < text_->stimulus.size(); ++k) varies[program_.given[k]] = false;
