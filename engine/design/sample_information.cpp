@@ -141,18 +141,26 @@ class CountNodes {
  private:
   CountNodes() {
     const auto num = static_cast<std::size_t>(2 * std::sqrt(max_counts) / step) + 4;
+    std::vector<double> log_factorials(1, 0.0);
     for (std::size_t j = 0; j < num; ++j) {
       const double q = static_cast<double>(j) * step, rate = q * q / 4, spread_of = 8.5 * std::sqrt(rate) + 14;
       Node node;
       node.first = static_cast<std::size_t>(std::max(0.0, std::floor(rate - spread_of)));
       node.num = static_cast<std::size_t>(rate + spread_of) + 1 - node.first;
       node.at = pmf.size();
-      for (std::size_t r = node.first; r < node.first + node.num; ++r) {
-        const double k = static_cast<double>(r), log_r = numerics::log_factorial(k);
-        const double p = rate > 0 ? std::exp(k * std::log(rate) - rate - log_r) : r == 0;
-        pmf.push_back(p);
-        node.log_factorial += p * log_r;
-      }
+      while (log_factorials.size() < node.first + node.num)
+        log_factorials.push_back(log_factorials.back() + std::log(static_cast<double>(log_factorials.size())));
+      // from the most probable count down and up
+      pmf.resize(node.at + node.num);
+      const auto middle = static_cast<std::size_t>(rate);
+      double* p = &pmf[node.at];
+      p[middle - node.first] =
+          rate > 0 ? std::exp(static_cast<double>(middle) * std::log(rate) - rate - log_factorials[middle]) : 1;
+      for (std::size_t r = middle; r > node.first; --r)
+        p[r - 1 - node.first] = p[r - node.first] * static_cast<double>(r) / std::max(rate, tiny);
+      for (std::size_t r = middle; r + 1 < node.first + node.num; ++r)
+        p[r + 1 - node.first] = p[r - node.first] * rate / static_cast<double>(r + 1);
+      for (std::size_t r = 0; r < node.num; ++r) node.log_factorial += p[r] * log_factorials[node.first + r];
       nodes.push_back(node);
     }
   }
@@ -169,6 +177,11 @@ HARTLINE_INLINE Place place(double x) {
 }
 
 }  // namespace
+
+SampleInformation::SampleInformation(const models::TextLaw& law, std::size_t num_arguments)
+    : law_(law), num_arguments_(num_arguments) {
+  if (law.form == LawForm::poisson) CountNodes::get();  // made now, not when the first choice is waited for
+}
 
 bool SampleInformation::has_slopes() const {
   return law_.kind == ResponseKind::choice || law_.form == LawForm::poisson || law_.form == LawForm::normal ||

@@ -33,7 +33,7 @@ class SampleInformation {
   static constexpr std::size_t num_nested = 256, num_clipped = 512;
 
   /// `num_arguments`: of a choice the number of its probabilities.
-  SampleInformation(const models::TextLaw& law, std::size_t num_arguments) : law_(law), num_arguments_(num_arguments) {}
+  SampleInformation(const models::TextLaw& law, std::size_t num_arguments);
 
   bool has_slopes() const;
 

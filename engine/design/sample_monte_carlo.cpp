@@ -2,14 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/special_functions/erf.hpp>
 #include <cmath>
-#include <numbers>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "design/sample_information.hpp"
 #include "numerics/lanes.hpp"
+#include "numerics/special.hpp"
 
 namespace hartline::design {
 
@@ -19,11 +18,6 @@ using numerics::num_lanes;
 using numerics::spread;
 
 namespace {
-
-double normal_quantile(double u) {
-  const double tail = std::max(2 * std::min(u, 1 - u), 1e-300), z = std::numbers::sqrt2 * boost::math::erfc_inv(tail);
-  return u < 0.5 ? -z : z;
-}
 
 /// Σ_j e^{-½ (r - m_j)² k_j} c_j over samples: k = 1 / sd², c = 1 / sd.
 HARTLINE_CLONES double sum_of_normals(const double* mean, const double* precision, const double* scale, std::size_t num, double r) {
@@ -55,7 +49,6 @@ double SampleInformation::of_clipped(std::span<const double> w, const double* ar
          *above = below + num_clipped;
   const double low = arguments[2 * stride + s.picked[0]], high = arguments[3 * stride + s.picked[0]];
   double all_below = 0, all_above = 0;
-  const auto normal_cdf = [](double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); };
   for (std::size_t k = 0; k < num_clipped; ++k) {
     const std::size_t i = s.picked[k];
     const double a[] = {arguments[i], arguments[stride + i], arguments[2 * stride + i], arguments[3 * stride + i]};
@@ -67,8 +60,8 @@ double SampleInformation::of_clipped(std::span<const double> w, const double* ar
     mean[k] = a[0];
     precision[k] = 1 / (a[1] * a[1]);
     scale[k] = 1 / a[1];
-    all_below += below[k] = normal_cdf((low - a[0]) / a[1]);
-    all_above += above[k] = normal_cdf((a[0] - high) / a[1]);
+    all_below += below[k] = numerics::normal_cdf((low - a[0]) / a[1]);
+    all_above += above[k] = numerics::normal_cdf((a[0] - high) / a[1]);
   }
   // the ends are summed, what lies between is drawn: a response of every sample, given that it lies between
   double total = 0, square = 0;
@@ -79,7 +72,7 @@ double SampleInformation::of_clipped(std::span<const double> w, const double* ar
     const double between = 1 - below[k] - above[k];
     if (between > 1e-9) {
       Stream stream(0, Purpose::imagine, k, num_clipped);
-      const double r = mean[k] + normal_quantile(below[k] + between * stream.uniform()) / scale[k];
+      const double r = mean[k] + numerics::normal_quantile(below[k] + between * stream.uniform()) / scale[k];
       const double here = scale[k] * std::exp(-0.5 * (r - mean[k]) * (r - mean[k]) * precision[k]);
       const double mixed = sum_of_normals(mean, precision, scale, num_clipped, r) / num_clipped;
       if (here > 0) value += between * std::log(here / mixed);

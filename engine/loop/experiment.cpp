@@ -15,6 +15,8 @@
 #include "models/grid.hpp"
 #include "models/particles.hpp"
 #include "models/population.hpp"
+#include "models/text_grid.hpp"
+#include "models/text_laplace.hpp"
 
 namespace hartline::loop {
 
@@ -188,14 +190,21 @@ struct TextBeliefSpec {
   double min_effective = 0.5;
   std::int64_t num_moves = 3;
   double max_evaluations = 2e6;
+  bool follow = false;
+  std::int64_t num_samples = 1000;
 
   template <class Field>
   static void describe(Field&& field) {
-    field("kind", &TextBeliefSpec::kind, "", one_of({"grid", "particles"}),
-          "grid: every combination of values of the parameters; particles: sets of parameters that move");
+    field(
+        "kind", &TextBeliefSpec::kind, "", one_of({"grid", "particles", "laplace"}),
+        "grid: every combination of values of the parameters; particles: sets of parameters that move; laplace: a Gaussian at the "
+        "mode of the posterior");
     field("num_values", &TextBeliefSpec::num_values, "", between(1, 100000),
           "of a grid: values of a parameter whose prior is continuous, of equal prior probability");
     field("num_values_of", &TextBeliefSpec::num_values_of, "", any(), "the same for some parameters by their names");
+    field("follow", &TextBeliefSpec::follow, "", any(),
+          "of a grid: whether it is laid anew over what is probable, where few values are left or mass piles up on a border");
+    field("num_samples", &TextBeliefSpec::num_samples, "", between(100, 1e6), "of laplace: draws that designs work with");
     field("num_particles", &TextBeliefSpec::num_particles, "", between(100, 1e6), "sets of parameters");
     field("min_effective", &TextBeliefSpec::min_effective, "", between(0.05, 0.95),
           "share of effective particles below which they are drawn anew");
@@ -209,8 +218,8 @@ struct TextBeliefSpec {
 /// Refuses settings of the belief that its kind does not use.
 void refuse_unused(const Table& given, const std::string& kind) {
   static const std::pair<std::string_view, std::string_view> owners[] = {
-      {"num_values", "grid"},         {"num_values_of", "grid"},  {"num_particles", "particles"},
-      {"min_effective", "particles"}, {"num_moves", "particles"}, {"max_evaluations", "particles"}};
+      {"num_values", "grid"},         {"num_values_of", "grid"},      {"follow", "grid"},         {"num_samples", "laplace"},
+      {"num_particles", "particles"}, {"min_effective", "particles"}, {"num_moves", "particles"}, {"max_evaluations", "particles"}};
   const Table defaults = *to_value(TextBeliefSpec{}).table();
   for (const auto& [key, owner] : owners) {
     const Value* value = given.find(key);
@@ -233,9 +242,11 @@ void build_on_text(Experiment& e, Executor& executor) {
     e.model = std::make_unique<models::ParticleModel>(std::move(text), settings, e.seed, executor);
     return;
   }
-  if (e.stimuli.pool.empty())
-    throw SpecError({"stimulus", "range(first, last, step) or values(…) for a belief on a grid", "a box",
-                     "A box takes belief.kind = \"particles\"."});
+  if (belief.kind == "laplace") {
+    e.model =
+        std::make_unique<models::TextLaplace>(std::move(text), static_cast<std::size_t>(belief.num_samples), e.seed, executor);
+    return;
+  }
   std::vector<std::size_t> num_values;
   std::vector<std::string_view> names;
   for (const models::TextParameter& parameter : text->parameters) {
@@ -246,6 +257,11 @@ void build_on_text(Experiment& e, Executor& executor) {
     num_values.push_back(static_cast<std::size_t>(num));
   }
   refuse_unknown(belief.num_values_of, {"belief.num_values_of", ""}, names);
+  // tables over a pool where the grid stays and the law has some; else samples at the nodes
+  if (e.stimuli.pool.empty() || belief.follow || !models::has_tables(*text)) {
+    e.model = std::make_unique<models::TextGrid>(std::move(text), num_values, belief.follow, executor);
+    return;
+  }
   auto family = models::make_family(std::move(text), num_values);
   e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
 }

@@ -8,8 +8,8 @@
 #include "base/error.hpp"
 #include "design/pool.hpp"
 #include "models/grid.hpp"
-#include "models/particles.hpp"
 #include "models/population.hpp"
+#include "models/text_model.hpp"
 
 namespace hartline::loop {
 
@@ -143,7 +143,7 @@ void Learner::learn(Trial& trial) {
       watch_.look(trial, update.predictions, *arm.belief, news_);
     }
     note_attendance(a, trial);
-    if (own) note_particles(a, trial);
+    if (own && update.used) note_samples(a, trial);
     if (own && experiment_.refine_every > 0) {
       if (arm.refit.valid() && arm.num_trials == arm.refit_trial + experiment_.refine_lag) take_refit(arm);
       if (!arm.refit.valid() && arm.num_trials % experiment_.refine_every == 0) begin_refit(arm);
@@ -170,22 +170,13 @@ void Learner::note_attendance(std::size_t a, const Trial& trial) {
   }
 }
 
-void Learner::note_particles(std::size_t a, const Trial& trial) {
-  const auto* belief = dynamic_cast<const models::ParticleBelief*>(arms_[a].belief.get());
+void Learner::note_samples(std::size_t a, const Trial& trial) {
+  const auto* belief = dynamic_cast<const models::SampleBelief*>(arms_[a].belief.get());
   if (!belief) return;
-  const models::ParticleHealth& health = belief->health;
-  const std::string of_arm = arms_.size() > 1 ? " for arm " + experiment_.arms[a].name : "";
-  if (health.num_stages > 0)
-    news_.push_back({trial.index, trial.delivered.time_ns, Level::info, "particles",
-                     fmt::format("{} particles drawn anew in {} stage{}: {} differ, {:.0f} effective, {:.0f} % of moves accepted{}",
-                                 belief->num(), health.num_stages, health.num_stages > 1 ? "s" : "", health.num_unique,
-                                 health.effective, 100 * health.acceptance, of_arm)});
-  if (health.thin && !arms_[a].told_thin)
-    news_.push_back({trial.index, trial.delivered.time_ns, Level::warning, "thin",
-                     fmt::format("{:.0f} of {} particles are effective and {} differ{}: the belief is not to be trusted. Raise "
-                                 "belief.num_particles or belief.max_evaluations",
-                                 health.effective, belief->num(), health.num_unique, of_arm)});
-  arms_[a].told_thin = health.thin;
+  const std::string of_arm = arms_.size() > 1 ? " (arm " + experiment_.arms[a].name + ")" : "";
+  for (const models::Notice& notice : belief->notices)
+    news_.push_back(
+        {trial.index, trial.delivered.time_ns, notice.warning ? Level::warning : Level::info, notice.kind, notice.text + of_arm});
 }
 
 void Learner::note_duration(const Trial& trial) {

@@ -73,7 +73,6 @@ class Learner {
     std::int64_t refit_trial = 0;
     std::size_t refit_history = 0;  // trials that the refit has seen
     std::size_t num_attended = 0;   // comings and goings of cells that were noted
-    bool told_thin = false;         // that the particles are too few
   };
   /// Seconds since the arm's belief last moved in time.
   static double elapse(ArmState& arm, std::int64_t time_ns);
@@ -82,7 +81,7 @@ class Learner {
   void note_duration(const Trial& trial);
   /// Cells that came or went with this trial.
   void note_attendance(std::size_t arm, const Trial& trial);
-  void note_particles(std::size_t arm, const Trial& trial);
+  void note_samples(std::size_t arm, const Trial& trial);
   void remember(ArmState& arm, std::span<const double> x, const Response& response);
   void begin_refit(ArmState& arm);
   void take_refit(ArmState& arm);

@@ -292,8 +292,10 @@ class TextFamily final : public Family {
 
 }  // namespace
 
+bool has_tables(const EncodingText& text) { return text.law->form == LawForm::poisson || text.num_choices > 0; }
+
 std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values) {
-  if (text->law->form != LawForm::poisson && text->num_choices == 0)
+  if (!has_tables(*text))
     throw SpecError({"model.response", "a poisson count or a choice for a grid", "\"" + std::string(text->law->name) + "\"",
                      "Other laws take belief.kind = \"particles\"."});
   return std::make_unique<TextFamily>(std::move(text), num_values);

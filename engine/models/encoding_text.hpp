@@ -72,6 +72,9 @@ class EncodingText {
 /// The parameter of each number: mu, or theta[1, 0].
 std::vector<std::string> number_names(const std::string& name, const std::vector<std::size_t>& shape);
 
+/// Whether a grid has tables for the text's law: a Poisson count or a choice.
+bool has_tables(const EncodingText& text);
+
 /// The family of a text whose response is a Poisson count or a choice. `num_values`: of each parameter whose prior is continuous.
 /// Throws: SpecError for a response of another law.
 std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values);

@@ -140,9 +140,23 @@ double ParticleModel::take(ParticleBelief& belief) const {
     std::sort(belief.old_scores.begin(), end);
     belief.health.num_unique = static_cast<std::size_t>(std::unique(belief.old_scores.begin(), end) - belief.old_scores.begin());
   }
+  const bool was_thin = belief.health.thin;
   belief.health.thin = belief.health.effective < 0.02 * static_cast<double>(num) ||
                        static_cast<double>(belief.health.num_unique) < 0.1 * static_cast<double>(num) ||
                        belief.health.num_stages >= max_stages;
+  belief.notices.clear();
+  if (belief.health.num_stages > 0)
+    belief.notices.push_back(
+        {false, "particles",
+         fmt::format("{} particles drawn anew in {} stage{}: {} differ, {:.0f} effective, {:.0f} % of moves accepted", num,
+                     belief.health.num_stages, belief.health.num_stages > 1 ? "s" : "", belief.health.num_unique,
+                     belief.health.effective, 100 * belief.health.acceptance)});
+  if (belief.health.thin && !was_thin)
+    belief.notices.push_back(
+        {true, "thin",
+         fmt::format("{:.0f} of {} particles are effective and {} differ: the belief is not to be trusted. Raise "
+                     "belief.num_particles or belief.max_evaluations",
+                     belief.health.effective, num, belief.health.num_unique)});
   return evidence;
 }
 

@@ -7,28 +7,10 @@
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "models/grid.hpp"
+#include "models/test_texts.hpp"
 
 namespace hartline::models {
 namespace {
-
-std::shared_ptr<const EncodingText> text(std::initializer_list<std::pair<const char*, const char*>> stimulus, const char* response,
-                                         std::initializer_list<std::pair<const char*, const char*>> parameters) {
-  Table variables, model, priors;
-  for (const auto& [name, value] : stimulus) variables.set(name, value);
-  for (const auto& [name, value] : parameters) priors.set(name, value);
-  model.set("response", response);
-  model.set("parameters", priors);
-  return std::make_shared<const EncodingText>(variables, model);
-}
-
-Response value(const Model& model, double r, Mark mark = Mark::observed) {
-  Response out;
-  out.kind = model.response_kind;
-  out.num_cells = out.num_bins = 1;
-  out.values = {r};
-  out.marks = {mark};
-  return out;
-}
 
 const ParticleBelief& particles(const Belief& belief) { return dynamic_cast<const ParticleBelief&>(belief); }
 
@@ -47,7 +29,7 @@ struct Line {
 
 TEST(Particles, AgreeWithAnExactPosterior) {
   const auto executor = make_serial_executor();
-  const ParticleModel model(text({{"x", "box(-1, 1)"}}, "r ~ normal(w * x, 0.3)", {{"w", "normal(0, 1)"}}), {}, 3, *executor);
+  const ParticleModel model(test_text({{"x", "box(-1, 1)"}}, "r ~ normal(w * x, 0.3)", {{"w", "normal(0, 1)"}}), {}, 3, *executor);
   const auto belief = model.prior();
   Line exact;
   Stream stream(1, Purpose::test);
@@ -55,7 +37,7 @@ TEST(Particles, AgreeWithAnExactPosterior) {
   for (int t = 0; t < 40; ++t) {
     const double r = 0.7 + 0.3 * stream.normal();
     exact.take(r, 0.3);
-    model.update(*belief, {&x, 1}, value(model, r), 0);
+    model.update(*belief, {&x, 1}, test_response(model, r), 0);
     double mean = 0, sd = 0;
     model.summarise(*belief, {&mean, 1}, {&sd, 1});
     // 5,000 particles, at least half of them effective, and moves that leave them a little alike
@@ -70,8 +52,8 @@ TEST(Particles, AgreeWithAnExactPosterior) {
 
 TEST(Particles, EvidenceAgreesWithAGrid) {
   const auto executor = make_serial_executor();
-  const auto psychometric = text({{"x", "range(-4, 4, 0.5)"}}, "r ~ bernoulli(0.02 + 0.96 * logistic((x - t) / s))",
-                                 {{"t", "normal(0, 1)"}, {"s", "lognormal(-1, 0.5)"}});
+  const auto psychometric = test_text({{"x", "range(-4, 4, 0.5)"}}, "r ~ bernoulli(0.02 + 0.96 * logistic((x - t) / s))",
+                                      {{"t", "normal(0, 1)"}, {"s", "lognormal(-1, 0.5)"}});
   const ParticleModel model(psychometric, {}, 3, *executor);
   const GridModel grid(make_family(psychometric, {150, 150}), every_stimulus(psychometric->stimulus), *executor);
   const auto belief = model.prior(), on_grid = grid.prior();
@@ -81,8 +63,8 @@ TEST(Particles, EvidenceAgreesWithAGrid) {
     Stream stream(2, Purpose::test, t);
     const double x = -4 + 0.5 * static_cast<double>(stream.integer(17)),
                  r = static_cast<const Model&>(model).sample(truth, {&x, 1}, stream);
-    evidence += model.update(*belief, {&x, 1}, value(model, r), 0).log_evidence;
-    evidence_of_grid += grid.update(*on_grid, {&x, 1}, value(grid, r), 0).log_evidence;
+    evidence += model.update(*belief, {&x, 1}, test_response(model, r), 0).log_evidence;
+    evidence_of_grid += grid.update(*on_grid, {&x, 1}, test_response(grid, r), 0).log_evidence;
   }
   EXPECT_NEAR(evidence, evidence_of_grid, 0.1);
   double mean[2], sd[2], mean_of_grid[2], sd_of_grid[2];
@@ -97,13 +79,13 @@ TEST(Particles, EvidenceAgreesWithAGrid) {
 /// What a response says of discrete parameters is Bayes' rule.
 TEST(Particles, TakeDiscreteParameters) {
   const auto executor = make_serial_executor();
-  const ParticleModel model(text({{"x", "box(0, 1)"}}, "r ~ bernoulli(0.1 + 0.2 * k * x)", {{"k", "values(0, 1, 2, 4)"}}), {}, 5,
-                            *executor);
+  const ParticleModel model(test_text({{"x", "box(0, 1)"}}, "r ~ bernoulli(0.1 + 0.2 * k * x)", {{"k", "values(0, 1, 2, 4)"}}), {},
+                            5, *executor);
   const auto belief = model.prior();
   double p[4] = {1, 1, 1, 1}, total = 0, expected = 0, mean = 0, sd = 0;
   const double values[] = {0, 1, 2, 4}, x = 1;
   for (const double r : {1., 0., 1., 1., 0., 1.}) {
-    model.update(*belief, {&x, 1}, value(model, r), 0);
+    model.update(*belief, {&x, 1}, test_response(model, r), 0);
     for (int k = 0; k < 4; ++k) p[k] *= r == 1 ? 0.1 + 0.2 * values[k] : 0.9 - 0.2 * values[k];
   }
   for (int k = 0; k < 4; ++k) {
@@ -120,7 +102,8 @@ TEST(Particles, CostDoesNotGrowWithTheTrials) {
   ParticleSettings settings;
   settings.num = 2000;
   settings.max_evaluations = 400000;
-  const ParticleModel model(text({{"x", "box(-1, 1)"}}, "r ~ normal(w * x, 0.5)", {{"w", "normal(0, 1)"}}), settings, 3, *executor);
+  const ParticleModel model(test_text({{"x", "box(-1, 1)"}}, "r ~ normal(w * x, 0.5)", {{"w", "normal(0, 1)"}}), settings, 3,
+                            *executor);
   const auto belief = model.prior();
   Line exact;
   Stream stream(1, Purpose::test);
@@ -129,7 +112,7 @@ TEST(Particles, CostDoesNotGrowWithTheTrials) {
   for (int t = 0; t < 2000; ++t) {
     const double r = -0.4 + 0.5 * stream.normal();
     exact.take(r, 0.5);
-    model.update(*belief, {&x, 1}, value(model, r), 0);
+    model.update(*belief, {&x, 1}, test_response(model, r), 0);
     EXPECT_LE(particles(*belief).health.num_evaluations, settings.max_evaluations);
     model.summarise(*belief, {&mean, 1}, {&sd, 1});
     worst = std::max(worst, std::abs(mean - exact.mean()) / exact.sd());
@@ -146,15 +129,15 @@ TEST(Particles, LosingTheTruthIsTold) {
     settings.num = 500;
     if (!may_move) settings.max_evaluations = 100;
     const ParticleModel model(
-        text({{"x", "box(-2, 2)"}}, "r ~ normal(a * x + b * x^2, 1e-5)", {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}}), settings,
-        7, *executor);
+        test_text({{"x", "box(-2, 2)"}}, "r ~ normal(a * x + b * x^2, 1e-5)", {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}}),
+        settings, 7, *executor);
     const auto belief = model.prior();
     const double truth[] = {0.3, -1.2};
     bool told = false;
     for (std::uint64_t t = 0; t < 6; ++t) {
       Stream stream(4, Purpose::test, t);
       const double x = -2 + 4 * stream.uniform(), r = static_cast<const Model&>(model).sample(truth, {&x, 1}, stream);
-      model.update(*belief, {&x, 1}, value(model, r), 0);
+      model.update(*belief, {&x, 1}, test_response(model, r), 0);
       told = told || particles(*belief).health.thin;
     }
     double mean[2], sd[2];
@@ -169,14 +152,14 @@ TEST(Particles, AreTheSameAtAnyNumberOfThreadsAndAfterAFork) {
   std::uint64_t digests[4];
   for (int k = 0; k < 4; ++k) {
     const auto executor = make_executor(k == 3 ? 1 : 1 << k);
-    const ParticleModel model(text({{"x", "box(-1, 1)[2]"}}, "r ~ poisson(exp(1 + dot(w, x)))", {{"w", "normal(0, 1)[2]"}}), {}, 3,
-                              *executor);
+    const ParticleModel model(test_text({{"x", "box(-1, 1)[2]"}}, "r ~ poisson(exp(1 + dot(w, x)))", {{"w", "normal(0, 1)[2]"}}),
+                              {}, 3, *executor);
     auto belief = model.prior();
     for (std::uint64_t t = 0; t < 20; ++t) {
       Stream stream(2, Purpose::test, t);
       const double x[] = {2 * stream.uniform() - 1, 2 * stream.uniform() - 1};
       if (k == 3) belief = belief->fork();
-      model.update(*belief, x, value(model, stream.poisson(3)), 0);
+      model.update(*belief, x, test_response(model, stream.poisson(3)), 0);
     }
     digests[k] = belief->digest();
   }
@@ -185,13 +168,14 @@ TEST(Particles, AreTheSameAtAnyNumberOfThreadsAndAfterAFork) {
 
 TEST(Particles, AreUnchangedByWhatTheyRefuse) {
   const auto executor = make_serial_executor();
-  const ParticleModel model(text({{"x", "box(-1, 1)"}}, "r ~ poisson(max(w, 0) * x)", {{"w", "uniform(1, 2)"}}), {}, 3, *executor);
+  const ParticleModel model(test_text({{"x", "box(-1, 1)"}}, "r ~ poisson(max(w, 0) * x)", {{"w", "uniform(1, 2)"}}), {}, 3,
+                            *executor);
   const auto belief = model.prior();
   const std::uint64_t before = belief->digest();
   const double x = 0.5, none = 0, wrong = -0.5;
-  EXPECT_THROW(model.update(*belief, {&none, 1}, value(model, 3), 0), RunError);   // impossible under every particle
-  EXPECT_THROW(model.update(*belief, {&wrong, 1}, value(model, 3), 0), RunError);  // a mean below zero is not a law
-  EXPECT_FALSE(model.update(*belief, {&x, 1}, value(model, NAN, Mark::missing), 0).used);
+  EXPECT_THROW(model.update(*belief, {&none, 1}, test_response(model, 3), 0), RunError);   // impossible under every particle
+  EXPECT_THROW(model.update(*belief, {&wrong, 1}, test_response(model, 3), 0), RunError);  // a mean below zero is not a law
+  EXPECT_FALSE(model.update(*belief, {&x, 1}, test_response(model, NAN, Mark::missing), 0).used);
   EXPECT_EQ(belief->digest(), before);
   EXPECT_EQ(particles(*belief).responses.size(), 0u);
 }
@@ -199,10 +183,10 @@ TEST(Particles, AreUnchangedByWhatTheyRefuse) {
 /// A censored count enters by its tail, as in the sum over what it may have been.
 TEST(Particles, TakeCensoredCountsByTheirTail) {
   const auto executor = make_serial_executor();
-  const ParticleModel model(text({{"x", "box(0, 1)"}}, "r ~ poisson(w * x)", {{"w", "uniform(1, 9)"}}), {}, 3, *executor);
+  const ParticleModel model(test_text({{"x", "box(0, 1)"}}, "r ~ poisson(w * x)", {{"w", "uniform(1, 9)"}}), {}, 3, *executor);
   const auto belief = model.prior();
   const double x = 1;
-  const Update update = model.update(*belief, {&x, 1}, value(model, 6, Mark::censored), 0);
+  const Update update = model.update(*belief, {&x, 1}, test_response(model, 6, Mark::censored), 0);
   double expected = 0;
   for (int k = 0; k < 4000; ++k) {
     const double w = 1 + 8 * (k + 0.5) / 4000;
@@ -216,10 +200,10 @@ TEST(Particles, TakeCensoredCountsByTheirTail) {
 /// Where responses are still to come, the futures differ and keep the mean belief.
 TEST(Particles, ImagineResponsesThatAreStillToCome) {
   const auto executor = make_serial_executor();
-  const ParticleModel model(text({{"x", "box(-1, 1)"}}, "r ~ normal(w * x, 0.3)", {{"w", "normal(0, 1)"}}), {}, 3, *executor);
+  const ParticleModel model(test_text({{"x", "box(-1, 1)"}}, "r ~ normal(w * x, 0.3)", {{"w", "normal(0, 1)"}}), {}, 3, *executor);
   const auto belief = model.prior()->fork();
   const double x = 1;
-  model.update(*belief, {&x, 1}, value(model, NAN, Mark::pending), 0);
+  model.update(*belief, {&x, 1}, test_response(model, NAN, Mark::pending), 0);
   const auto view = std::get<SampleView>(model.capability(*belief));
   ASSERT_EQ(view.outlook.size(), num_sample_futures);
   double mean = 0;

@@ -7,10 +7,10 @@
 #include <boost/math/distributions/gamma.hpp>
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
-#include <numbers>
 
 #include "base/error.hpp"
 #include "equations/lower.hpp"
+#include "numerics/special.hpp"
 
 namespace hartline::models {
 
@@ -122,7 +122,7 @@ double PriorLaw::quantile(double u) const {
 }
 
 double PriorLaw::from_normal(double z) const {
-  const auto above = [](double t) { return 0.5 * std::erfc(t / std::numbers::sqrt2); };
+  const auto above = [](double t) { return numerics::normal_cdf(-t); };
   if (is_discrete()) return quantile(std::min(above(-z), 1 - 0x1p-53));
   const bool whole = cdf_low_ == 0 && cdf_high_ == 1;
   if (whole && kind_ == Kind::normal) return a_ + b_ * z;
@@ -131,6 +131,35 @@ double PriorLaw::from_normal(double z) const {
   const double x = z < 0 ? free_quantile(std::clamp(cdf_low_ + share * above(-z), 1e-300, 1 - 0x1p-53))
                          : free_upper_quantile(std::clamp(1 - cdf_high_ + share * above(z), 1e-300, 1 - 0x1p-53));
   return std::clamp(x, low_, high_);
+}
+
+void PriorLaw::slopes_from_normal(double z, double x, double& first, double& second) const {
+  // p(x) dx = φ(z) dz
+  first = std::exp(-0.5 * z * z - 0.91893853320467274178 - log_density(x));
+  double of_density = 0;  // d log p / dx
+  switch (kind_) {
+    case Kind::normal:
+      of_density = -(x - a_) / (b_ * b_);
+      break;
+    case Kind::lognormal:
+      of_density = -((std::log(x) - a_) / (b_ * b_) + 1) / x;
+      break;
+    case Kind::half_normal:
+      of_density = -x / (a_ * a_);
+      break;
+    case Kind::exponential:
+      of_density = -1 / a_;
+      break;
+    case Kind::gamma:
+      of_density = (a_ - 1) / x - 1 / b_;
+      break;
+    case Kind::beta:
+      of_density = (a_ - 1) / x - (b_ - 1) / (1 - x);
+      break;
+    default:
+      break;
+  }
+  second = -first * (z + first * of_density);
 }
 
 double PriorLaw::log_density(double x) const {

@@ -28,6 +28,8 @@ class PriorLaw {
   /// The value at the same quantile as z under N(0, 1): with z ~ N(0, 1) it follows the law. Exact far out on both sides.
   /// Of `values` the one whose turn it is.
   double from_normal(double z) const;
+  /// d x / d z and d² x / d z² of x = from_normal(z); not of `values`.
+  void slopes_from_normal(double z, double x, double& first, double& second) const;
   /// log p(x), -∞ outside; of one of `values` the probability.
   double log_density(double x) const;
 

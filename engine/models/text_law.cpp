@@ -11,16 +11,13 @@
 
 #include "base/error.hpp"
 #include "equations/lower.hpp"
+#include "numerics/special.hpp"
 
 namespace hartline::models {
 
 using equations::Graph;
 using equations::Id;
 using equations::Op;
-
-namespace {
-double normal_cdf(double z) { return 0.5 * std::erfc(-z * (std::numbers::sqrt2 / 2)); }
-}  // namespace
 
 const std::vector<TextLaw>& text_laws() {
   static const std::vector<TextLaw> all = {
@@ -70,7 +67,7 @@ std::vector<Id> choice_probabilities(Graph& g, const TextLaw& law, std::span<con
   if (law.form == LawForm::binomial) {
     const double n = static_cast<double>(num) - 1;
     for (double k = 0; k <= n; ++k) {
-      const double ways = std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1));
+      const double ways = std::exp(numerics::log_gamma(n + 1) - numerics::log_gamma(k + 1) - numerics::log_gamma(n - k + 1));
       const Id hits = g.power(a[1], g.constant(k)), misses = g.power(g.subtract(one, a[1]), g.constant(n - k));
       out.push_back(g.multiply(g.constant(std::round(ways)), g.multiply(hits, misses)));
     }
@@ -161,10 +158,11 @@ double log_weight(const TextLaw& law, std::span<const double> a, double r) {
   if (!is_possible(law, r)) return -std::numeric_limits<double>::infinity();
   switch (law.form) {
     case LawForm::poisson:
-      return times_log(r, a[0]) - std::lgamma(r + 1);
+      return times_log(r, a[0]) - numerics::log_gamma(r + 1);
     case LawForm::binomial_count:
       return r > a[0] ? -std::numeric_limits<double>::infinity()
-                      : times_log(r, a[1]) + times_log(a[0] - r, 1 - a[1]) - std::lgamma(r + 1) - std::lgamma(a[0] - r + 1);
+                      : times_log(r, a[1]) + times_log(a[0] - r, 1 - a[1]) - numerics::log_gamma(r + 1) -
+                            numerics::log_gamma(a[0] - r + 1);
     case LawForm::clipped_normal: {
       const auto tail = [&](double distance) { return equations::function_of(Op::log_normal_cdf).value(distance / a[1]); };
       if (r <= a[2]) return tail(a[2] - a[0]);
@@ -172,7 +170,7 @@ double log_weight(const TextLaw& law, std::span<const double> a, double r) {
       return -0.5 * (r - a[0]) * (r - a[0]) / (a[1] * a[1]) - std::log(a[1]) - 0.91893853320467274178;
     }
     case LawForm::negative_binomial:
-      return std::lgamma(r + 1 / a[1]) - std::lgamma(r + 1) + times_log(r, a[0] * a[1] / (1 + a[0] * a[1]));
+      return numerics::log_gamma(r + 1 / a[1]) - numerics::log_gamma(r + 1) + times_log(r, a[0] * a[1] / (1 + a[0] * a[1]));
     case LawForm::normal:
       return -0.5 * (r - a[0]) * (r - a[0]) / (a[1] * a[1]);
     case LawForm::lognormal:
@@ -194,16 +192,16 @@ double log_norm(const TextLaw& law, std::span<const double> a) {
     case LawForm::poisson:
       return a[0];
     case LawForm::binomial_count:
-      return -std::lgamma(a[0] + 1);
+      return -numerics::log_gamma(a[0] + 1);
     case LawForm::negative_binomial:
-      return std::lgamma(1 / a[1]) + std::log1p(a[0] * a[1]) / a[1];
+      return numerics::log_gamma(1 / a[1]) + std::log1p(a[0] * a[1]) / a[1];
     case LawForm::normal:
     case LawForm::lognormal:
       return std::log(a[1]) + half_log_two_pi;
     case LawForm::gamma:
-      return std::lgamma(a[0]) + a[0] * std::log(a[1]);
+      return numerics::log_gamma(a[0]) + a[0] * std::log(a[1]);
     case LawForm::beta:
-      return std::lgamma(a[0]) + std::lgamma(a[1]) - std::lgamma(a[0] + a[1]);
+      return numerics::log_gamma(a[0]) + numerics::log_gamma(a[1]) - numerics::log_gamma(a[0] + a[1]);
     case LawForm::von_mises:
       return equations::function_of(Op::log_bessel_i0).value(a[1]) + 2 * half_log_two_pi;
     default:
@@ -222,8 +220,8 @@ double expected_value(const TextLaw& law, std::span<const double> a) {
   if (law.form == LawForm::clipped_normal) {
     const double low = (a[2] - a[0]) / a[1], high = (a[3] - a[0]) / a[1];
     const auto phi = [](double z) { return std::exp(-0.5 * z * z) / std::sqrt(2 * std::numbers::pi); };
-    return a[2] * normal_cdf(low) + a[3] * normal_cdf(-high) + a[0] * (normal_cdf(high) - normal_cdf(low)) +
-           a[1] * (phi(low) - phi(high));
+    return a[2] * numerics::normal_cdf(low) + a[3] * numerics::normal_cdf(-high) +
+           a[0] * (numerics::normal_cdf(high) - numerics::normal_cdf(low)) + a[1] * (phi(low) - phi(high));
   }
   if (law.form == LawForm::lognormal) return std::exp(a[0] + 0.5 * a[1] * a[1]);
   return a[0];
@@ -247,7 +245,7 @@ namespace {
 /// Reference: Hill 1977, ACM Transactions on Mathematical Software 3:279
 double angle_from_mean(double theta, double concentration) {
   const double turns = std::nearbyint(theta / (2 * std::numbers::pi)), t = theta - 2 * std::numbers::pi * turns;
-  if (concentration > 500) return turns + normal_cdf(2 * std::sqrt(concentration) * std::sin(t / 2)) - 0.5;
+  if (concentration > 500) return turns + numerics::normal_cdf(2 * std::sqrt(concentration) * std::sin(t / 2)) - 0.5;
   double ratio = 0, total = 0;
   for (double n = std::ceil(30 + 9 * std::sqrt(concentration)); n >= 1; --n) {
     ratio = concentration > 0 ? 1 / (2 * n / concentration + ratio) : 0;
@@ -272,13 +270,13 @@ Below distribution(const TextLaw& law, std::span<const double> a, double r) {
     case LawForm::clipped_normal: {
       if (r < a[2]) return {0, 0};
       if (r > a[3]) return {1, 1};
-      const double p = normal_cdf((r - a[0]) / a[1]);
+      const double p = numerics::normal_cdf((r - a[0]) / a[1]);
       return {r == a[2] ? 0 : p, r == a[3] ? 1 : p};
     }
     case LawForm::normal:
-      return continuous(normal_cdf((r - a[0]) / a[1]));
+      return continuous(numerics::normal_cdf((r - a[0]) / a[1]));
     case LawForm::lognormal:
-      return continuous(r > 0 ? normal_cdf((std::log(r) - a[0]) / a[1]) : 0);
+      return continuous(r > 0 ? numerics::normal_cdf((std::log(r) - a[0]) / a[1]) : 0);
     case LawForm::gamma:
       return continuous(r > 0 ? bm::gamma_p(a[0], r / a[1]) : 0);
     case LawForm::beta:

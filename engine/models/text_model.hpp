@@ -14,6 +14,12 @@ class Executor;
 
 namespace hartline::models {
 
+/// Something that an experimenter should know of a belief.
+struct Notice {
+  bool warning = false;
+  std::string kind, text;
+};
+
 /// Weighted sets of parameters.
 struct SampleBelief : Belief {
   std::vector<double> weights;                // [num], sum to one
@@ -23,8 +29,9 @@ struct SampleBelief : Belief {
   std::vector<std::vector<double>> imagined;  // weights after the responses that are still to come; empty: none is pending
   Prediction prediction;                      // of the last response
   std::uint64_t num_updates = 0, num_pending = 0;
-  double log_evidence = 0;  // log p(responses), nats
-  double information = 0;   // of the posterior about the parameters: KL(posterior || prior), nats
+  double log_evidence = 0;      // log p(responses), nats
+  std::vector<Notice> notices;  // of the last update
+  double information = 0;       // of the posterior about the parameters: KL(posterior || prior), nats
 
   std::size_t num() const { return weights.size(); }
   ParameterSets sets() const { return {parameters.data(), num(), num()}; }

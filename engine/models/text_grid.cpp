@@ -1,0 +1,194 @@
+#include "models/text_grid.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/threads.hpp"
+#include "numerics/special.hpp"
+
+namespace hartline::models {
+
+namespace {
+
+constexpr double max_nodes = 1e8;
+constexpr double border_mass = 0.02;   // on the outermost value, from which on an axis is widened
+constexpr double least_effective = 4;  // values that matter, below which an axis is narrowed
+constexpr double negligible = 1e-5;    // share of the mass beyond the new ends
+constexpr double farthest = 6;         // normal score: 1e-9 of the prior lies beyond
+constexpr int max_rounds = 6;          // of one update
+constexpr std::size_t block = 4096;    // nodes
+
+}  // namespace
+
+std::uint64_t TextGridBelief::digest() const {
+  return content_hash(parameters.data(), parameters.size()) * 0x9e3779b97f4a7c15ULL + content_hash(weights.data(), weights.size());
+}
+
+TextGrid::TextGrid(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values, bool follow,
+                   Executor& executor)
+    : TextModel(std::move(text), executor), follow_(follow) {
+  double num = 1;
+  for (std::size_t k = 0; k < this->text().parameters.size(); ++k) {
+    const TextParameter& parameter = this->text().parameters[k];
+    for (std::size_t j = 0; j < parameter.num(); ++j) {
+      num_values_.push_back(parameter.prior.nodes(num_values[k]).size());
+      num *= static_cast<double>(num_values_.back());
+    }
+  }
+  if (num > max_nodes)
+    throw SpecError({"belief.num_values", fmt::format("at most {:g} nodes in all", max_nodes), fmt::format("{:g}", num),
+                     "Take fewer values, or belief.kind = \"particles\"."});
+}
+
+std::unique_ptr<Belief> TextGrid::prior() const {
+  auto out = std::make_unique<TextGridBelief>();
+  for (std::size_t k = 0; k < num_parameters; ++k) {
+    std::vector<double>& axis = out->axes.emplace_back();
+    for (std::size_t j = 0; j < num_values_[k]; ++j)
+      axis.push_back(numerics::normal_quantile((static_cast<double>(j) + 0.5) / static_cast<double>(num_values_[k])));
+  }
+  lay(*out);
+  weigh(*out);
+  return out;
+}
+
+/// Nodes of the axes, with the likelihood of everything so far.
+void TextGrid::lay(TextGridBelief& belief) const {
+  std::size_t num = 1;
+  for (const std::vector<double>& axis : belief.axes) num *= axis.size();
+  belief.scores.resize(num_parameters * num);
+  belief.parameters.resize(num_parameters * num);
+  belief.arguments.resize(likelihood_.num_arguments() * num);
+  belief.log_prior.assign(num, 0.0);
+  belief.log_likelihood.resize(num);
+  belief.weights.resize(num);
+  std::size_t stride = num;
+  for (std::size_t k = 0; k < num_parameters; ++k) {
+    const std::vector<double>& axis = belief.axes[k];
+    stride /= axis.size();
+    // probability of a value: that of the prior between the middles to its neighbours
+    std::vector<double> log_prior(axis.size()), values(axis.size());
+    for (std::size_t j = 0; j < axis.size(); ++j) {
+      values[j] = priors_[k]->from_normal(axis[j]);
+      const double low = j == 0 ? -INFINITY : 0.5 * (axis[j - 1] + axis[j]),
+                   high = j + 1 == axis.size() ? INFINITY : 0.5 * (axis[j] + axis[j + 1]);
+      const double p = low > 0 ? numerics::normal_cdf(-low) - numerics::normal_cdf(-high)
+                               : numerics::normal_cdf(high) - numerics::normal_cdf(low);
+      const bool even = belief.num_updates == 0 || priors_[k]->is_discrete();  // values of equal probability
+      log_prior[j] = even ? -std::log(static_cast<double>(axis.size())) : std::log(p);
+    }
+    for (std::size_t n = 0; n < num; ++n) {
+      const std::size_t j = n / stride % axis.size();
+      belief.scores[k * num + n] = axis[j];
+      belief.parameters[k * num + n] = values[j];
+      belief.log_prior[n] += log_prior[j];
+    }
+  }
+  belief.log_joint = belief.log_prior;
+  const std::size_t num_blocks = (num + block - 1) / block;
+  executor_.for_each_block(static_cast<int>(num_blocks), [&](int b) {
+    const std::size_t first = static_cast<std::size_t>(b) * block, count = std::min(block, num - first);
+    for (std::size_t t = 0; t < belief.responses.size(); ++t) {
+      likelihood_({&belief.stimuli[t * stimulus_dim], stimulus_dim}, belief.responses[t], belief.sets().part(first, count),
+                  &belief.log_likelihood[first]);
+      for (std::size_t i = first; i < first + count; ++i) belief.log_joint[i] += belief.log_likelihood[i];
+    }
+  });
+}
+
+/// Weights, evidence and information from the joint.
+void TextGrid::weigh(TextGridBelief& belief) const {
+  const double top = *std::max_element(belief.log_joint.begin(), belief.log_joint.end());
+  double total = 0;
+  for (std::size_t i = 0; i < belief.num(); ++i) total += belief.weights[i] = std::exp(belief.log_joint[i] - top);
+  for (double& w : belief.weights) w /= total;
+  belief.log_evidence = top + std::log(total);
+}
+
+std::vector<double> TextGrid::marginal(const TextGridBelief& belief, std::size_t k) const {
+  std::size_t stride = 1;
+  for (std::size_t j = k + 1; j < num_parameters; ++j) stride *= belief.axes[j].size();
+  std::vector<double> out(belief.axes[k].size(), 0.0);
+  for (std::size_t n = 0; n < belief.num(); ++n) out[n / stride % out.size()] += belief.weights[n];
+  return out;
+}
+
+/// Widens and narrows the axes where that is needed; false where they may stay.
+bool TextGrid::lay_anew(TextGridBelief& belief) const {
+  std::string widened, narrowed;
+  std::vector<std::vector<double>> axes = belief.axes;
+  for (std::size_t k = 0; k < num_parameters; ++k) {
+    const std::size_t num = axes[k].size();
+    if (priors_[k]->is_discrete() || num < 6) continue;
+    const std::vector<double> p = marginal(belief, k);
+    double square = 0, below = 0;
+    std::size_t first = 0, last = num - 1;
+    for (const double q : p) square += q * q;
+    for (std::size_t j = 0; j < num; ++j) {
+      below += p[j];
+      if (below < negligible) first = j + 1;
+      if (below > 1 - negligible && last == num - 1) last = j;
+    }
+    first = std::min(first, last);
+    const double width = axes[k].back() - axes[k].front(), spacing = width / static_cast<double>(num - 1);
+    double low = axes[k][first > 0 ? first - 1 : 0], high = axes[k][std::min(last + 1, num - 1)];
+    const bool at_low = p.front() > border_mass && axes[k].front() > -farthest + spacing;
+    const bool at_high = p.back() > border_mass && axes[k].back() < farthest - spacing;
+    const bool few = 1 / square < least_effective && high - low < 0.7 * width;
+    if (!at_low && !at_high && !few) continue;
+    if (at_low) low = std::max(-farthest, axes[k].front() - std::max(0.5 * (high - low), spacing));
+    if (at_high) high = std::min(farthest, axes[k].back() + std::max(0.5 * (high - low), spacing));
+    (at_low || at_high ? widened : narrowed) +=
+        (at_low || at_high ? widened : narrowed).empty() ? parameter_names[k] : ", " + parameter_names[k];
+    for (std::size_t j = 0; j < num; ++j) axes[k][j] = low + (high - low) * static_cast<double>(j) / static_cast<double>(num - 1);
+  }
+  if (widened.empty() && narrowed.empty()) return false;
+  belief.axes = std::move(axes);
+  std::string text = "the grid was laid anew:";
+  if (!widened.empty()) text += " " + widened + " beyond a border that mass had piled up on";
+  if (!narrowed.empty()) text += (widened.empty() ? " " : "; ") + narrowed + " over what is probable";
+  belief.notices.push_back({false, "grid", std::move(text)});
+  lay(belief);
+  weigh(belief);
+  return true;
+}
+
+Update TextGrid::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
+  auto& belief = dynamic_cast<TextGridBelief&>(any_belief);
+  if (stimulus.empty()) return {false, 0, {}};
+  check(stimulus, response);
+  const Mark mark = mark_of(response, 0);
+  if (mark == Mark::pending) {
+    imagine(belief, stimulus, 0);
+    return {false, 0, {}};
+  }
+  if (!has_value(mark)) return {false, 0, {}};
+  const Datum r(response.values[0], mark == Mark::censored);
+  log_likelihoods(belief, stimulus, r, belief.log_likelihood);
+  double possible = 0;
+  for (std::size_t i = 0; i < belief.num(); ++i)
+    if (belief.log_likelihood[i] > -INFINITY) possible += belief.weights[i];
+  if (!(possible > 0))
+    throw RunError({"response", "possible at some node", number_text(r.value),
+                    "Every node of the grid gives it probability 0. The belief is unchanged."});
+  const Prediction prediction = foretell(belief, stimulus, r);
+  const double before = belief.log_evidence;
+  for (std::size_t i = 0; i < belief.num(); ++i) belief.log_joint[i] += belief.log_likelihood[i];
+  belief.stimuli.insert(belief.stimuli.end(), stimulus.begin(), stimulus.end());
+  belief.responses.push_back(r);
+  ++belief.num_updates;
+  belief.notices.clear();
+  weigh(belief);
+  for (int round = 0; follow_ && round < max_rounds && lay_anew(belief); ++round) {
+  }
+  belief.information = -belief.log_evidence;
+  for (std::size_t i = 0; i < belief.num(); ++i)
+    if (belief.weights[i] > 0) belief.information += belief.weights[i] * (belief.log_joint[i] - belief.log_prior[i]);
+  belief.prediction = prediction;
+  return {true, belief.log_evidence - before, {&belief.prediction, 1}};
+}
+
+}  // namespace hartline::models

@@ -1,0 +1,46 @@
+// Belief on a grid that follows the posterior, for a text of any law.
+#pragma once
+
+#include "models/text_model.hpp"
+
+namespace hartline::models {
+
+struct TextGridBelief final : SampleBelief {
+  std::unique_ptr<Belief> fork() const override { return std::make_unique<TextGridBelief>(*this); }
+  void replace_by(const Belief& other) override { *this = dynamic_cast<const TextGridBelief&>(other); }
+  std::uint64_t digest() const override;
+
+  std::vector<std::vector<double>> axes;  // [num_parameters] normal scores, ascending
+  std::vector<double> log_prior;          // [num] of each node
+  std::vector<double> log_joint;          // [num] the same and the log likelihood of everything
+  std::vector<double> log_likelihood;     // [num] scratch: of the last response
+  std::vector<double> stimuli;            // [num_updates, stimulus_dim]
+  std::vector<Datum> responses;           // [num_updates]
+};
+
+/// A product of values of each parameter. It starts at values of equal prior probability. Where mass piles up on a border that the
+/// prior goes beyond, or few values of a parameter are left that matter, the axes are laid anew, evenly in the normal scores, over
+/// what is probable, and the likelihood of the whole history is worked out there; every time is noted.
+/// (text_grid_test.cpp: TextGrid.FollowsThePosterior)
+class TextGrid final : public TextModel {
+ public:
+  /// `num_values`: of each parameter of the text whose prior is continuous. `follow`: whether axes are ever laid anew.
+  /// Throws: SpecError for more than a hundred million nodes.
+  TextGrid(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values, bool follow, Executor& executor);
+
+  std::unique_ptr<Belief> prior() const override;
+  Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
+
+  /// Probability of each value of one parameter.
+  std::vector<double> marginal(const TextGridBelief& belief, std::size_t parameter_idx) const;
+
+ private:
+  void lay(TextGridBelief& belief) const;
+  void weigh(TextGridBelief& belief) const;
+  bool lay_anew(TextGridBelief& belief) const;
+
+  std::vector<std::size_t> num_values_;  // of each number
+  bool follow_;
+};
+
+}  // namespace hartline::models

@@ -1,0 +1,91 @@
+#include "models/text_grid.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/threads.hpp"
+#include "models/grid.hpp"
+#include "models/test_texts.hpp"
+
+namespace hartline::models {
+namespace {
+
+const TextGridBelief& on_grid(const Belief& belief) { return dynamic_cast<const TextGridBelief&>(belief); }
+
+/// The same nodes and tables: the same numbers.
+TEST(TextGrid, IsTheGridOfTables) {
+  const auto executor = make_serial_executor();
+  const auto psychometric = test_text({{"x", "range(-4, 4, 0.5)"}}, "r ~ bernoulli(0.02 + 0.96 * logistic((x - t) / s))",
+                                      {{"t", "normal(0, 1)"}, {"s", "lognormal(-1, 0.5)"}});
+  const TextGrid model(psychometric, {20, 15}, false, *executor);
+  const GridModel grid(make_family(psychometric, {20, 15}), every_stimulus(psychometric->stimulus), *executor);
+  const auto belief = model.prior(), other = grid.prior();
+  for (const double x : {-0.5, 1.0, 0.5, 2.0}) {
+    const Update one = model.update(*belief, {&x, 1}, test_response(model, x > 0.7), 0);
+    const Update two = grid.update(*other, {&x, 1}, test_response(grid, x > 0.7), 0);
+    EXPECT_NEAR(one.log_evidence, two.log_evidence, 1e-12);
+    EXPECT_NEAR(one.predictions[0].mean, two.predictions[0].mean, 1e-12);
+  }
+  double mean[2], sd[2], mean2[2], sd2[2];
+  model.summarise(*belief, mean, sd);
+  grid.summarise(*other, mean2, sd2);
+  for (int k = 0; k < 2; ++k) {
+    EXPECT_NEAR(mean[k], mean2[k], 1e-12);
+    EXPECT_NEAR(sd[k], sd2[k], 1e-12);
+  }
+}
+
+/// A truth beyond the last quantile, and 400 precise responses: 30 values a parameter stay enough, because they move.
+TEST(TextGrid, FollowsThePosterior) {
+  const auto executor = make_executor(2);
+  for (const bool follow : {true, false}) {
+    const TextGrid model(
+        test_text({{"x", "box(-1, 1)"}}, "r ~ normal(a + b * x, 0.1)", {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}}), {30, 30},
+        follow, *executor);
+    const auto belief = model.prior();
+    double n = 0, sx = 0, sxx = 0, sr = 0, sxr = 0;
+    bool told = false;
+    for (std::uint64_t t = 0; t < 400; ++t) {
+      Stream stream(3, Purpose::test, t);
+      const double x = 2 * stream.uniform() - 1, r = 3.1 - 0.4 * x + 0.1 * stream.normal();
+      model.update(*belief, {&x, 1}, test_response(model, r), 0);
+      told = told || !on_grid(*belief).notices.empty();
+      n += 1;
+      sx += x;
+      sxx += x * x;
+      sr += r;
+      sxr += x * r;
+    }
+    // the exact posterior of a line
+    const double v = 0.01, p = 1 + n / v, q = 1 + sxx / v, c = sx / v, det = p * q - c * c;
+    const double a = (q * sr / v - c * sxr / v) / det, b = (p * sxr / v - c * sr / v) / det, sd_a = std::sqrt(q / det);
+    double mean[2], sd[2];
+    model.summarise(*belief, mean, sd);
+    EXPECT_EQ(told, follow);
+    if (follow) {
+      EXPECT_NEAR(mean[0], a, 0.05 * sd_a);
+      EXPECT_NEAR(mean[1], b, 0.05 * std::sqrt(p / det));
+      EXPECT_NEAR(sd[0], sd_a, 0.05 * sd_a);
+    } else {
+      EXPECT_GT(std::abs(mean[0] - a), 6 * sd_a);
+    }
+  }
+}
+
+TEST(TextGrid, RefusesWhatIsTooLargeOrImpossible) {
+  const auto executor = make_serial_executor();
+  EXPECT_THROW(
+      TextGrid(test_text({{"x", "box(0, 1)"}}, "r ~ poisson(sum(w) * x)", {{"w", "uniform(1, 2)[8]"}}), {20}, true, *executor),
+      SpecError);
+  const TextGrid model(test_text({{"x", "box(0, 1)"}}, "r ~ poisson(w * x)", {{"w", "uniform(1, 2)"}}), {20}, true, *executor);
+  const auto belief = model.prior();
+  const std::uint64_t before = belief->digest();
+  const double none = 0;
+  EXPECT_THROW(model.update(*belief, {&none, 1}, test_response(model, 3), 0), RunError);
+  EXPECT_EQ(belief->digest(), before);
+}
+
+}  // namespace
+}  // namespace hartline::models

@@ -1,0 +1,320 @@
+#include "models/text_laplace.hpp"
+
+#include <fmt/format.h>
+
+#include <Eigen/Cholesky>
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/threads.hpp"
+#include "equations/differentiate.hpp"
+#include "numerics/minimize.hpp"
+
+namespace hartline::models {
+
+namespace {
+
+using equations::Id;
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+constexpr std::size_t num_candidates = 200;  // draws of the prior that starts are picked from
+constexpr std::size_t num_starts = 4;
+constexpr std::uint64_t early = 20, every = 10;  // trials after which several starts are tried
+constexpr double same_mode = 1e-3;               // distance in posterior standard deviations
+constexpr std::size_t block = 512;
+constexpr double wider = 1.5;  // draws that test how normal the posterior is
+
+/// log p(r | …) as an expression of the response, also of a choice.
+Id log_likelihood_expression(equations::Program& program, const EncodingText& text, std::uint32_t response) {
+  equations::Graph& g = program.graph;
+  const std::vector<Id> arguments = program.responses[0].arguments;
+  const Id r = g.symbol_value(response);
+  if (text.num_choices == 0) return log_density(g, *text.law, arguments, r);
+  const std::vector<Id> p = choice_probabilities(g, *text.law, arguments, text.num_choices);
+  Id out = g.apply(equations::Op::log, p.back());
+  for (std::size_t k = p.size() - 1; k-- > 0;)
+    out = g.where(g.apply(equations::Op::equal, r, g.constant(static_cast<double>(k))), g.apply(equations::Op::log, p[k]), out);
+  return out;
+}
+
+}  // namespace
+
+std::uint64_t TextLaplaceBelief::digest() const {
+  return content_hash(mode.data(), mode.size()) * 0x9e3779b97f4a7c15ULL + content_hash(covariance.data(), covariance.size());
+}
+
+TextLaplace::TextLaplace(std::shared_ptr<const EncodingText> text, std::size_t num_samples, std::uint64_t seed, Executor& executor)
+    : TextModel(std::move(text), executor), num_samples_(num_samples + num_samples % 2) {
+  const EncodingText& read = this->text();
+  equations::Program program = read.program;
+  std::vector<equations::Variable> variables;
+  for (std::size_t k = 0; k < read.parameters.size(); ++k) {
+    if (read.parameters[k].prior.is_discrete())
+      throw SpecError({"model.parameters." + read.parameters[k].name, "a prior with a density for Laplace's method",
+                       "single values", "Take belief.kind = \"particles\" or \"grid\"."});
+    for (std::size_t j = 0; j < read.parameters[k].num(); ++j) variables.push_back({program.given[read.stimulus.size() + k], j});
+  }
+  response_ = program.graph.add_symbol({"response", {}, {}, ""});
+  const Id value = log_likelihood_expression(program, read, response_);
+  std::vector<Id> outputs = {value};
+  const std::vector<Id> gradient = equations::gradient(program.graph, value, variables);
+  outputs.insert(outputs.end(), gradient.begin(), gradient.end());
+  for (std::size_t k = 0; k < variables.size(); ++k) {
+    const std::vector<Id> row = equations::gradient(program.graph, gradient[k], variables);
+    outputs.insert(outputs.end(), row.begin(), row.begin() + static_cast<std::ptrdiff_t>(k) + 1);
+  }
+  std::vector<bool> varies(program.graph.num_symbols(), false);
+  for (std::size_t k = 0; k < read.stimulus.size(); ++k) varies[program.given[k]] = true;
+  varies[response_] = true;
+  value_ = equations::make_kernel(program.graph, {&value, 1}, varies);
+  derivatives_ = equations::make_kernel(program.graph, outputs, varies);
+  num_symbols_ = program.graph.num_symbols();
+  given_ = program.given;
+  normals_.resize(num_parameters * num_samples_);
+  for (std::size_t i = 0; i < num_samples_; i += 2) {
+    Stream stream(seed, Purpose::particles, 0, i);
+    for (std::size_t k = 0; k < num_parameters; ++k) {
+      normals_[k * num_samples_ + i] = stream.normal();
+      normals_[k * num_samples_ + i + 1] = -normals_[k * num_samples_ + i];
+    }
+  }
+}
+
+std::unique_ptr<Belief> TextLaplace::prior() const {
+  auto out = std::make_unique<TextLaplaceBelief>();
+  out->mode.assign(num_parameters, 0.0);
+  out->covariance.assign(num_parameters * num_parameters, 0.0);
+  for (std::size_t k = 0; k < num_parameters; ++k) out->covariance[k * (num_parameters + 1)] = 1;
+  out->scores.resize(num_parameters * num_samples_);
+  out->parameters.resize(num_parameters * num_samples_);
+  out->arguments.resize(likelihood_.num_arguments() * num_samples_);
+  out->weights.assign(num_samples_, 1 / static_cast<double>(num_samples_));
+  draw(*out);
+  return out;
+}
+
+/// Samples of the Gaussian.
+void TextLaplace::draw(TextLaplaceBelief& belief) const {
+  const auto d = static_cast<Eigen::Index>(num_parameters), num = static_cast<Eigen::Index>(num_samples_);
+  const Matrix root = Eigen::Map<const Matrix>(belief.covariance.data(), d, d).llt().matrixL();
+  Eigen::Map<Matrix> z(belief.scores.data(), d, num);
+  z = root * Eigen::Map<const Matrix>(normals_.data(), d, num);
+  z.colwise() += Eigen::Map<const Eigen::VectorXd>(belief.mode.data(), d);
+  from_scores(belief.scores.data(), num_samples_, num_samples_, belief.parameters.data());
+}
+
+namespace {
+
+/// Inputs of a kernel over trials, for one set of parameters.
+void set_inputs(const EncodingText& text, const TextLaplaceBelief& belief, std::span<const double> parameters,
+                const std::vector<std::uint32_t>& given, std::uint32_t response, std::vector<equations::Input>& inputs) {
+  std::size_t row = 0;
+  for (std::size_t k = 0; k < text.stimulus.size(); ++k) {
+    inputs[given[k]] = {&belief.stimuli[row * belief.room], belief.room, 1};
+    row += text.stimulus[k].num();
+  }
+  const double* from = parameters.data();
+  for (std::size_t k = 0; k < text.parameters.size(); ++k) {
+    inputs[given[text.stimulus.size() + k]] = {from, 1, 0};
+    from += text.parameters[k].num();
+  }
+  inputs[response] = {belief.responses.data(), 1, 1};
+}
+
+}  // namespace
+
+double TextLaplace::log_likelihood_of(const TextLaplaceBelief& belief, std::span<const double> parameters) const {
+  thread_local std::vector<equations::Input> inputs;
+  thread_local std::vector<double> values;
+  inputs.assign(num_symbols_, {});
+  set_inputs(text(), belief, parameters, given_, response_, inputs);
+  const std::size_t num = belief.responses.size();
+  values.resize(num);
+  double* out[] = {values.data()};
+  value_->run(inputs, num, out);
+  double total = 0;
+  for (const double value : values) total += value;
+  return total;
+}
+
+/// Minus the log posterior of the normal scores, less its constant.
+double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const double> z, std::span<double> gradient,
+                              std::span<double> hessian) const {
+  const std::size_t d = num_parameters, num = belief.responses.size(), num_outputs = 1 + d + d * (d + 1) / 2;
+  std::vector<equations::Input> inputs(num_symbols_);
+  std::vector<double> theta(d), first(d), second(d), values(num_outputs * num), sums(num_outputs, 0.0);
+  for (std::size_t k = 0; k < d; ++k) {
+    theta[k] = priors_[k]->from_normal(z[k]);
+    priors_[k]->slopes_from_normal(z[k], theta[k], first[k], second[k]);
+  }
+  set_inputs(text(), belief, theta, given_, response_, inputs);
+  std::vector<double*> columns(num_outputs);
+  for (std::size_t k = 0; k < num_outputs; ++k) columns[k] = &values[k * num];
+  derivatives_->run(inputs, num, columns);
+  for (std::size_t k = 0; k < num_outputs; ++k)
+    for (std::size_t t = 0; t < num; ++t) sums[k] += values[k * num + t];
+  double out = -sums[0];
+  for (std::size_t k = 0; k < d; ++k) {
+    out += 0.5 * z[k] * z[k];
+    gradient[k] = z[k] - sums[1 + k] * first[k];
+    for (std::size_t j = 0; j <= k; ++j) {
+      double h = -sums[1 + d + k * (k + 1) / 2 + j] * first[k] * first[j];
+      if (j == k) h += 1 - sums[1 + k] * second[k];
+      hessian[k * d + j] = hessian[j * d + k] = h;
+    }
+  }
+  return out;
+}
+
+/// Effective share of importance weights of draws of a wider Gaussian, beside what it is where the posterior is normal: draws as
+/// wide as the Gaussian itself would not see what it misses.
+double TextLaplace::effective_share(const TextLaplaceBelief& belief) const {
+  std::vector<double> log_ratio(num_samples_);
+  executor_.for_each_block(static_cast<int>((num_samples_ + block - 1) / block), [&](int b) {
+    std::vector<double> theta(num_parameters);
+    const std::size_t first = static_cast<std::size_t>(b) * block;
+    for (std::size_t i = first; i < std::min(first + block, num_samples_); ++i) {
+      double own = 0, prior = 0;
+      for (std::size_t k = 0; k < num_parameters; ++k) {
+        const double z = belief.mode[k] + wider * (belief.scores[k * num_samples_ + i] - belief.mode[k]);
+        theta[k] = priors_[k]->from_normal(z);
+        own += normals_[k * num_samples_ + i] * normals_[k * num_samples_ + i];
+        prior += z * z;
+      }
+      log_ratio[i] = log_likelihood_of(belief, theta) - 0.5 * prior + 0.5 * own;
+      if (std::isnan(log_ratio[i])) log_ratio[i] = -INFINITY;
+    }
+  });
+  const double top = *std::max_element(log_ratio.begin(), log_ratio.end());
+  double total = 0, square = 0;
+  for (const double x : log_ratio) {
+    total += std::exp(x - top);
+    square += std::exp(2 * (x - top));
+  }
+  const double of_normal = std::pow(std::sqrt(2 * wider * wider - 1) / (wider * wider), static_cast<double>(num_parameters));
+  return total * total / square / static_cast<double>(num_samples_) / of_normal;
+}
+
+void TextLaplace::fit(TextLaplaceBelief& belief) const {
+  const auto d = static_cast<Eigen::Index>(num_parameters);
+  struct Peak {
+    std::vector<double> z;
+    Matrix covariance;
+    double log_mass = -INFINITY;
+  };
+  std::vector<Peak> modes;
+  const numerics::ObjectiveWithHessian f = [&](std::span<const double> z, std::span<double> g, std::span<double> h) {
+    return objective(belief, z, g, h);
+  };
+  std::vector<double> g(num_parameters), h(num_parameters * num_parameters);
+  const auto try_from = [&](std::span<const double> start) {
+    if (!std::isfinite(objective(belief, start, g, h))) return;
+    const numerics::Minimum found = numerics::newton(f, start, {200, 1e-12, {}});
+    const double value = objective(belief, found.x, g, h);
+    const Eigen::LLT<Matrix> factor(Eigen::Map<const Matrix>(h.data(), d, d));
+    double steepness = 0;
+    for (const double slope : g) steepness = std::max(steepness, std::abs(slope));
+    if (factor.info() != Eigen::Success || !std::isfinite(value) || !(steepness < 1e-3)) return;
+    Peak mode{found.x, factor.solve(Matrix::Identity(d, d)), -value};
+    for (Eigen::Index k = 0; k < d; ++k) mode.log_mass -= std::log(factor.matrixLLT()(k, k));
+    for (const Peak& other : modes) {
+      Eigen::VectorXd apart(d);
+      for (Eigen::Index k = 0; k < d; ++k) apart[k] = mode.z[static_cast<std::size_t>(k)] - other.z[static_cast<std::size_t>(k)];
+      if (apart.squaredNorm() == 0 || apart.dot(other.covariance.llt().solve(apart)) < same_mode * same_mode) return;
+    }
+    modes.push_back(std::move(mode));
+  };
+  try_from(belief.mode);
+  if (modes.empty() || belief.num_updates <= early || belief.num_updates % every == 0) {
+    // the best of some draws of the prior
+    std::vector<std::pair<double, std::size_t>> order;
+    std::vector<double> z(num_parameters), theta(num_parameters);
+    const auto candidate = [&](std::size_t i) {
+      for (std::size_t k = 0; k < num_parameters; ++k) {
+        z[k] = normals_[k * num_samples_ + i];
+        theta[k] = priors_[k]->from_normal(z[k]);
+      }
+    };
+    for (std::size_t i = 0; i < std::min(num_candidates, num_samples_); ++i) {
+      candidate(i);
+      double value = log_likelihood_of(belief, theta);
+      for (const double score : z) value -= 0.5 * score * score;
+      if (std::isfinite(value)) order.emplace_back(-value, i);
+    }
+    std::sort(order.begin(), order.end());
+    for (std::size_t k = 0; k < std::min(num_starts, order.size()); ++k) {
+      candidate(order[k].second);
+      try_from(z);
+    }
+  }
+  const bool was_trusted = belief.trusted;
+  belief.trusted = !modes.empty();
+  std::string cause = "no mode of the posterior was found";
+  if (!modes.empty()) {
+    const auto best =
+        std::max_element(modes.begin(), modes.end(), [](const Peak& a, const Peak& b) { return a.log_mass < b.log_mass; });
+    belief.second_mode = 0;
+    double others = 0;
+    for (const Peak& mode : modes)
+      if (&mode != &*best) others += std::exp(mode.log_mass - best->log_mass);
+    belief.second_mode = others / (1 + others);
+    belief.mode = best->z;
+    std::copy_n(best->covariance.data(), belief.covariance.size(), belief.covariance.begin());
+    belief.log_evidence = best->log_mass;
+    draw(belief);
+    belief.effective = effective_share(belief);
+    if (belief.effective < least_effective)
+      cause = fmt::format("the posterior is not normal: importance weights leave {:.0f} % of what they would of a normal one",
+                          100 * belief.effective);
+    if (belief.second_mode > 0.05) cause = fmt::format("other modes hold {:.0f} % of the mass", 100 * belief.second_mode);
+    belief.trusted = belief.effective >= least_effective && belief.second_mode <= 0.05;
+  }
+  belief.notices.clear();
+  if (was_trusted && !belief.trusted)
+    belief.notices.push_back({true, "laplace", cause + ". Laplace's method is not to be trusted here; particles or a grid are"});
+  if (!was_trusted && belief.trusted) belief.notices.push_back({false, "laplace", "the posterior is near enough to normal again"});
+}
+
+Update TextLaplace::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
+  auto& belief = dynamic_cast<TextLaplaceBelief&>(any_belief);
+  if (stimulus.empty()) return {false, 0, {}};
+  check(stimulus, response);
+  const Mark mark = mark_of(response, 0);
+  if (mark == Mark::pending) {
+    imagine(belief, stimulus, 0);
+    return {false, 0, {}};
+  }
+  if (!has_value(mark)) return {false, 0, {}};
+  if (mark == Mark::censored)
+    throw RunError({"response.marks[0]", "observed, missing or blanked for Laplace's method", "censored",
+                    "Take belief.kind = \"particles\" or \"grid\". The belief is unchanged."});
+  const double r = response.values[0];
+  std::vector<double> log_likelihood(num_samples_);
+  log_likelihoods(belief, stimulus, r, log_likelihood);
+  const Prediction prediction = foretell(belief, stimulus, r);
+  if (belief.responses.size() == belief.room) {
+    const std::size_t room = 2 * belief.room + 64;
+    std::vector<double> longer(stimulus_dim * room, 0.0);
+    for (std::size_t j = 0; j < stimulus_dim; ++j)
+      std::copy_n(belief.stimuli.begin() + static_cast<std::ptrdiff_t>(j * belief.room), belief.room,
+                  longer.begin() + static_cast<std::ptrdiff_t>(j * room));
+    belief.stimuli = std::move(longer);
+    belief.room = room;
+  }
+  for (std::size_t j = 0; j < stimulus_dim; ++j) belief.stimuli[j * belief.room + belief.responses.size()] = stimulus[j];
+  belief.responses.push_back(r);
+  ++belief.num_updates;
+  const double before = belief.log_evidence;
+  fit(belief);
+  belief.prediction = prediction;
+  // KL(N(m, C) || N(0, I))
+  const auto d = static_cast<Eigen::Index>(num_parameters);
+  const Eigen::Map<const Matrix> covariance(belief.covariance.data(), d, d);
+  const Matrix root = covariance.llt().matrixL();
+  belief.information = 0.5 * (covariance.trace() - static_cast<double>(num_parameters)) - root.diagonal().array().log().sum();
+  for (const double z : belief.mode) belief.information += 0.5 * z * z;
+  return {true, belief.log_evidence - before, {&belief.prediction, 1}};
+}
+
+}  // namespace hartline::models

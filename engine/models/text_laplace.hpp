@@ -1,0 +1,61 @@
+// Laplace's method, for a text with priors and laws that can be differentiated twice.
+#pragma once
+
+#include "models/text_model.hpp"
+
+namespace hartline::models {
+
+struct TextLaplaceBelief final : SampleBelief {
+  std::unique_ptr<Belief> fork() const override { return std::make_unique<TextLaplaceBelief>(*this); }
+  void replace_by(const Belief& other) override { *this = dynamic_cast<const TextLaplaceBelief&>(other); }
+  std::uint64_t digest() const override;
+
+  std::vector<double> mode;        // [num_parameters] normal scores
+  std::vector<double> covariance;  // [num_parameters, num_parameters] of the normal scores
+  std::vector<double> stimuli;     // [stimulus_dim, num_updates rounded up]: column t is that of trial t
+  std::vector<double> responses;   // [num_updates]
+  std::size_t room = 0;            // columns of stimuli
+  double effective = 1;            // share of wider draws that are effective, beside that under a normal posterior
+  double second_mode = 0;          // probability of the best other mode that was found, beside the first
+  bool trusted = true;
+};
+
+/// The posterior as a Gaussian in the normal scores z of the parameters, at its mode:
+///
+///   log p(z | D) = -½ |z|² + Σ_t log p(r_t | x_t, θ(z)) + const
+///
+/// Newton's method with exact first and second derivatives, from the mode before; from several starts at first and every tenth
+/// trial. Samples are the same standard normal draws, scaled and moved; they come in pairs ±.
+///
+/// It is not to be trusted, and says so, where importance weights of wider draws leave less than `least_effective` of what they
+/// would of a normal posterior, where another mode holds more than a twentieth of the mass, or where no mode was found.
+/// (text_laplace_test.cpp: TextLaplace.SaysWhenItIsNotToBeTrusted)
+/// Evidence: log p(D, mode) + ½ log det(2π C).    (text_laplace_test.cpp: TextLaplace.IsExactWhereThePosteriorIsNormal)
+/// Censored responses are refused.
+class TextLaplace final : public TextModel {
+ public:
+  /// Throws: SpecError for discrete priors and for functions without second derivatives.
+  TextLaplace(std::shared_ptr<const EncodingText> text, std::size_t num_samples, std::uint64_t seed, Executor& executor);
+
+  std::unique_ptr<Belief> prior() const override;
+  Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
+
+  static constexpr double least_effective = 0.6;
+
+ private:
+  double objective(const TextLaplaceBelief& belief, std::span<const double> z, std::span<double> gradient,
+                   std::span<double> hessian) const;
+  double log_likelihood_of(const TextLaplaceBelief& belief, std::span<const double> parameters) const;
+  void fit(TextLaplaceBelief& belief) const;
+  double effective_share(const TextLaplaceBelief& belief) const;
+  void draw(TextLaplaceBelief& belief) const;
+
+  std::shared_ptr<const equations::Kernel> value_, derivatives_;  // over trials
+  std::size_t num_symbols_ = 0;
+  std::vector<std::uint32_t> given_;
+  std::uint32_t response_ = 0;
+  std::vector<double> normals_;  // [num_parameters, num_samples]
+  std::size_t num_samples_;
+};
+
+}  // namespace hartline::models
