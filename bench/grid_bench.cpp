@@ -4,6 +4,7 @@
 #include "base/threads.hpp"
 #include "bench/measure.hpp"
 #include "design/design.hpp"
+#include "models/encoding_text.hpp"
 #include "models/grid.hpp"
 
 namespace hartline::bench {
@@ -18,9 +19,27 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
   return largest;
 }
 
+/// The same psychometric function written as text, with the same values.
+std::unique_ptr<models::Family> as_text(const nlohmann::json& document) {
+  const auto listed = [&](const char* name) {
+    std::vector<std::string> numbers;
+    for (const double value : axis(document.at("grids").at(name)).points(name)) numbers.push_back(fmt::format("{:.17g}", value));
+    return fmt::format("values({})", fmt::join(numbers, ", "));
+  };
+  Table stimulus, model, parameters;
+  stimulus.set("x", listed("design"));
+  parameters.set("threshold", listed("threshold"));
+  parameters.set("slope", listed("slope"));
+  const double guess = document.at("guess"), lapse = document.at("lapse");
+  model.set("response", fmt::format("r ~ bernoulli({:.17g} - {:.17g} * exp(-10^(slope * (x - threshold) / 20)))", 1 - lapse,
+                                    1 - guess - lapse));
+  model.set("parameters", parameters);
+  return models::make_family(std::make_shared<const models::EncodingText>(stimulus, model), {1, 1});
+}
+
 /// Model, design and belief at the start.
 struct Grid {
-  explicit Grid(const nlohmann::json& document) : executor(make_serial_executor()) {
+  Grid(const nlohmann::json& document, bool text) : executor(make_serial_executor()) {
     models::PsychometricSpec spec;
     spec.threshold = axis(document.at("grids").at("threshold"));
     spec.slope = axis(document.at("grids").at("slope"));
@@ -28,7 +47,7 @@ struct Grid {
     spec.lapse.values = {document.at("lapse")};
     set.dim = 1;
     set.pool = axis(document.at("grids").at("design")).points("design");
-    model = std::make_unique<models::GridModel>(models::make_family(spec), set.pool, *executor);
+    model = std::make_unique<models::GridModel>(text ? as_text(document) : models::make_family(spec), set.pool, *executor);
     design::DesignSpec infomax;
     infomax.utility = "mutual_information";
     belief = model->prior();
@@ -67,8 +86,8 @@ struct Played {
   std::vector<std::size_t> choices;
 };
 
-Played play(const nlohmann::json& document, bool keep_utilities) {
-  Grid grid(document);
+Played play(const nlohmann::json& document, bool text, bool keep_utilities) {
+  Grid grid(document, text);
   Played out;
   const auto shown = document.at("direct").at("shown_idx").get<std::vector<std::size_t>>();
   const auto correct = document.at("direct").at("correct").get<std::vector<double>>();
@@ -95,16 +114,16 @@ std::size_t num_disagreements(const Played& played, const std::vector<std::size_
 
 }  // namespace
 
-Rows grid_rows(const nlohmann::json& document) {
-  const Played checked = play(document, true);
-  std::vector<double> times_ms = play(document, false).times_ms;
+Rows grid_rows(const nlohmann::json& document, bool text) {
+  const Played checked = play(document, text, true);
+  std::vector<double> times_ms = play(document, text, false).times_ms;
   const auto& direct = document.at("direct");
   const double direct_error = std::max(largest_difference(checked.first, direct.at("utility_first_trial")),
                                        largest_difference(checked.last, direct.at("utility_after_last_trial")));
   const std::size_t direct_disagreements = num_disagreements(checked, direct.at("shown_idx"), 1e-10);
 
   // the first trial: flat prior, nothing can be passed over
-  Grid grid(document);
+  Grid grid(document, text);
   const auto prior = grid.belief->fork();
   std::vector<double> first_ms, choose_ms;
   for (int k = 0; k < 15; ++k) {
@@ -124,7 +143,7 @@ Rows grid_rows(const nlohmann::json& document) {
                                   largest_difference(checked.last, peer.at("utility_after_last_trial")));
     const std::size_t disagreements = num_disagreements(checked, peer.at("choices"), 2 * tolerance);
     const bool right = error <= tolerance && disagreements == 0 && direct_error <= 1e-10 && direct_disagreements == 0;
-    const std::string name = fmt::format("grid/{}", peer.at("peer").get<std::string>());
+    const std::string name = fmt::format("{}/{}", text ? "any_model" : "grid", peer.at("peer").get<std::string>());
     const std::string label = fmt::format("{} {}", peer.at("peer").get<std::string>(), peer.at("version").get<std::string>());
     const std::string answer =
         fmt::format("utilities differ by {:.1e}, from the direct computation by {:.1e}; {} of {} choices differ", error,
@@ -139,6 +158,7 @@ Rows grid_rows(const nlohmann::json& document) {
     row("first_trial_p50", median(first_ms), peer.at("median_ms"), "");
   }
 
+  if (text) return rows;
   const double bytes = static_cast<double>(grid.model->table_bytes());
   const double ours = bytes / median(choose_ms) * 1e-6;
   const double same_size = read_bandwidth(grid.model->table_bytes()), from_memory = read_bandwidth(std::size_t{512} << 20);

@@ -89,7 +89,7 @@ Rows loop_rows();
 Rows population_rows();
 
 /// Update and choice on a grid, on the history in a document of bench/peers/grid_peers.py and beside the peers in it.
-Rows grid_rows(const nlohmann::json& document);
+Rows grid_rows(const nlohmann::json& document, bool text);  // text: the model is written as text
 
 /// Kernels of texts: the time to compile them, and to run them beside the interpreter and a scalar loop.
 Rows compile_rows();

@@ -108,7 +108,9 @@ struct Builder {
   Result operator()(const models::SampleView& prior) const {
     if (!pool() && set.kind() != SetKind::box)
       throw SpecError({"stimulus", "a pool or a box for a belief by samples", "a ball", ""});
-    const SampleObjective objective(spec, prior, names);
+    return over_samples(SampleObjective(spec, prior, names));
+  }
+  Result over_samples(const SampleObjective& objective) const {
     if (pool()) return over_pool(make_sample_scorer(objective, set, executor));
     if (spec.max_expected_count) refuse("max_expected_count", "left out for a box", number_text(*spec.max_expected_count), "");
     if (spec.search == "ball") refuse("search", "auto or gradient for a box", quoted(spec.search), "");
@@ -116,10 +118,12 @@ struct Builder {
   }
 
   Result operator()(const models::CandidatesView& prior) const {
-    require_pool("competing models");
     if (spec.kind != "infomax" || spec.utility != "model_information")
       refuse("utility", "model_information, with kind infomax, for competing models",
              quoted(spec.kind == "infomax" ? spec.utility : spec.kind), "");
+    if (std::holds_alternative<models::SampleView>(prior.models[0]->capability(*prior.beliefs[0])))
+      return over_samples(SampleObjective(prior));
+    require_pool("competing models");
     return over_pool(make_candidates_scorer(set, prior, executor));
   }
 

@@ -17,11 +17,24 @@ namespace {
 
 constexpr double num_groups = 16;  // of samples alike in the target
 
+std::vector<const models::TextLikelihood*> likelihoods_of(const models::CandidatesView& prior) {
+  std::vector<const models::TextLikelihood*> out;
+  for (std::size_t k = 0; k < prior.models.size(); ++k) {
+    const models::Capability capability = prior.models[k]->capability(*prior.beliefs[k]);
+    const auto* view = std::get_if<SampleView>(&capability);
+    if (!view)
+      throw SpecError({fmt::format("model.candidate[{}].belief", k), "by samples, as that of the first candidate", "another",
+                       "Particles, Laplace's method and grids that follow are beliefs by samples."});
+    out.push_back(view->likelihood);
+  }
+  return out;
+}
+
 }  // namespace
 
 SampleObjective::SampleObjective(const DesignSpec& spec, const SampleView& prior, std::span<const std::string> names)
     : kappa_(spec.kappa),
-      likelihood_(*prior.likelihood),
+      likelihoods_{prior.likelihood},
       information_(*prior.likelihood->text().law, prior.likelihood->num_arguments()) {
   constexpr std::pair<const char*, Kind> kinds[] = {{"mutual_information", Kind::mutual_information},
                                                     {"target", Kind::target},
@@ -53,12 +66,50 @@ SampleObjective::SampleObjective(const DesignSpec& spec, const SampleView& prior
       std::max<std::size_t>(2, static_cast<std::size_t>(std::pow(num_groups, 1 / static_cast<double>(target_.size())) + 1e-9));
 }
 
-void SampleObjective::prepare(const SampleView& view, Prepared& p) const {
-  const std::size_t all = view.weights.size(), num_parameters = likelihood_.text().num_parameters;
+SampleObjective::SampleObjective(const models::CandidatesView& prior)
+    : kind_(Kind::model_information),
+      kappa_(0),
+      likelihoods_(likelihoods_of(prior)),
+      information_(*likelihoods_[0]->text().law, likelihoods_[0]->num_arguments()) {
+  for (std::size_t k = 1; k < likelihoods_.size(); ++k)
+    if (likelihoods_[k]->text().law != likelihoods_[0]->text().law ||
+        likelihoods_[k]->num_arguments() != likelihoods_[0]->num_arguments())
+      throw SpecError({fmt::format("model.candidate[{}]", k), "a response of the same law as the first candidate's",
+                       "\"" + std::string(likelihoods_[k]->text().law->name) + "\"",
+                       "Grids over a pool may differ in their laws."});
+  gradient_ = information_.has_slopes();
+}
+
+void SampleObjective::prepare(const models::Capability& belief, Prepared& p) const {
+  p.order.clear();
+  p.ends.clear();
+  p.weights.clear();
+  p.parts.resize(likelihoods_.size());
+  p.num = 0;
+  if (const auto* view = std::get_if<SampleView>(&belief)) {
+    p.parts[0].num = 0;
+    add(*view, 1, p);
+  } else {
+    const auto& candidates = std::get<models::CandidatesView>(belief);
+    for (std::size_t k = 0; k < candidates.models.size(); ++k)
+      add(std::get<SampleView>(candidates.models[k]->capability(*candidates.beliefs[k])), candidates.weights[k], p);
+  }
+  for (std::vector<double>& weights : p.weights) {
+    double total = 0;
+    for (const double w : weights) total += w;
+    for (double& w : weights) w /= total;
+  }
+}
+
+/// The samples of one model, after those of the models before.
+void SampleObjective::add(const SampleView& view, double share, Prepared& p) const {
+  Part& part = p.parts[p.ends.empty() ? 0 : p.ends.size()];
+  const std::size_t all = view.weights.size(), num_parameters = view.likelihood->text().num_parameters;
   const double least = 1e-9 / static_cast<double>(all);
   const std::size_t num_futures = view.outlook.empty() ? 1 : view.outlook.size();
+  if (p.weights.size() < num_futures) p.weights.resize(num_futures, p.weights.empty() ? std::vector<double>() : p.weights[0]);
   const auto weight = [&](std::size_t future, std::size_t i) {
-    return view.outlook.empty() ? view.weights[i] : view.outlook[future][i];
+    return share * (view.outlook.empty() ? view.weights[i] : view.outlook[future % num_futures][i]);
   };
   p.order.clear();
   for (std::size_t i = 0; i < all; ++i) {
@@ -66,9 +117,24 @@ void SampleObjective::prepare(const SampleView& view, Prepared& p) const {
     for (std::size_t f = 0; f < num_futures; ++f) most = std::max(most, weight(f, i));
     if (most > least) p.order.emplace_back(0, static_cast<std::uint32_t>(i));
   }
-  p.num = p.order.size();
+  part.first = p.num;
+  part.num = p.order.size();
+  p.num += part.num;
+  if (target_.empty())
+    p.ends.push_back(p.num);
+  else
+    group(view, p);
+  part.parameters.resize(num_parameters * part.num);
+  for (std::size_t k = 0; k < num_parameters; ++k)
+    for (std::size_t n = 0; n < part.num; ++n) part.parameters[k * part.num + n] = view.parameters[k * all + p.order[n].second];
+  for (std::size_t f = 0; f < p.weights.size(); ++f)
+    for (const auto& [unused, i] : p.order) p.weights[f].push_back(weight(f, i));
+}
+
+/// Groups of one model's samples: quantiles of the first target parameter, in each of those quantiles of the second, …
+void SampleObjective::group(const SampleView& view, Prepared& p) const {
+  const std::size_t all = view.weights.size();
   p.ends.assign(1, p.num);
-  // groups: quantiles of the first target parameter, in each of those quantiles of the second, …
   for (const std::size_t k : target_) {
     std::vector<std::size_t> ends;
     std::size_t first = 0;
@@ -76,30 +142,18 @@ void SampleObjective::prepare(const SampleView& view, Prepared& p) const {
       for (std::size_t n = first; n < end; ++n) p.order[n].first = view.parameters[k * all + p.order[n].second];
       std::sort(p.order.begin() + static_cast<std::ptrdiff_t>(first), p.order.begin() + static_cast<std::ptrdiff_t>(end));
       double total = 0, below = 0;
-      for (std::size_t n = first; n < end; ++n) total += weight(0, p.order[n].second);
+      for (std::size_t n = first; n < end; ++n) total += view.weights[p.order[n].second];
       for (std::size_t n = first, g = 1; n < end; ++n) {
-        below += weight(0, p.order[n].second);
-        const bool last = n + 1 == end;
+        below += view.weights[p.order[n].second];
+        const auto up_to = [&] { return total * static_cast<double>(g) / static_cast<double>(groups_each_); };
         // equal values stay together
-        if (!last && (below < total * static_cast<double>(g) / static_cast<double>(groups_each_) ||
-                      p.order[n + 1].first == p.order[n].first))
-          continue;
+        if (n + 1 < end && (below < up_to() || p.order[n + 1].first == p.order[n].first)) continue;
         ends.push_back(n + 1);
-        while (below >= total * static_cast<double>(g) / static_cast<double>(groups_each_) && g < groups_each_) ++g;
+        while (below >= up_to() && g < groups_each_) ++g;
       }
       first = end;
     }
     p.ends = std::move(ends);
-  }
-  p.parameters.resize(num_parameters * p.num);
-  for (std::size_t k = 0; k < num_parameters; ++k)
-    for (std::size_t n = 0; n < p.num; ++n) p.parameters[k * p.num + n] = view.parameters[k * all + p.order[n].second];
-  p.weights.resize(num_futures);
-  for (std::size_t f = 0; f < num_futures; ++f) {
-    p.weights[f].resize(p.num);
-    double total = 0;
-    for (std::size_t n = 0; n < p.num; ++n) total += p.weights[f][n] = weight(f, p.order[n].second);
-    for (double& w : p.weights[f]) w /= total;
   }
 }
 
@@ -108,24 +162,41 @@ void SampleObjective::thin(const Prepared& all, std::size_t num, Prepared& out) 
     out = all;
     return;
   }
-  const std::size_t num_futures = all.weights.size(), num_parameters = likelihood_.text().num_parameters;
+  const std::size_t num_futures = all.weights.size();
   // those of the first future by their weights; the others are weighted against it
   out.order.clear();
   out.ends.clear();
+  out.parts.resize(all.parts.size());
   double below = 0;
-  std::size_t group = 0;
+  std::size_t part = 0;
+  out.parts[0].first = 0;
+  const auto close_parts = [&](std::size_t n) {
+    while (part < all.parts.size() && n == all.parts[part].first + all.parts[part].num) {
+      out.parts[part].num = out.order.size() - out.parts[part].first;
+      if (++part < all.parts.size()) out.parts[part].first = out.order.size();
+    }
+  };
+  const auto close_groups = [&](std::size_t n) {
+    while (out.ends.size() < all.ends.size() && all.ends[out.ends.size()] == n) out.ends.push_back(out.order.size());
+  };
   for (std::size_t n = 0; n < all.num; ++n) {
+    close_parts(n);
+    close_groups(n);
     below += all.weights[0][n] * static_cast<double>(num);
     while (static_cast<double>(out.order.size()) + 0.5 < below) out.order.emplace_back(0, static_cast<std::uint32_t>(n));
-    if (n + 1 == all.ends[group]) {
-      out.ends.push_back(out.order.size());
-      ++group;
-    }
   }
+  close_parts(all.num);
+  close_groups(all.num);
   out.num = out.order.size();
-  out.parameters.resize(num_parameters * out.num);
-  for (std::size_t k = 0; k < num_parameters; ++k)
-    for (std::size_t n = 0; n < out.num; ++n) out.parameters[k * out.num + n] = all.parameters[k * all.num + out.order[n].second];
+  for (std::size_t m = 0; m < all.parts.size(); ++m) {
+    const Part& from = all.parts[m];
+    Part& to = out.parts[m];
+    const std::size_t num_parameters = likelihoods_[m]->text().num_parameters;
+    to.parameters.resize(num_parameters * to.num);
+    for (std::size_t k = 0; k < num_parameters; ++k)
+      for (std::size_t n = 0; n < to.num; ++n)
+        to.parameters[k * to.num + n] = from.parameters[k * from.num + out.order[to.first + n].second - from.first];
+  }
   out.weights.resize(num_futures);
   for (std::size_t f = 0; f < num_futures; ++f) {
     out.weights[f].resize(out.num);
@@ -138,9 +209,9 @@ void SampleObjective::thin(const Prepared& all, std::size_t num, Prepared& out) 
 
 /// The information of one future, with its slopes in scratch.slopes.
 double SampleObjective::information(const Prepared& p, std::span<const double> weights, Scratch& s, bool slopes) const {
-  const std::size_t num_arguments = likelihood_.num_arguments();
+  const std::size_t num_arguments = likelihoods_[0]->num_arguments();
   double out = information_(weights, s.arguments.data(), p.num, s.information, slopes ? s.slopes.data() : nullptr);
-  if (kind_ != Kind::target) return out;
+  if (kind_ != Kind::target && kind_ != Kind::model_information) return out;
   s.group_weights.resize(p.num);
   s.group_slopes.resize(num_arguments * p.num);
   std::size_t first = 0;
@@ -161,16 +232,19 @@ double SampleObjective::information(const Prepared& p, std::span<const double> w
 
 double SampleObjective::operator()(const Prepared& p, std::span<const double> x, Scratch& s, std::span<double> gradient,
                                    double* expected) const {
-  const std::size_t num_arguments = likelihood_.num_arguments(), dim = x.size();
-  const models::TextLaw& law = *likelihood_.text().law;
-  const ParameterSets sets{p.parameters.data(), p.num, p.num};
+  const std::size_t num_arguments = likelihoods_[0]->num_arguments(), dim = x.size();
+  const models::TextLaw& law = *likelihoods_[0]->text().law;
   const double share = 1 / static_cast<double>(p.weights.size());
   s.arguments.resize(num_arguments * (gradient.empty() ? 1 : 1 + dim) * p.num);
-  if (gradient.empty())
-    likelihood_.arguments(x, sets, s.arguments.data());
-  else
-    likelihood_.argument_gradient(x, sets, s.arguments.data());
-  const bool of_response = kind_ != Kind::mutual_information && kind_ != Kind::target;
+  for (std::size_t m = 0; m < p.parts.size(); ++m) {
+    const Part& part = p.parts[m];
+    const ParameterSets sets{part.parameters.data(), part.num, part.num};
+    if (gradient.empty())
+      likelihoods_[m]->arguments(x, sets, &s.arguments[part.first], p.num);
+    else
+      likelihoods_[m]->argument_gradient(x, sets, &s.arguments[part.first], p.num);
+  }
+  const bool of_response = kind_ >= Kind::posterior_variance;
   double out = 0;
   if (of_response || expected) {
     double mean = 0, square = 0, a[64];

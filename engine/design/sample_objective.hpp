@@ -16,13 +16,18 @@ namespace hartline::design {
 ///   mutual_information   I(θ; r)
 ///   target               I(g; r), g the groups of samples alike in the target: I(θ; r) - Σ_g p_g I(θ; r | g). A lower bound of the
 ///                        information about the target itself
+///   model_information    I(m; r) of competing models, whose samples are the groups: they have to have the same law
 ///   posterior_variance, expected_response, upper_confidence    of the expected response
 class SampleObjective {
  public:
+  struct Part {                      // samples of one model
+    std::vector<double> parameters;  // [num_parameters, num]
+    std::size_t first = 0, num = 0;
+  };
   struct Prepared {
-    std::vector<double> parameters;            // [num_parameters, num], samples of a group together
+    std::vector<Part> parts;
     std::vector<std::vector<double>> weights;  // [num_futures][num]
-    std::vector<std::size_t> ends;             // of the groups
+    std::vector<std::size_t> ends;             // of the groups, whose samples are together
     std::vector<std::pair<double, std::uint32_t>> order;
     std::size_t num = 0;
   };
@@ -34,8 +39,11 @@ class SampleObjective {
   /// Throws: SpecError for a utility that a belief by samples has not.
   SampleObjective(const DesignSpec& spec, const models::SampleView& prior, std::span<const std::string> parameter_names);
 
+  /// For competing models. Throws: SpecError for beliefs that are not by samples, and for different laws.
+  explicit SampleObjective(const models::CandidatesView& prior);
+
   /// Samples of negligible weight are left out: together less than 1e-9.
-  void prepare(const models::SampleView& view, Prepared& prepared) const;
+  void prepare(const models::Capability& belief, Prepared& prepared) const;
 
   /// About `num` samples in place of all, each drawn by its weight, for a first look; all where there are not many more.
   void thin(const Prepared& all, std::size_t num, Prepared& out) const;
@@ -44,20 +52,22 @@ class SampleObjective {
   double operator()(const Prepared& prepared, std::span<const double> x, Scratch& scratch, std::span<double> gradient,
                     double* expected) const;
 
-  /// Samples that are enough to compare stimuli by: 1,024; four times that for a target, whose groups are small.
-  std::size_t num_enough() const { return kind_ == Kind::target ? 4096 : 1024; }
+  /// Samples that are enough to compare stimuli by: 1,024; four times that where they fall into groups.
+  std::size_t num_enough() const { return kind_ == Kind::target || kind_ == Kind::model_information ? 4096 : 1024; }
 
   bool has_gradient() const { return gradient_; }
 
  private:
-  enum class Kind { mutual_information, target, posterior_variance, expected_response, upper_confidence };
+  enum class Kind { mutual_information, target, model_information, posterior_variance, expected_response, upper_confidence };
+  void add(const models::SampleView& view, double weight, Prepared& prepared) const;
+  void group(const models::SampleView& view, Prepared& prepared) const;
   double information(const Prepared& prepared, std::span<const double> weights, Scratch& scratch, bool slopes) const;
 
   Kind kind_ = Kind::mutual_information;
   double kappa_;
   std::vector<std::size_t> target_;
-  std::size_t groups_each_ = 1;  // of each target parameter
-  const models::TextLikelihood& likelihood_;
+  std::size_t groups_each_ = 1;                             // of each target parameter
+  std::vector<const models::TextLikelihood*> likelihoods_;  // of each model
   SampleInformation information_;
   bool gradient_;
 };

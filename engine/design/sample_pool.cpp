@@ -9,7 +9,6 @@ namespace hartline::design {
 namespace {
 
 using models::Capability;
-using models::SampleView;
 
 struct SampleState final : PoolScorer::State {
   explicit SampleState(int num_threads) : slots(num_threads) {}
@@ -27,7 +26,7 @@ class SampleScorer final : public PoolScorer {
   void follow(State&, const Capability&, std::span<const std::uint8_t>) const override {}
   void prepare(State& state, const Capability& belief, std::span<const std::uint8_t>) const override {
     auto& of_samples = static_cast<SampleState&>(state);
-    objective_.prepare(std::get<SampleView>(belief), of_samples.all);
+    objective_.prepare(belief, of_samples.all);
     objective_.thin(of_samples.all, objective_.num_enough(), of_samples.prepared);
   }
 

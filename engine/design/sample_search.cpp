@@ -14,7 +14,6 @@ namespace hartline::design {
 namespace {
 
 using models::Capability;
-using models::SampleView;
 
 constexpr std::size_t num_spread = 64, num_near = 32, round_size = 8;
 constexpr std::size_t num_starts = 6, num_polished = 2;
@@ -83,7 +82,7 @@ class SampleSearch final : public Design {
       out.explored = true;
       return;
     }
-    objective_.prepare(std::get<SampleView>(belief), plan.prepared);
+    objective_.prepare(belief, plan.prepared);
     objective_.thin(plan.prepared, objective_.num_enough(), plan.thin);  // of all but the last steps
     Point best;
     screen(plan, trial, budget, out.units, best);

@@ -74,7 +74,7 @@ TEST(SampleObjective, ReproducesTheSourceOnALine) {
   const SampleObjective objective(spec, std::get<SampleView>(s.view()), s.particles->parameter_names);
   SampleObjective::Prepared prepared;
   SampleObjective::Scratch scratch;
-  objective.prepare(std::get<SampleView>(s.view()), prepared);
+  objective.prepare(s.view(), prepared);
   const double expected[][2] = {{0, 1.2998}, {-0.4, 1.2898}, {-1, 1.1869}};
   for (const auto& [x, nats] : expected) EXPECT_NEAR(objective(prepared, {&x, 1}, scratch, {}, nullptr), nats, 0.02);
 }
@@ -92,7 +92,7 @@ TEST(SampleObjective, GradientsAreDifferences) {
     const SampleObjective objective(spec, std::get<SampleView>(s.view()), s.particles->parameter_names);
     SampleObjective::Prepared prepared;
     SampleObjective::Scratch scratch;
-    objective.prepare(std::get<SampleView>(s.view()), prepared);
+    objective.prepare(s.view(), prepared);
     double gradient[2], unused[2];
     double x[] = {0.7, -1.1};
     objective(prepared, x, scratch, gradient, nullptr);
@@ -119,7 +119,7 @@ TEST(SampleObjective, TargetsAreParts) {
     const SampleObjective objective(spec, std::get<SampleView>(s.view()), s.particles->parameter_names);
     SampleObjective::Prepared prepared;
     SampleObjective::Scratch scratch;
-    objective.prepare(std::get<SampleView>(s.view()), prepared);
+    objective.prepare(s.view(), prepared);
     return objective(prepared, {&x, 1}, scratch, {}, nullptr);
   };
   // at x = 0 only a matters: ½ log(1 + 1 / .16); groups of a 16th of the samples lose some
@@ -129,6 +129,62 @@ TEST(SampleObjective, TargetsAreParts) {
   // at x = 1 both do: I(a; r) = ½ log(2.16 / 1.16)
   EXPECT_NEAR(information("target", {0}, 1), 0.5 * std::log(2.16 / 1.16), 0.02);
   EXPECT_LT(information("target", {0, 1}, 1), information("mutual_information", {}, 1) + 1e-9);
+}
+
+/// A line through 0 or a parabola: at 0 nothing tells them apart; the information is that between two normal laws of r.
+TEST(SampleObjective, TellsModelsApart) {
+  const auto executor = make_serial_executor();
+  const auto made = [&](const char* response) {
+    Table variables, lines, priors;
+    variables.set("x", "box(-1, 1)");
+    priors.set("w", "normal(1, 0.2)");
+    lines.set("response", response);
+    lines.set("parameters", priors);
+    models::ParticleSettings settings;
+    settings.num = 4000;
+    return std::make_unique<ParticleModel>(std::make_shared<const models::EncodingText>(variables, lines), settings, 1, *executor);
+  };
+  const auto line = made("r ~ normal(w * x, 0.3)"), parabola = made("r ~ normal(w * x^2, 0.3)"), counts = made("r ~ poisson(w^2)");
+  const auto of_line = line->prior(), of_parabola = parabola->prior(), of_counts = counts->prior();
+  const models::Model* both[] = {line.get(), parabola.get()};
+  const models::Belief* beliefs[] = {of_line.get(), of_parabola.get()};
+  const double weights[] = {0.7, 0.3};
+  const models::CandidatesView view{both, beliefs, weights};
+  const SampleObjective objective(view);
+  SampleObjective::Prepared all, prepared;
+  SampleObjective::Scratch scratch;
+  objective.prepare(view, all);
+  objective.thin(all, 1000, prepared);
+  for (const double x : {0.0, 0.5, -0.5, -1.0}) {
+    // r ~ N(x, .2² x² + .3²) or N(x², .2² x⁴ + .3²)
+    double exact = 0;
+    const double m[] = {x, x * x}, v[] = {0.04 * x * x + 0.09, 0.04 * x * x * x * x + 0.09};
+    for (double r = -4; r < 4; r += 0.001) {
+      double p[2], mixed = 0;
+      for (int k = 0; k < 2; ++k) {
+        p[k] = std::exp(-0.5 * (r - m[k]) * (r - m[k]) / v[k]) / std::sqrt(2 * M_PI * v[k]);
+        mixed += weights[k] * p[k];
+      }
+      for (int k = 0; k < 2; ++k)
+        if (p[k] > 1e-200) exact += 0.001 * weights[k] * p[k] * std::log(p[k] / mixed);
+    }
+    EXPECT_NEAR(objective(all, {&x, 1}, scratch, {}, nullptr), exact, 0.01) << x;
+    EXPECT_NEAR(objective(prepared, {&x, 1}, scratch, {}, nullptr), exact, 0.02) << x;
+  }
+  const models::Model* different[] = {line.get(), counts.get()};
+  const models::Belief* their_beliefs[] = {of_line.get(), of_counts.get()};
+  EXPECT_THROW(SampleObjective(models::CandidatesView{different, their_beliefs, weights}), SpecError);
+  // the search of a box finds the end where they differ most
+  StimulusSet set;
+  set.dim = 1;
+  set.shape = SetKind::box;
+  set.low = {-1};
+  set.high = {1};
+  const auto design = make_design({}, set, view, std::vector<std::string>{"line", "parabola"}, 1, *executor);
+  const auto plan = design->make_plan();
+  Choice choice;
+  design->choose(*plan, view, 0, {}, choice);
+  EXPECT_NEAR(choice.values[0], -1, 1e-6);
 }
 
 TEST(SampleSearch, FindsTheBestOfAGrid) {
@@ -147,7 +203,7 @@ TEST(SampleSearch, FindsTheBestOfAGrid) {
     const SampleObjective objective(spec, std::get<SampleView>(s.view()), s.particles->parameter_names);
     SampleObjective::Prepared prepared;
     SampleObjective::Scratch scratch;
-    objective.prepare(std::get<SampleView>(s.view()), prepared);
+    objective.prepare(s.view(), prepared);
     double best = 0;
     const int num = dim == 1 ? 401 : 41;
     for (int i = 0; i < num; ++i)

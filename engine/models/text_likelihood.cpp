@@ -48,7 +48,7 @@ TextLikelihood::TextLikelihood(std::shared_ptr<const EncodingText> text) : text_
 }
 
 void TextLikelihood::run(const equations::Kernel& kernel, std::span<const double> stimulus, double response,
-                         const ParameterSets& sets, double* out, std::size_t num_outputs) const {
+                         const ParameterSets& sets, double* out, std::size_t stride, std::size_t num_outputs) const {
   thread_local std::vector<equations::Input> inputs;
   thread_local std::vector<double*> columns;
   inputs.assign(program_.graph.num_symbols(), {});
@@ -64,7 +64,7 @@ void TextLikelihood::run(const equations::Kernel& kernel, std::span<const double
   }
   inputs[response_] = {&response, 1, 0};
   columns.resize(num_outputs);
-  for (std::size_t k = 0; k < num_outputs; ++k) columns[k] = out + k * sets.stride;
+  for (std::size_t k = 0; k < num_outputs; ++k) columns[k] = out + k * stride;
   kernel.run(inputs, sets.num, columns);
 }
 
@@ -78,7 +78,7 @@ void TextLikelihood::operator()(std::span<const double> stimulus, Datum response
     std::fill_n(out, sets.num, -std::numeric_limits<double>::infinity());
     return;
   }
-  run(*kernels_[choice ? static_cast<std::size_t>(r) : 0], stimulus, r, sets, out, 1);
+  run(*kernels_[choice ? static_cast<std::size_t>(r) : 0], stimulus, r, sets, out, sets.stride, 1);
 }
 
 void TextLikelihood::log_tails(std::span<const double> stimulus, double bound, const ParameterSets& sets, double* out) const {
@@ -93,15 +93,16 @@ void TextLikelihood::log_tails(std::span<const double> stimulus, double bound, c
   }
 }
 
-void TextLikelihood::arguments(std::span<const double> stimulus, const ParameterSets& sets, double* out) const {
-  run(*arguments_, stimulus, 0, sets, out, num_arguments_);
+void TextLikelihood::arguments(std::span<const double> stimulus, const ParameterSets& sets, double* out, std::size_t stride) const {
+  run(*arguments_, stimulus, 0, sets, out, stride ? stride : sets.stride, num_arguments_);
 }
 
-void TextLikelihood::argument_gradient(std::span<const double> stimulus, const ParameterSets& sets, double* out) const {
+void TextLikelihood::argument_gradient(std::span<const double> stimulus, const ParameterSets& sets, double* out,
+                                       std::size_t stride) const {
   if (!argument_gradient_)
     throw SpecError({"model.response", "a law whose arguments can be differentiated by the stimulus", "another",
                      "A box of stimuli is searched by gradients."});
-  run(*argument_gradient_, stimulus, 0, sets, out, num_arguments_ * (1 + text_->stimulus_dim));
+  run(*argument_gradient_, stimulus, 0, sets, out, stride ? stride : sets.stride, num_arguments_ * (1 + text_->stimulus_dim));
 }
 
 void TextLikelihood::draw_prior(std::uint64_t seed, Purpose purpose, std::uint64_t first, std::size_t num,

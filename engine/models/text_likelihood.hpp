@@ -29,14 +29,14 @@ class TextLikelihood {
   /// stimulus [stimulus_dim]. Impossible responses have -∞.
   void operator()(std::span<const double> stimulus, Datum response, const ParameterSets& sets, double* out) const;
 
-  /// Arguments of the response's law, of a choice its probabilities: out [num_arguments, sets.stride], of which the first num of
-  /// every row are written.
-  void arguments(std::span<const double> stimulus, const ParameterSets& sets, double* out) const;
+  /// Arguments of the response's law, of a choice its probabilities: out [num_arguments, stride], of which the first num of every
+  /// row are written. `stride`: that of the sets unless it is given.
+  void arguments(std::span<const double> stimulus, const ParameterSets& sets, double* out, std::size_t stride = 0) const;
   std::size_t num_arguments() const { return num_arguments_; }
 
-  /// The same with their derivatives by the stimulus: out [num_arguments · (1 + stimulus_dim), sets.stride], the arguments first,
+  /// The same with their derivatives by the stimulus: out [num_arguments · (1 + stimulus_dim), stride], the arguments first,
   /// then of each argument the derivatives.
-  void argument_gradient(std::span<const double> stimulus, const ParameterSets& sets, double* out) const;
+  void argument_gradient(std::span<const double> stimulus, const ParameterSets& sets, double* out, std::size_t stride = 0) const;
 
   /// Draws num sets of parameters from the prior, set k of the stream {seed, purpose, first + k}: [num_parameters, num].
   void draw_prior(std::uint64_t seed, Purpose purpose, std::uint64_t first, std::size_t num, std::span<double> parameters) const;
@@ -46,7 +46,7 @@ class TextLikelihood {
  private:
   void log_tails(std::span<const double> stimulus, double bound, const ParameterSets& sets, double* out) const;
   void run(const equations::Kernel& kernel, std::span<const double> stimulus, double response, const ParameterSets& sets,
-           double* out, std::size_t num_outputs) const;
+           double* out, std::size_t stride, std::size_t num_outputs) const;
 
   std::shared_ptr<const EncodingText> text_;
   equations::Program program_;
