@@ -15,7 +15,7 @@ namespace {
 
 constexpr double max_nodes = 1e8;
 constexpr double border_mass = 0.02;   // on the outermost value, from which on an axis is widened
-constexpr double least_effective = 4;  // values that matter, below which an axis is narrowed
+constexpr double least_effective = 5;  // values that matter, below which an axis is narrowed
 constexpr double negligible = 1e-5;    // share of the mass beyond the new ends
 constexpr double farthest = 6;         // normal score: 1e-9 of the prior lies beyond
 constexpr int max_rounds = 6;          // of one update
@@ -73,8 +73,10 @@ void TextGrid::lay(TextGridBelief& belief) const {
     std::vector<double> log_prior(axis.size()), values(axis.size());
     for (std::size_t j = 0; j < axis.size(); ++j) {
       values[j] = priors_[k]->from_normal(axis[j]);
-      const double low = j == 0 ? -INFINITY : 0.5 * (axis[j - 1] + axis[j]),
-                   high = j + 1 == axis.size() ? INFINITY : 0.5 * (axis[j] + axis[j + 1]);
+      // evenly laid ends stand for as much as the others: what lies beyond was found to be improbable
+      const double before = j > 0 ? axis[j] - axis[j - 1] : axis[1 % axis.size()] - axis[0];
+      const double after = j + 1 < axis.size() ? axis[j + 1] - axis[j] : before;
+      const double low = axis[j] - 0.5 * before, high = axis[j] + 0.5 * after;
       const double p = low > 0 ? numerics::normal_cdf(-low) - numerics::normal_cdf(-high)
                                : numerics::normal_cdf(high) - numerics::normal_cdf(low);
       const bool even = belief.num_updates == 0 || priors_[k]->is_discrete();  // values of equal probability
@@ -116,6 +118,19 @@ std::vector<double> TextGrid::marginal(const TextGridBelief& belief, std::size_t
   return out;
 }
 
+namespace {
+
+/// Shares of the prior on evenly laid normal scores.
+std::vector<double> prior_shares(const std::vector<double>& axis) {
+  std::vector<double> out;
+  double total = 0;
+  for (const double z : axis) total += out.emplace_back(std::exp(-0.5 * z * z));
+  for (double& share : out) share /= total;
+  return out;
+}
+
+}  // namespace
+
 /// Widens and narrows the axes where that is needed; false where they may stay.
 bool TextGrid::lay_anew(TextGridBelief& belief) const {
   std::string widened, narrowed;
@@ -135,9 +150,10 @@ bool TextGrid::lay_anew(TextGridBelief& belief) const {
     first = std::min(first, last);
     const double width = axes[k].back() - axes[k].front(), spacing = width / static_cast<double>(num - 1);
     double low = axes[k][first > 0 ? first - 1 : 0], high = axes[k][std::min(last + 1, num - 1)];
-    const bool at_low = p.front() > border_mass && axes[k].front() > -farthest + spacing;
-    const bool at_high = p.back() > border_mass && axes[k].back() < farthest - spacing;
-    const bool few = 1 / square < least_effective && high - low < 0.7 * width;
+    const std::vector<double> of_prior = prior_shares(axes[k]);
+    const bool at_low = p.front() > border_mass + 2 * of_prior.front() && axes[k].front() > -farthest + spacing;
+    const bool at_high = p.back() > border_mass + 2 * of_prior.back() && axes[k].back() < farthest - spacing;
+    const bool few = 1 / square < least_effective && high - low < 0.8 * width;
     if (!at_low && !at_high && !few) continue;
     if (at_low) low = std::max(-farthest, axes[k].front() - std::max(0.5 * (high - low), spacing));
     if (at_high) high = std::min(farthest, axes[k].back() + std::max(0.5 * (high - low), spacing));
