@@ -15,6 +15,7 @@
 namespace hartline::design {
 
 using models::LawForm;
+using models::LawPart;
 using numerics::Lanes;
 using numerics::load;
 using numerics::load_part;
@@ -178,19 +179,24 @@ HARTLINE_INLINE Place place(double x) {
 
 }  // namespace
 
-SampleInformation::SampleInformation(const models::TextLaw& law, std::size_t num_arguments)
-    : law_(law), num_arguments_(num_arguments) {
-  if (law.form == LawForm::poisson) CountNodes::get();  // made now, not when the first choice is waited for
+SampleInformation::SampleInformation(std::span<const LawPart> laws) : laws_(laws.begin(), laws.end()), law_(*laws[0].law) {
+  for (const LawPart& part : laws_) {
+    num_arguments_ += part.num;
+    num_joint_ *= part.law->kind == ResponseKind::choice ? part.num : 0;
+    if (num_joint_ > max_joint) num_joint_ = 0;
+  }
+  if (law_.form == LawForm::poisson) CountNodes::get();  // made now, not when the first choice is waited for
 }
 
 bool SampleInformation::has_slopes() const {
-  return law_.kind == ResponseKind::choice || law_.form == LawForm::poisson || law_.form == LawForm::normal ||
-         law_.form == LawForm::lognormal;
+  return laws_.size() == 1 && (law_.kind == ResponseKind::choice || law_.form == LawForm::poisson || law_.form == LawForm::normal ||
+                               law_.form == LawForm::lognormal);
 }
 
 double SampleInformation::operator()(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s,
                                      double* slopes) const {
   s.standard_error = 0;
+  if (laws_.size() > 1) return num_joint_ > 0 ? of_choices(w, arguments, stride, s) : nested(w, arguments, stride, s);
   if (law_.kind == ResponseKind::choice) return of_choice(w, arguments, stride, slopes);
   if (law_.form == LawForm::poisson) {
     double top = 0;
@@ -218,6 +224,27 @@ double SampleInformation::of_choice(std::span<const double> w, const double* p, 
     out += sums.negentropy - p_log_p(sums.mean);
     if (slopes) slopes_of(w.data(), p + k * stride, w.size(), std::log(std::max(sums.mean, tiny)), slopes + k * stride);
   }
+  return out;
+}
+
+/// Of several choices: H(all together) - Σ_j H(each | θ).
+double SampleInformation::of_choices(std::span<const double> w, const double* p, std::size_t stride, Scratch& s) const {
+  const std::size_t num = w.size();
+  s.column.resize(num);
+  double out = 0;
+  for (std::size_t joint = 0; joint < num_joint_; ++joint) {
+    std::copy(w.begin(), w.end(), s.column.begin());
+    std::size_t rest = joint;
+    for (const LawPart& part : laws_) {
+      const double* own = p + (part.first + rest % part.num) * stride;
+      for (std::size_t i = 0; i < num; ++i) s.column[i] *= own[i];
+      rest /= part.num;
+    }
+    double total = 0;
+    for (const double q : s.column) total += q;
+    out -= p_log_p(total);
+  }
+  for (std::size_t k = 0; k < num_arguments_; ++k) out += sums_of(w.data(), p + k * stride, num).negentropy;
   return out;
 }
 

@@ -18,6 +18,8 @@ namespace hartline::design {
 ///   differs others              by nested Monte Carlo over `num_nested` samples: biased down, at most log(num_nested); no
 ///   derivatives
 ///
+///   several responses   choices of at most `max_joint` combinations by enumeration; else by nested Monte Carlo
+///
 /// Samples are spread by cubic weights, which keep their first three moments.
 /// Accuracy: choices 1e-12, poisson and binomial 1e-4, normal 1e-4 where the sd is the same and 3e-3 where it differs, of
 /// max(I, 0.1) (sample_information_test.cpp: SampleInformation.EqualsQuadrature); nested as `standard_error` says
@@ -30,10 +32,10 @@ class SampleInformation {
     double standard_error = 0;  // of the last nested value, nats; else 0
   };
 
-  static constexpr std::size_t num_nested = 256, num_clipped = 512;
+  static constexpr std::size_t num_nested = 256, num_clipped = 512, max_joint = 256;
 
-  /// `num_arguments`: of a choice the number of its probabilities.
-  SampleInformation(const models::TextLaw& law, std::size_t num_arguments);
+  /// The laws of the responses of a trial, with their arguments among all; those of a choice are its probabilities.
+  explicit SampleInformation(std::span<const models::LawPart> laws);
 
   bool has_slopes() const;
 
@@ -45,6 +47,7 @@ class SampleInformation {
 
  private:
   double of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes) const;
+  double of_choices(std::span<const double> w, const double* p, std::size_t stride, Scratch& s) const;
   double of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes) const;
   double of_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes) const;
   double of_normal(std::span<const double> w, const double* mean, const double* sd, Scratch& s, double* mean_slopes,
@@ -53,8 +56,10 @@ class SampleInformation {
   double of_clipped(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
 
-  const models::TextLaw& law_;
-  std::size_t num_arguments_;
+  std::vector<models::LawPart> laws_;
+  const models::TextLaw& law_;  // the first, and where there is one only, that
+  std::size_t num_arguments_ = 0;
+  std::size_t num_joint_ = 1;  // combinations of choices; 0: not enumerated
 };
 
 }  // namespace hartline::design

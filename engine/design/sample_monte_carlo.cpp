@@ -88,24 +88,34 @@ double SampleInformation::of_clipped(std::span<const double> w, const double* ar
 double SampleInformation::nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const {
   // the random numbers of the responses are the same for every stimulus
   pick(w, num_nested, s.picked);
-  s.column.resize(num_nested * (num_arguments_ + 1));
-  double *norms = s.column.data(), *all = norms + num_nested;
+  const std::size_t num_laws = laws_.size();
+  s.column.resize(num_nested * (num_arguments_ + 1) + num_laws);
+  double *norms = s.column.data(), *all = norms + num_nested, *r = all + num_nested * num_arguments_;
+  const auto arguments_of = [&](std::size_t k) { return std::span<const double>(all + k * num_arguments_, num_arguments_); };
   for (std::size_t k = 0; k < num_nested; ++k) {
     double* a = all + k * num_arguments_;
     for (std::size_t j = 0; j < num_arguments_; ++j) a[j] = arguments[j * stride + s.picked[k]];
-    if (!models::is_valid(law_, {a, num_arguments_}))
-      throw RunError({"model.response", "possible arguments of " + std::string(law_.name),
-                      fmt::format("{}, {}", number_text(a[0]), number_text(a[1])), ""});
-    norms[k] = models::log_norm(law_, {a, num_arguments_});
+    norms[k] = 0;
+    for (const models::LawPart& part : laws_) {
+      const std::span<const double> own = part.of(arguments_of(k));
+      if (!models::is_valid(*part.law, own))
+        throw RunError({"model.response", "possible arguments of " + std::string(part.law->name),
+                        fmt::format("{}", fmt::join(own, ", ")), ""});
+      norms[k] += models::log_norm(*part.law, own);
+    }
   }
+  const auto log_density = [&](std::size_t k) {
+    double out = -norms[k];
+    for (std::size_t j = 0; j < num_laws; ++j) out += models::log_weight(*laws_[j].law, laws_[j].of(arguments_of(k)), r[j]);
+    return out;
+  };
   double total = 0, square = 0;
   for (std::size_t k = 0; k < num_nested; ++k) {
-    const std::span<const double> own{all + k * num_arguments_, num_arguments_};
     Stream stream(0, Purpose::imagine, k, num_nested);
-    const double r = models::draw_response(law_, own, stream), here = models::log_weight(law_, own, r) - norms[k];
+    for (std::size_t j = 0; j < num_laws; ++j) r[j] = models::draw_response(*laws_[j].law, laws_[j].of(arguments_of(k)), stream);
+    const double here = log_density(k);
     double mixed = 0;
-    for (std::size_t j = 0; j < num_nested; ++j)
-      mixed += std::exp(models::log_weight(law_, {all + j * num_arguments_, num_arguments_}, r) - norms[j] - here);
+    for (std::size_t j = 0; j < num_nested; ++j) mixed += std::exp(log_density(j) - here);
     const double value = -std::log(mixed / num_nested);
     total += value;
     square += value * value;

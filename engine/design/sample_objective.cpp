@@ -33,9 +33,7 @@ std::vector<const models::TextLikelihood*> likelihoods_of(const models::Candidat
 }  // namespace
 
 SampleObjective::SampleObjective(const DesignSpec& spec, const SampleView& prior, std::span<const std::string> names)
-    : kappa_(spec.kappa),
-      likelihoods_{prior.likelihood},
-      information_(*prior.likelihood->text().law, prior.likelihood->num_arguments()) {
+    : kappa_(spec.kappa), likelihoods_{prior.likelihood}, information_(prior.likelihood->text().laws) {
   constexpr std::pair<const char*, Kind> kinds[] = {{"mutual_information", Kind::mutual_information},
                                                     {"target", Kind::target},
                                                     {"posterior_variance", Kind::posterior_variance},
@@ -67,16 +65,17 @@ SampleObjective::SampleObjective(const DesignSpec& spec, const SampleView& prior
 }
 
 SampleObjective::SampleObjective(const models::CandidatesView& prior)
-    : kind_(Kind::model_information),
-      kappa_(0),
-      likelihoods_(likelihoods_of(prior)),
-      information_(*likelihoods_[0]->text().law, likelihoods_[0]->num_arguments()) {
-  for (std::size_t k = 1; k < likelihoods_.size(); ++k)
-    if (likelihoods_[k]->text().law != likelihoods_[0]->text().law ||
-        likelihoods_[k]->num_arguments() != likelihoods_[0]->num_arguments())
-      throw SpecError({fmt::format("model.candidate[{}]", k), "a response of the same law as the first candidate's",
-                       "\"" + std::string(likelihoods_[k]->text().law->name) + "\"",
-                       "Grids over a pool may differ in their laws."});
+    : kind_(Kind::model_information), kappa_(0), likelihoods_(likelihoods_of(prior)), information_(likelihoods_[0]->text().laws) {
+  const std::vector<models::LawPart>& laws = likelihoods_[0]->text().laws;
+  for (std::size_t k = 1; k < likelihoods_.size(); ++k) {
+    const std::vector<models::LawPart>& own = likelihoods_[k]->text().laws;
+    const bool same = std::equal(laws.begin(), laws.end(), own.begin(), own.end(), [](const auto& a, const auto& b) {
+      return a.law == b.law && a.num == b.num && a.law->form != models::LawForm::mixture;
+    });
+    if (!same)
+      throw SpecError({fmt::format("model.candidate[{}]", k), "responses of the same laws as the first candidate's",
+                       "\"" + std::string(own[0].law->name) + "\"", "Grids over a pool may differ in their laws."});
+  }
   gradient_ = information_.has_slopes();
 }
 
@@ -104,7 +103,7 @@ void SampleObjective::prepare(const models::Capability& belief, Prepared& p) con
 /// The samples of one model, after those of the models before.
 void SampleObjective::add(const SampleView& view, double share, Prepared& p) const {
   Part& part = p.parts[p.ends.empty() ? 0 : p.ends.size()];
-  const std::size_t all = view.weights.size(), num_parameters = view.likelihood->text().num_parameters;
+  const std::size_t all = view.weights.size(), num_rows = view.likelihood->num_rows();
   const double least = 1e-9 / static_cast<double>(all);
   const std::size_t num_futures = view.outlook.empty() ? 1 : view.outlook.size();
   if (p.weights.size() < num_futures) p.weights.resize(num_futures, p.weights.empty() ? std::vector<double>() : p.weights[0]);
@@ -124,8 +123,8 @@ void SampleObjective::add(const SampleView& view, double share, Prepared& p) con
     p.ends.push_back(p.num);
   else
     group(view, p);
-  part.parameters.resize(num_parameters * part.num);
-  for (std::size_t k = 0; k < num_parameters; ++k)
+  part.parameters.resize(num_rows * part.num);
+  for (std::size_t k = 0; k < num_rows; ++k)
     for (std::size_t n = 0; n < part.num; ++n) part.parameters[k * part.num + n] = view.parameters[k * all + p.order[n].second];
   for (std::size_t f = 0; f < p.weights.size(); ++f)
     for (const auto& [unused, i] : p.order) p.weights[f].push_back(weight(f, i));
@@ -191,9 +190,9 @@ void SampleObjective::thin(const Prepared& all, std::size_t num, Prepared& out) 
   for (std::size_t m = 0; m < all.parts.size(); ++m) {
     const Part& from = all.parts[m];
     Part& to = out.parts[m];
-    const std::size_t num_parameters = likelihoods_[m]->text().num_parameters;
-    to.parameters.resize(num_parameters * to.num);
-    for (std::size_t k = 0; k < num_parameters; ++k)
+    const std::size_t num_rows = likelihoods_[m]->num_rows();
+    to.parameters.resize(num_rows * to.num);
+    for (std::size_t k = 0; k < num_rows; ++k)
       for (std::size_t n = 0; n < to.num; ++n)
         to.parameters[k * to.num + n] = from.parameters[k * from.num + out.order[to.first + n].second - from.first];
   }
@@ -233,7 +232,7 @@ double SampleObjective::information(const Prepared& p, std::span<const double> w
 double SampleObjective::operator()(const Prepared& p, std::span<const double> x, Scratch& s, std::span<double> gradient,
                                    double* expected) const {
   const std::size_t num_arguments = likelihoods_[0]->num_arguments(), dim = x.size();
-  const models::TextLaw& law = *likelihoods_[0]->text().law;
+  const models::LawPart& first = likelihoods_[0]->text().laws[0];
   const double share = 1 / static_cast<double>(p.weights.size());
   s.arguments.resize(num_arguments * (gradient.empty() ? 1 : 1 + dim) * p.num);
   for (std::size_t m = 0; m < p.parts.size(); ++m) {
@@ -250,7 +249,7 @@ double SampleObjective::operator()(const Prepared& p, std::span<const double> x,
     double mean = 0, square = 0, a[64];
     for (std::size_t n = 0; n < p.num; ++n) {
       for (std::size_t k = 0; k < num_arguments; ++k) a[k] = s.arguments[k * p.num + n];
-      const double value = models::expected_value(law, {a, num_arguments});
+      const double value = models::expected_value(*first.law, first.of({a, num_arguments}));
       for (const std::vector<double>& weights : p.weights) {
         mean += share * weights[n] * value;
         square += share * weights[n] * value * value;

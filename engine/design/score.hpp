@@ -17,7 +17,7 @@ namespace hartline::design {
 struct ScoredHistory {
   std::vector<double> truth;      // [num_parameters]
   std::vector<double> stimuli;    // [num_trials, stimulus_dim]
-  std::vector<double> responses;  // [num_trials]
+  std::vector<double> responses;  // [num_trials, num_responses]; what is not a number is missing
   std::uint64_t seed = 1;         // of the contrasts
 };
 

@@ -67,7 +67,8 @@ const char* const texts[] = {
     "+ atan(a / 1 rad)\n",
     "given v : mV\nm = 0.1 * (v + 40 mV) / 1 mV / (1 - exp(-(v + 40 mV) / (10 mV))) : 1\nI = 120 mS / (1 cm)^2 * m^3 * (v - 50 mV) "
     ": A/m^2\n",
-    "given z\ngiven r\nz' = 0.9 * z + 0.1 * r\n",
+    "given x\nr ~ mixture(0.9, poisson(exp(x) + z), 0.1, poisson(2))\nstart z = 1\nz' = 0.9 * z + 0.1 * r\n",
+    "given x : s\nr ~ normal(v, 1 mV) : mV\nstart v = 2 mV : mV\nv' = 0.9 * v + (r - v) * exp(-x / (1 s)) : mV\n",
     // a sum with a name inside another sum: their indices are not the same
     "given v[3]\ns = sum(k in 3, v[k])\nrate = sum(k in 2, exp(v[k] * s))\nall = sum(k in 3, v[k] * sum(j in 3, v[j] * v[k]) * "
     "s)\n",
@@ -89,6 +90,12 @@ TEST(Programs, WhatIsPrintedReadsBack) {
           const double a = value_of(program.graph, program.values[v].value, symbols);
           const double b = value_of(again.graph, again.find(program.values[v].name), symbols);
           EXPECT_NEAR(a, b, 1e-13 * std::abs(a)) << printed;
+        }
+        ASSERT_EQ(again.states.size(), program.states.size());
+        for (std::size_t z = 0; z < program.states.size(); ++z) {
+          const State &one = program.states[z], &other = again.states[z];
+          EXPECT_NEAR(value_of(program.graph, one.start, symbols), value_of(again.graph, other.start, symbols), 1e-13) << printed;
+          EXPECT_NEAR(value_of(program.graph, one.next, symbols), value_of(again.graph, other.next, symbols), 1e-12) << printed;
         }
       }
       if (k < passes().size()) passes()[k].run(program);
@@ -327,6 +334,11 @@ const Wrong wrong[] = {
     {"y = 1 < 2\n", "text:1: a condition where a number is needed (column 5). where(condition, a, b) makes a number of one."},
     {"given x\nx = 3\n", "text:2: must be a name that stands for one thing (got \"x\" again)."},
     {"exp = 3\n", "text:1: must be a name of its own (got \"exp\"). That is a word of the language."},
+    {"start z = 1 mV : mV\nz' = 3\n", "text:1: z is mV and its next value is a number without unit."},
+    {"start z = 1\n", "text:1: must be a next value of every state (got none of z)."},
+    {"start z = 1\nz' = r\nr ~ poisson(exp(r))\n",
+     "text:1: must be responses that do not depend on themselves (got \"r\" among its own arguments)."},
+    {"start z = y\nstart y = 1\nz' = z\ny' = z\n", "text:1: must be a start that depends on parameters alone (got \"y\")."},
     {"dv/dt = 3\n", "text:1: must be an equation, a response or a state (got dv/dt). Encoding models have no time of their own."},
 };
 

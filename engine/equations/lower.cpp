@@ -36,7 +36,7 @@ std::vector<std::string_view> function_names() {
 bool is_reserved(std::string_view name) {
   const auto names = function_names();
   return std::find(names.begin(), names.end(), name) != names.end() || name == "and" || name == "or" || name == "not" ||
-         name == "in" || name == "pi" || name == "given";
+         name == "in" || name == "pi" || name == "given" || name == "start" || name == "mixture";
 }
 
 }  // namespace

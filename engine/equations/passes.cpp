@@ -17,7 +17,10 @@ void for_each_root(Program& program, Change&& change) {
   for (Named& named : program.values) named.value = change(named.value);
   for (ResponseLine& response : program.responses)
     for (Id& argument : response.arguments) argument = change(argument);
-  for (Named& named : program.next) named.value = change(named.value);
+  for (State& state : program.states) {
+    state.start = change(state.start);
+    state.next = change(state.next);
+  }
 }
 
 std::vector<Variable> numbers_given(const Program& program) {
@@ -46,6 +49,7 @@ std::string free_name(const Program& program, const std::string& wanted) {
   for (const std::uint32_t symbol : program.given) taken.insert(program.graph.symbol(symbol).name);
   for (const Named& named : program.values) taken.insert(named.name);
   for (const ResponseLine& response : program.responses) taken.insert(response.name);
+  for (const State& state : program.states) taken.insert(state.name);
   std::string name = wanted;
   while (taken.contains(name)) name += "_";
   return name;
@@ -89,7 +93,14 @@ void erase_units(Program& program) {
     return g.plain(make_node(Op::multiply, {g.constant(scale), value}));
   };
   for_each_root(program, [&](Id root) { return rewrite(g, root, done, erased); });
+  for (State& state : program.states) {  // stay numbers in the unit that was stated
+    const double scale = g.symbol(state.symbol).unit.scale;
+    for (Id* value : {&state.start, &state.next})
+      if (scale != 1) *value = g.plain(make_node(Op::divide, {*value, g.constant(scale)}));
+    g.symbol(state.symbol).unit = {};
+  }
   for (const std::uint32_t symbol : program.given) g.symbol(symbol).unit = {};
+  for (const ResponseLine& response : program.responses) g.symbol(response.symbol).unit = {};
   program.has_units = false;
 }
 

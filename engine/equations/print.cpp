@@ -183,15 +183,27 @@ std::string print(const Program& program) {
     if (op != Op::constant && op != Op::symbol) names.emplace(named.value, named.name);
   }
   const Printer printer(program.graph, names);
+  const auto shown = [&](Id id) {
+    refuse_long(program.graph, id, names);
+    return printer.text(id, disjunction);
+  };
+  const auto listed = [&](const ResponseLine& response, std::size_t first, std::size_t num) {
+    std::string text;
+    for (std::size_t k = first; k < first + num; ++k) text += (k > first ? ", " : "") + shown(response.arguments[k]);
+    return "(" + text + ")";
+  };
   for (const ResponseLine& response : program.responses) {
-    out += response.name + " ~ " + response.law + "(";
-    for (const Id argument : response.arguments) refuse_long(program.graph, argument, names);
-    for (std::size_t k = 0; k < response.arguments.size(); ++k)
-      out += (k > 0 ? ", " : "") + printer.text(response.arguments[k], disjunction);
-    out += ")" + unit(response.unit_text) + "\n";
+    out += response.name + " ~ " + response.law;
+    std::string parts;
+    for (const LawPart& part : response.parts)
+      parts += (parts.empty() ? "(" : ", ") + shown(response.arguments[part.first - 1]) + ", " + part.law +
+               listed(response, part.first, part.num);
+    out += (parts.empty() ? listed(response, 0, response.arguments.size()) : parts + ")") + unit(response.unit_text) + "\n";
   }
-  for (const Named& named : program.next)
-    out += named.name + "' = " + printer.text(named.value, disjunction) + unit(named.unit_text) + "\n";
+  for (const State& state : program.states) {
+    out += "start " + state.name + " = " + shown(state.start) + unit(state.unit_text) + "\n";
+    out += state.name + "' = " + shown(state.next) + unit(state.unit_text) + "\n";
+  }
   return out;
 }
 

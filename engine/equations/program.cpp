@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "base/error.hpp"
+#include "equations/differentiate.hpp"
 #include "equations/lower.hpp"
 
 namespace hartline::equations {
@@ -48,8 +52,50 @@ std::vector<Id> Program::roots() const {
   std::vector<Id> out;
   for (const Named& named : values) out.push_back(named.value);
   for (const ResponseLine& response : responses) out.insert(out.end(), response.arguments.begin(), response.arguments.end());
-  for (const Named& named : next) out.push_back(named.value);
+  for (const State& state : states) out.insert(out.end(), {state.start, state.next});
   return out;
+}
+
+ResponseLine read_response(Scope& scope, const Statement& s, std::uint32_t symbol, const std::string& path) {
+  const Syntax& law = s.at(s.root);
+  if (s.kind != StatementKind::response || law.form != Form::call)
+    throw SpecError({path, "name ~ law(…), for example \"r ~ poisson(rate * window)\"", "\"" + s.text + "\"", ""});
+  ResponseLine out{s.name, law.text, {}, s.unit, s.unit_text, {}, symbol};
+  if (law.text != "mixture") {
+    for (const std::uint32_t argument : law.args) out.arguments.push_back(scope.lower_part(s, argument, path));
+    return out;
+  }
+  constexpr const char* wanted = "mixture(weight, law(…), weight, law(…), …)";
+  if (law.args.size() < 4 || law.args.size() % 2 != 0)
+    throw SpecError({path, wanted, "\"" + std::string(s.text_of(law)) + "\"", ""});
+  for (std::size_t k = 0; k < law.args.size(); k += 2) {
+    const Syntax& part = s.at(law.args[k + 1]);
+    if (part.form != Form::call) throw SpecError({path, wanted, "\"" + std::string(s.text_of(part)) + "\" for a law", ""});
+    out.arguments.push_back(scope.lower_part(s, law.args[k], path));
+    out.parts.push_back({part.text, out.arguments.size(), part.args.size()});
+    for (const std::uint32_t argument : part.args) out.arguments.push_back(scope.lower_part(s, argument, path));
+  }
+  return out;
+}
+
+void check_state(const Scope& scope, const Program& program, const State& state, const std::string& path) {
+  const Graph& g = program.graph;
+  const Dimension dimension = g.symbol(state.symbol).unit.dimension;
+  for (const auto& [id, what] : {std::pair{state.start, "start"}, std::pair{state.next, "next value"}})
+    if (!(g.at(id).dimension == dimension))
+      throw UnitError(fmt::format("{}: {} is {} and its {} is {}.", path, state.name,
+                                  state.unit_text.empty() ? "a number without unit" : state.unit_text, what, scope.unit_of(id)));
+  for (const ResponseLine& response : program.responses) {
+    for (const Id argument : response.arguments)
+      if (depends_on(g, argument, response.symbol))
+        throw SpecError(
+            {path, "responses that do not depend on themselves", "\"" + response.name + "\" among its own arguments", ""});
+    if (depends_on(g, state.start, response.symbol))
+      throw SpecError({path, "a start that depends on parameters alone", "\"" + response.name + "\"", ""});
+  }
+  for (const State& other : program.states)
+    if (depends_on(g, state.start, other.symbol))
+      throw SpecError({path, "a start that depends on parameters alone", "\"" + other.name + "\"", ""});
 }
 
 Program read_program(std::string_view text, const std::string& path) {
@@ -63,6 +109,7 @@ Program read_program(std::string_view text, const std::string& path) {
   if (text.size() > max_length)
     throw SpecError({path, fmt::format("at most {} characters", max_length), std::to_string(text.size()), ""});
   std::vector<Line> lines;
+  std::map<std::string, Line, std::less<>> starts;
   std::size_t number = 0;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
@@ -74,6 +121,15 @@ Program read_program(std::string_view text, const std::string& path) {
       program.given.push_back(scope.declare(read_given(line.substr(6), at), at));
       continue;
     }
+    if (line.starts_with("start ")) {
+      Statement statement = parse_statement(line.substr(6), at);
+      if (statement.kind != StatementKind::equals)
+        throw SpecError({at, "start name = value : unit", "\"" + std::string(line) + "\"", ""});
+      const std::uint32_t symbol = scope.declare({statement.name, {}, statement.unit, statement.unit_text}, at);
+      program.states.push_back({statement.name, symbol, no_id, no_id, statement.unit_text});
+      starts.emplace(program.states.back().name, Line{std::move(statement), at});
+      continue;
+    }
     lines.push_back({parse_statement(line, at), at});
     const Statement& statement = lines.back().statement;
     if (statement.kind == StatementKind::equals) scope.define(statement, at);
@@ -81,23 +137,34 @@ Program read_program(std::string_view text, const std::string& path) {
       throw SpecError(
           {at, "an equation, a response or a state", "d" + statement.name + "/dt", "Encoding models have no time of their own."});
   }
+  // what a response was may be used by states, and by nothing else
+  std::vector<std::uint32_t> answered;
+  for (const Line& line : lines) {
+    const Statement& s = line.statement;
+    if (s.kind == StatementKind::response)
+      answered.push_back(program.states.empty() ? program.graph.add_symbol({s.name, {}, s.unit, s.unit_text})
+                                                : scope.declare({s.name, {}, s.unit, s.unit_text}, line.path));
+  }
   for (const Line& line : lines) {
     const Statement& s = line.statement;
     if (s.kind == StatementKind::equals) {
       program.values.push_back({s.name, scope.value(s.name, line.path), s.unit_text});
     } else if (s.kind == StatementKind::next) {
-      const Id now = scope.value(s.name, line.path), value = scope.lower(s, line.path);
-      if (!(program.graph.at(now).dimension == program.graph.at(value).dimension))
-        throw UnitError(
-            fmt::format("{}: {} is {} and its next value is {}.", line.path, s.name, scope.unit_of(now), scope.unit_of(value)));
-      program.next.push_back({s.name, value, s.unit_text});
+      const auto state =
+          std::find_if(program.states.begin(), program.states.end(), [&](const State& z) { return z.name == s.name; });
+      if (state == program.states.end() || state->next != no_id)
+        throw SpecError({line.path, state == program.states.end() ? "a state that starts somewhere" : "one next value of a state",
+                         "\"" + s.name + "'\"", "Say it as: start " + s.name + " = 0"});
+      state->next = scope.lower(s, line.path);
     } else {
-      const Syntax& law = s.at(s.root);
-      if (law.form != Form::call) throw SpecError({line.path, "a law, as in r ~ poisson(rate)", std::string(s.text_of(law)), ""});
-      ResponseLine response{s.name, law.text, {}, s.unit, s.unit_text};
-      for (const std::uint32_t argument : law.args) response.arguments.push_back(scope.lower_part(s, argument, line.path));
-      program.responses.push_back(std::move(response));
+      program.responses.push_back(read_response(scope, s, answered[program.responses.size()], line.path));
     }
+  }
+  for (State& state : program.states) {
+    const Line& line = starts.at(state.name);
+    if (state.next == no_id) throw SpecError({line.path, "a next value of every state", "none of " + state.name, ""});
+    state.start = scope.lower(line.statement, line.path);
+    check_state(scope, program, state, line.path);
   }
   return program;
 }

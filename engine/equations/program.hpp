@@ -4,7 +4,8 @@
 //   given w[8, 8]                       many of them
 //   rate = b + A * exp(-x^2) : Hz       a named value
 //   r ~ poisson(rate * window)          a response
-//   z' = 0.9 * z + 0.1 * r              what a state is worth in the next trial
+//   start z = 1 mV : mV                 a state, and what it is worth in the first trial
+//   z' = 0.9 * z + 0.1 * r : mV         what it is worth in the trial after
 #pragma once
 
 #include <string>
@@ -16,6 +17,7 @@
 namespace hartline::equations {
 
 class Scope;
+struct Statement;
 
 /// A value with a name.
 struct Named {
@@ -25,12 +27,28 @@ struct Named {
   bool derived = false;  // made by a pass
 };
 
+/// A law inside a mixture.
+struct LawPart {
+  std::string law;
+  std::size_t first = 0, num = 0;  // its arguments, among those of the response; its weight stands before them
+};
+
 /// A response and the law that it is drawn from.
 struct ResponseLine {
   std::string name;
   std::string law;
   std::vector<Id> arguments;
   Unit unit;
+  std::string unit_text;
+  std::vector<LawPart> parts;  // of mixture(weight, law(…), weight, law(…), …)
+  std::uint32_t symbol = 0;    // its value, for the states that depend on it
+};
+
+/// What is carried from trial to trial.
+struct State {
+  std::string name;
+  std::uint32_t symbol = 0;
+  Id start = no_id, next = no_id;
   std::string unit_text;
 };
 
@@ -39,14 +57,21 @@ struct Program {
   std::vector<std::uint32_t> given;  // symbols, in order
   std::vector<Named> values;
   std::vector<ResponseLine> responses;
-  std::vector<Named> next;  // of states, each of which is given too
-  bool has_units = true;    // false: values are in base units and numbers without unit
+  std::vector<State> states;
+  bool has_units = true;  // false: values are in base units and numbers without unit
 
   /// The value of that name, or no_id.
   Id find(std::string_view name) const;
   /// Everything that has to be worked out.
   std::vector<Id> roots() const;
 };
+
+/// Reads `law(…)` or `mixture(weight, law(…), …)` of a response. `symbol`: its value. Throws: SpecError, UnitError.
+ResponseLine read_response(Scope& scope, const Statement& statement, std::uint32_t symbol, const std::string& path);
+
+/// A state's unit and the units of what it starts with and becomes are the same, and nothing but its next value depends on
+/// responses. Throws: UnitError, SpecError.
+void check_state(const Scope& scope, const Program& program, const State& state, const std::string& path);
 
 /// Reads a program, one statement a line. `path` names it in messages.
 /// Throws: SpecError, UnitError.

@@ -173,7 +173,10 @@ const Wrong wrong[] = {
     {"exp = x", "must be a name of its own (got \"exp\"). That is a word of the language."},
     {"x = 3", "must be a name that stands for one thing (got \"x\" again)."},
     {"out = out + 1", "must be made of other names (got itself). \"out\" is needed to work out \"out\"."},
-    {"out ~ x", "must be a law, as in r ~ poisson(rate) (got x)."},
+    {"out ~ x", "must be name ~ law(…), for example \"r ~ poisson(rate * window)\" (got \"out ~ x\")."},
+    {"out ~ mixture(x, poisson(x))", "must be mixture(weight, law(…), weight, law(…), …) (got \"mixture(x, poisson(x))\")."},
+    {"out ~ mixture(0.2, poisson(x), 0.8, x)", "must be mixture(weight, law(…), weight, law(…), …) (got \"x\" for a law)."},
+    {"z' = x", "must be a state that starts somewhere (got \"z'\"). Say it as: start z = 0"},
     {"dv/ds = x", "must be dt (got \"ds\" at column 4). In \"dv/ds = x\"."},
 };
 

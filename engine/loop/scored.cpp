@@ -1,5 +1,7 @@
 #include "loop/scored.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.hpp"
@@ -37,9 +39,13 @@ Scored read_scored(const io::RecordReader& reader, const std::string& path) {
                                [](const models::TextStimulus& variable) { return variable.values.empty(); });
   const std::vector<double> pool = box ? std::vector<double>() : models::every_stimulus(out.text->stimulus);
   reader.for_each_trial([&](const Trial& trial, const io::TrialTimes&) {
-    if (!trial.answered || trial.response.values.size() != 1 ||
-        (!trial.response.marks.empty() && trial.response.marks[0] != Mark::observed))
-      return;
+    const Response& response = trial.response;
+    const std::size_t num_responses = out.text->responses.size();
+    if (!trial.answered || response.values.size() != num_responses) return;
+    const bool whole = std::all_of(response.marks.begin(), response.marks.end(), [](Mark mark) { return mark == Mark::observed; });
+    if (!whole && out.text->num_states > 0)
+      throw SpecError({path, "a record without lost responses, for a model with states", fmt::format("trial {}", trial.index), ""});
+    if (!whole) return;
     if (const auto* item = std::get_if<PoolItem>(&trial.delivered.stimulus.what)) {
       const auto first = pool.begin() + item->index * static_cast<std::int64_t>(dim);
       history.stimuli.insert(history.stimuli.end(), first, first + static_cast<std::int64_t>(dim));
@@ -48,7 +54,7 @@ Scored read_scored(const io::RecordReader& reader, const std::string& path) {
     } else {
       return;
     }
-    history.responses.push_back(trial.response.values[0]);
+    history.responses.insert(history.responses.end(), response.values.begin(), response.values.end());
   });
   return out;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "equations/differentiate.hpp"
 #include "equations/kernel.hpp"
 #include "equations/lower.hpp"
 
@@ -18,7 +19,7 @@ using equations::Syntax;
 
 namespace {
 
-constexpr std::size_t max_numbers = 4096;
+constexpr std::size_t max_numbers = 4096, max_arguments = 64;
 
 std::size_t product(const std::vector<std::size_t>& shape) {
   std::size_t n = 1;
@@ -117,9 +118,28 @@ std::vector<double> every_stimulus(const std::vector<TextStimulus>& variables) {
 }
 
 void EncodingText::draw_prior(Stream& stream, std::span<double> out) const {
-  std::size_t at = 0;
-  for (const TextParameter& parameter : parameters)
-    for (std::size_t k = 0; k < parameter.num(); ++k) out[at++] = parameter.prior.draw(stream);
+  if (is_correlated()) {
+    for (double& z : out) z = stream.normal();
+    return from_scores(out.data(), 1, 1, out.data());
+  }
+  for (std::size_t k = 0; k < num_parameters; ++k) out[k] = priors_[k]->draw(stream);
+}
+
+const EncodingText::Root& EncodingText::root(std::size_t k) const {
+  static const Root none;
+  return roots_.empty() ? none : roots_[k];
+}
+
+void EncodingText::from_scores(const double* scores, std::size_t stride, std::size_t num, double* out) const {
+  for (std::size_t k = num_parameters; k-- > 0;)  // from the last, as rows need those before
+    for (std::size_t i = 0; i < num; ++i) {
+      double z = scores[k * stride + i];
+      if (!root(k).empty()) {
+        z = 0;
+        for (const auto& [j, c] : root(k)) z += c * scores[j * stride + i];
+      }
+      out[k * stride + i] = priors_[k]->from_normal(z);
+    }
 }
 
 EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
@@ -134,11 +154,15 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
     stimulus_dim += variable.num();
   }
 
-  const Value* parameter_table = model.find("parameters");
-  if (!parameter_table || !parameter_table->table() || parameter_table->table()->items.empty())
-    throw SpecError(
-        {"model.parameters", "a table of names and priors", parameter_table ? display(*parameter_table) : "nothing", ""});
-  for (const auto& [name, value] : parameter_table->table()->items) {
+  const auto table_of = [&](const char* name) {
+    const Value* value = model.find(name);
+    if (value && !value->table()) throw SpecError({"model." + std::string(name), "a table", display(*value), ""});
+    return value ? value->table() : nullptr;
+  };
+  const Table *parameter_table = table_of("parameters"), *state_table = table_of("state"), *correlations = table_of("correlations");
+  if (!parameter_table || parameter_table->items.empty())
+    throw SpecError({"model.parameters", "a table of names and priors", "nothing", ""});
+  for (const auto& [name, value] : parameter_table->items) {
     const std::string path = "model.parameters." + name;
     const Statement statement = equations::parse_expression(name, text_at(value, path, "normal(0, 1) : deg"), path);
     std::vector<std::size_t> shape;
@@ -147,68 +171,201 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
     declare(name, shape, statement.unit, statement.unit_text, path);
     num_parameters += parameters.back().num();
   }
+  for (const TextParameter& parameter : parameters) priors_.resize(priors_.size() + parameter.num(), &parameter.prior);
+  if (correlations) read_correlations(*correlations);
 
   const Value* response = nullptr;
-  std::vector<std::string> names;
+  std::vector<std::pair<std::string, std::string>> names;  // and units
   for (const auto& [name, value] : model.items) {
-    if (name == "kind" || name == "parameters") continue;
+    if (name == "kind" || name == "parameters" || name == "state" || name == "correlations") continue;
     const std::string path = "model." + name;
     if (name == "response") {
       response = &value;
       continue;
     }
-    scope.define(equations::parse_expression(name, text_at(value, path, "a + b * x : Hz"), path), path);
-    names.push_back(name);
+    const Statement statement = equations::parse_expression(name, text_at(value, path, "a + b * x : Hz"), path);
+    names.emplace_back(name, statement.unit_text);
+    scope.define(statement, path);
   }
   if (!response) throw SpecError({"model.response", "given, for example \"r ~ poisson(rate * window)\"", "nothing", ""});
-  const std::string path = "model.response";
-  const Statement statement = equations::parse_statement(text_at(*response, path, "r ~ poisson(rate * window)"), path);
-  const Syntax& call = statement.at(statement.root);
-  if (statement.kind != equations::StatementKind::response || call.form != Form::call)
-    throw SpecError({path, "name ~ law(…), for example \"r ~ poisson(rate * window)\"", "\"" + *response->text() + "\"", ""});
-  std::vector<std::string_view> laws;
-  for (const TextLaw& one : text_laws()) {
-    if (one.form == LawForm::binomial_count) continue;  // is binomial too
-    laws.push_back(one.name);
-    if (one.name == call.text) law = &one;
-  }
-  if (!law)
-    throw SpecError(
-        {path, fmt::format("one of {}", fmt::join(laws, ", ")), "\"" + call.text + "\"", did_you_mean(call.text, laws)});
-  if (call.args.size() < law->min_args || call.args.size() > law->max_args)
-    throw SpecError({path, std::string(law->wanted), "\"" + std::string(statement.text_of(call)) + "\"", ""});
-  for (const std::string& name : names) written.values.push_back({name, scope.value(name, "model." + name), ""});
-  for (equations::Named& named : written.values)
-    for (const auto& [name, value] : model.items)
-      if (name == named.name) named.unit_text = equations::parse_expression(name, *value.text(), name).unit_text;
-
-  if (statement.has_unit && !law->has_unit)
-    throw SpecError({path, fmt::format("without a unit behind {}", law->name), "\": " + statement.unit_text + "\"",
-                     "Its arguments are numbers without unit."});
-
-  equations::ResponseLine line{statement.name, std::string(law->name), {}, statement.unit, statement.unit_text};
-  for (const std::uint32_t part : call.args) {
-    const Id id = scope.lower_part(statement, part, path);
-    if (!(written.graph.at(id).dimension == (law->has_unit ? statement.unit.dimension : Dimension{})))
-      throw UnitError(fmt::format("{}: \"{}\" is {} where {} takes {} (column {}).{}", path, statement.text_of(statement.at(part)),
-                                  scope.unit_of(id), call.text,
-                                  law->has_unit && statement.has_unit ? statement.unit_text : "a number without unit",
-                                  statement.at(part).span.begin + 1,
-                                  law->has_unit && !statement.has_unit ? " Say the unit of the response behind a colon." : ""));
-    line.arguments.push_back(id);
-  }
-  law = find_law(written.graph, call.text, line.arguments);
-  written.responses.push_back(line);
-  num_choices = models::num_choices(written.graph, *law, line.arguments, path);
+  if (state_table)
+    for (const auto& [name, value] : state_table->items) {
+      if (name.ends_with("'")) continue;
+      const std::string path = "model.state." + name;
+      const Statement statement = equations::parse_expression(name, text_at(value, path, "0 : mV"), path);
+      const std::uint32_t symbol = scope.declare({name, {}, statement.unit, statement.unit_text}, path);
+      written.states.push_back({name, symbol, equations::no_id, equations::no_id, statement.unit_text});
+    }
+  num_states = written.states.size();
+  read_responses(scope, *response, state_table);
+  for (const auto& [name, unit_text] : names) written.values.push_back({name, scope.value(name, "model." + name), unit_text});
 
   program = written;
-  if (statement.has_unit)  // arguments in the unit of the response
-    for (Id& id : program.responses[0].arguments) {
-      const Id unit = program.graph.constant(statement.unit.scale, statement.unit.dimension);
-      id = program.graph.plain(equations::make_node(equations::Op::divide, {id, unit}));
+  for (equations::ResponseLine& line : program.responses)  // arguments in the unit of the response
+    for (Id& id : line.arguments) {
+      const Dimension& dimension = program.graph.at(id).dimension;
+      if (dimension.none()) continue;
+      id = program.graph.plain(
+          equations::make_node(equations::Op::divide, {id, program.graph.constant(line.unit.scale, dimension)}));
     }
   equations::erase_units(program);
   equations::simplify(program);
+  for (std::size_t j = 0; j < responses.size(); ++j) {
+    equations::ResponseLine& line = program.responses[j];
+    if (responses[j].num_choices > 0) {
+      line.arguments = choice_probabilities(program.graph, *responses[j].law, line.arguments, responses[j].num_choices);
+      line.law = "categorical";
+      line.parts.clear();
+      if (responses[j].law->form == LawForm::mixture) responses[j].law = find_law(program.graph, "categorical", {});
+    }
+    laws.push_back({responses[j].law, num_arguments, line.arguments.size()});
+    num_arguments += line.arguments.size();
+  }
+  if (num_arguments > max_arguments)
+    throw SpecError(
+        {"model.response", fmt::format("at most {} arguments of laws in all", max_arguments), std::to_string(num_arguments), ""});
+}
+
+void EncodingText::read_responses(equations::Scope& scope, const Value& value, const Table* states) {
+  std::vector<Statement> statements;
+  const auto path_of = [&](std::size_t j) { return value.text() ? "model.response" : fmt::format("model.response[{}]", j); };
+  const auto read = [&](const Value& one) {
+    const std::string path = path_of(statements.size());
+    statements.push_back(equations::parse_statement(text_at(one, path, "r ~ poisson(rate * window)"), path));
+  };
+  if (value.list()) {
+    for (const Value& one : *value.list()) read(one);
+    if (statements.empty()) throw SpecError({"model.response", "one response or more", "none", ""});
+  } else {
+    read(value);
+  }
+  // what a response was is a name in the next values of states only
+  std::vector<std::uint32_t> symbols;
+  for (std::size_t j = 0; j < statements.size(); ++j) {
+    const Statement& s = statements[j];
+    const equations::Symbol symbol{s.name, {}, s.unit, s.unit_text};
+    symbols.push_back(states || statements.size() > 1 ? scope.declare(symbol, path_of(j)) : written.graph.add_symbol(symbol));
+  }
+  for (std::size_t j = 0; j < statements.size(); ++j) {
+    const equations::ResponseLine line = equations::read_response(scope, statements[j], symbols[j], path_of(j));
+    const TextLaw* law = read_law(scope, statements[j], line, path_of(j));
+    responses.push_back({line.name, law, num_choices(written.graph, *law, line.arguments, path_of(j))});
+    written.responses.push_back(line);
+  }
+  for (equations::State& state : written.states) {
+    const std::string path = "model.state." + state.name, next_path = path + "'";
+    const Value* next = states->find(state.name + "'");
+    if (!next) throw SpecError({next_path, "what " + state.name + " is worth in the next trial", "nothing", ""});
+    const auto lowered = [&](const Value& one, const std::string& at) {
+      return scope.lower(equations::parse_expression(state.name, text_at(one, at, "z + 0.1 * (r - z)"), at), at);
+    };
+    state.start = lowered(*states->find(state.name), path);
+    state.next = lowered(*next, next_path);
+    equations::check_state(scope, written, state, path);
+    for (std::size_t k = 0; k < stimulus.size(); ++k)
+      if (equations::depends_on(written.graph, state.start, written.given[k]))
+        throw SpecError({path, "a start that depends on parameters alone", "\"" + stimulus[k].name + "\"", ""});
+  }
+  if (states)
+    for (const auto& [name, unused] : states->items)
+      if (name.ends_with("'") && !states->find(name.substr(0, name.size() - 1)))
+        throw SpecError({"model.state." + name, "a state that starts somewhere", "no " + name.substr(0, name.size() - 1), ""});
+  if (!states && statements.size() > 1)
+    for (const equations::ResponseLine& line : written.responses)
+      for (const Id id : line.arguments)
+        for (const std::uint32_t symbol : symbols)
+          if (equations::depends_on(written.graph, id, symbol))
+            throw SpecError({"model.response", "responses that are independent given stimulus and parameters",
+                             "\"" + written.graph.symbol(symbol).name + "\" among the arguments of \"" + line.name + "\"", ""});
+}
+
+/// The law of a line, checked.
+const TextLaw* EncodingText::read_law(const equations::Scope& scope, const Statement& s, const equations::ResponseLine& line,
+                                      const std::string& path) {
+  const Syntax& call = s.at(s.root);
+  const auto checked = [&](const std::string& name, const Syntax& part, std::size_t first, std::size_t num) {
+    std::vector<std::string_view> known{"mixture"};
+    for (const TextLaw& one : text_laws())
+      if (one.form != LawForm::binomial_count) known.push_back(one.name);  // is binomial too
+    const std::span<const Id> arguments{line.arguments.data() + first, num};
+    const TextLaw* law = find_law(written.graph, name, arguments);
+    if (!law)
+      throw SpecError({path, fmt::format("one of {}", fmt::join(known, ", ")), "\"" + name + "\"", did_you_mean(name, known)});
+    if (num < law->min_args || num > law->max_args)
+      throw SpecError({path, std::string(law->wanted), "\"" + std::string(s.text_of(part)) + "\"", ""});
+    if (s.has_unit && !law->has_unit)
+      throw SpecError({path, fmt::format("without a unit behind {}", name), "\": " + s.unit_text + "\"",
+                       "Its arguments are numbers without unit."});
+    for (std::size_t k = 0; k < num; ++k) {
+      if (written.graph.at(arguments[k]).dimension == (law->has_unit ? s.unit.dimension : Dimension{})) continue;
+      const Syntax& argument = s.at(part.args[k]);
+      throw UnitError(fmt::format("{}: \"{}\" is {} where {} takes {} (column {}).{}", path, s.text_of(argument),
+                                  scope.unit_of(arguments[k]), name,
+                                  law->has_unit && s.has_unit ? s.unit_text : "a number without unit", argument.span.begin + 1,
+                                  law->has_unit && !s.has_unit ? " Say the unit of the response behind a colon." : ""));
+    }
+    return law;
+  };
+  if (line.parts.empty()) return checked(call.text, call, 0, line.arguments.size());
+  std::vector<LawPart> parts;
+  for (std::size_t k = 0; k < line.parts.size(); ++k) {
+    const equations::LawPart& part = line.parts[k];
+    if (!written.graph.at(line.arguments[part.first - 1]).dimension.none())
+      throw UnitError(fmt::format("{}: the weight \"{}\" has a unit (column {}).", path, s.text_of(s.at(call.args[2 * k])),
+                                  s.at(call.args[2 * k]).span.begin + 1));
+    parts.push_back({checked(part.law, s.at(call.args[2 * k + 1]), part.first, part.num), part.first, part.num});
+  }
+  return &mixtures_.emplace_back(make_mixture(std::move(parts), path));
+}
+
+void EncodingText::read_correlations(const Table& table) {
+  const std::size_t d = num_parameters;
+  std::vector<std::string> names;
+  for (const TextParameter& parameter : parameters)
+    for (std::string& name : number_names(parameter.name, parameter.shape)) names.push_back(std::move(name));
+  std::vector<std::vector<double>> matrix(d, std::vector<double>(d, 0.0));
+  for (std::size_t k = 0; k < d; ++k) matrix[k][k] = 1;
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  for (const auto& [pair, value] : table.items) {
+    const std::string path = "model.correlations.\"" + pair + "\"";
+    // of "w[0, 1], b" the comma that stands outside of brackets
+    std::size_t comma = std::string::npos;
+    int depth = 0;
+    for (std::size_t c = 0; c < pair.size(); ++c) {
+      depth += pair[c] == '[' ? 1 : pair[c] == ']' ? -1 : 0;
+      if (pair[c] == ',' && depth == 0) comma = c;
+    }
+    const auto find = [&](std::string name) {
+      while (!name.empty() && name.front() == ' ') name.erase(0, 1);
+      while (!name.empty() && name.back() == ' ') name.pop_back();
+      const auto at = std::find(names.begin(), names.end(), name);
+      if (at == names.end())
+        throw SpecError({path, fmt::format("two of {}", fmt::join(names, ", ")), "\"" + name + "\"", did_you_mean(name, views)});
+      const auto k = static_cast<std::size_t>(at - names.begin());
+      if (priors_[k]->is_discrete()) throw SpecError({path, "priors with a density", "single values of " + name, ""});
+      return k;
+    };
+    if (comma == std::string::npos) throw SpecError({path, "two parameters, for example \"mu, b\" = 0.5", "\"" + pair + "\"", ""});
+    const std::size_t a = find(pair.substr(0, comma)), b = find(pair.substr(comma + 1));
+    const auto* real = std::get_if<double>(&value.is);
+    const auto* whole = std::get_if<std::int64_t>(&value.is);
+    const double c = real ? *real : whole ? static_cast<double>(*whole) : std::nan("");
+    if (a == b || !(std::abs(c) < 1)) throw SpecError({path, "two parameters and a number between -1 and 1", display(value), ""});
+    matrix[a][b] = matrix[b][a] = c;
+  }
+  roots_.resize(d);
+  std::vector<std::vector<double>> root(d, std::vector<double>(d, 0.0));  // Cholesky
+  for (std::size_t k = 0; k < d; ++k) {
+    for (std::size_t j = 0; j <= k; ++j) {
+      double rest = matrix[k][j];
+      for (std::size_t i = 0; i < j; ++i) rest -= root[k][i] * root[j][i];
+      if (j == k && !(rest > 1e-12))
+        throw SpecError({"model.correlations", "correlations that can be had together", "others, at " + names[k], ""});
+      root[k][j] = j < k ? rest / root[j][j] : std::sqrt(rest);
+      if (root[k][j] != 0) roots_[k].emplace_back(j, root[k][j]);
+    }
+    if (roots_[k].size() == 1) roots_[k].clear();
+  }
 }
 
 namespace {
@@ -224,15 +381,14 @@ class TextFamily final : public Family {
       for (const std::string& name : number_names(parameter.name, parameter.shape))
         parameters.push_back({name, parameter.unit_text, nodes});
     }
-    std::vector<Id> outputs = program_.responses[0].arguments;
-    if (text_->num_choices > 0) outputs = choice_probabilities(program_.graph, *text_->law, outputs, text_->num_choices);
+    const std::vector<Id>& outputs = program_.responses[0].arguments;
     num_out_ = outputs.size();
     std::vector<bool> varies(program_.graph.num_symbols(), true);
     for (std::size_t k = 0; k < text_->stimulus.size(); ++k) varies[program_.given[k]] = false;
     kernel_ = equations::make_kernel(program_.graph, outputs, varies);
   }
 
-  int num_choices() const override { return static_cast<int>(text_->num_choices); }
+  int num_choices() const override { return static_cast<int>(text_->responses[0].num_choices); }
 
   bool draw_prior(Stream& stream, std::span<double> out) const override {
     text_->draw_prior(stream, out);
@@ -271,7 +427,7 @@ class TextFamily final : public Family {
  private:
   void check(const double* stimulus, const double* p, const double* out) const {
     for (std::size_t k = 0; k < num_out_; ++k) {
-      const double top = text_->num_choices > 0 ? 1 + 1e-12 : std::numeric_limits<double>::infinity();
+      const double top = num_choices() > 0 ? 1 + 1e-12 : std::numeric_limits<double>::infinity();
       if (out[k] >= 0 && out[k] <= top && std::isfinite(out[k])) continue;
       std::string at;
       const auto tell = [&](const std::vector<std::string>& names, const double*& from) {
@@ -279,8 +435,8 @@ class TextFamily final : public Family {
       };
       for (const TextStimulus& s : text_->stimulus) tell(number_names(s.name, s.shape), stimulus);
       for (const TextParameter& one : text_->parameters) tell(number_names(one.name, one.shape), p);
-      throw SpecError({"model.response", text_->num_choices > 0 ? "a probability, 0 to 1" : ">= 0 expected counts",
-                       number_text(out[k]), at + "."});
+      throw SpecError(
+          {"model.response", num_choices() > 0 ? "a probability, 0 to 1" : ">= 0 expected counts", number_text(out[k]), at + "."});
     }
   }
 
@@ -292,12 +448,16 @@ class TextFamily final : public Family {
 
 }  // namespace
 
-bool has_tables(const EncodingText& text) { return text.law->form == LawForm::poisson || text.num_choices > 0; }
+bool has_tables(const EncodingText& text) {
+  const TextResponse& first = text.responses[0];
+  return text.responses.size() == 1 && text.num_states == 0 && !text.is_correlated() &&
+         (first.law->form == LawForm::poisson || first.num_choices > 0);
+}
 
 std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values) {
   if (!has_tables(*text))
-    throw SpecError({"model.response", "a poisson count or a choice for a grid", "\"" + std::string(text->law->name) + "\"",
-                     "Other laws take belief.kind = \"particles\"."});
+    throw SpecError({"model.response", "one poisson count or choice, no state and no correlations, for tables",
+                     "\"" + std::string(text->responses[0].law->name) + "\"", "Other texts take belief.kind = \"particles\"."});
   return std::make_unique<TextFamily>(std::move(text), num_values);
 }
 

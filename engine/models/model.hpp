@@ -122,9 +122,9 @@ class TextLikelihood;
 
 /// Capability of a belief by weighted sets of parameters of a model written as text.
 struct SampleView {
-  std::span<const double> weights;              // [num], sum to one
-  const double* parameters = nullptr;           // [num_parameters, num]
-  const TextLikelihood* likelihood = nullptr;   // what a stimulus does to each
+  std::span<const double> weights;               // [num], sum to one
+  const double* parameters = nullptr;            // [num_parameters + num_states, num]
+  const TextLikelihood* likelihood = nullptr;    // what a stimulus does to each
   std::span<const std::vector<double>> outlook;  // equally likely weights after the pending responses; empty: none is pending
 };
 
@@ -161,6 +161,7 @@ struct Update {
 struct Context {
   std::vector<double> frames;     // [num_lags - 1, frame_dim], newest first
   std::vector<double> responses;  // [num_history, num_cells], newest first
+  std::vector<double> states;     // of a model written as text; empty before the first trial
   double gain = 1;
   std::vector<double> s;  // scratch
 };

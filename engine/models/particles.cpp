@@ -51,7 +51,7 @@ std::unique_ptr<Belief> ParticleModel::prior() const {
   const std::size_t num = settings_.num, d = num_parameters;
   out->weights.assign(num, 1 / static_cast<double>(num));
   out->scores.resize(d * num);
-  out->parameters.resize(d * num);
+  out->parameters.resize(likelihood_.num_rows() * num);
   out->arguments.resize(likelihood_.num_arguments() * num);
   out->log_likelihood.assign(num, 0.0);
   out->latest.assign(num, 0.0);
@@ -61,7 +61,8 @@ std::unique_ptr<Belief> ParticleModel::prior() const {
     Stream stream(seed_, Purpose::particles, 0, i);
     for (std::size_t k = 0; k < d; ++k) out->scores[k * num + i] = stream.normal();
   }
-  from_scores(out->scores.data(), num, num, out->parameters.data());
+  text().from_scores(out->scores.data(), num, num, out->parameters.data());
+  if (likelihood_.has_states()) likelihood_.start(out->sets(), &out->parameters[d * num]);
   out->health.effective = static_cast<double>(num);
   out->health.num_unique = num;
   return out;
@@ -70,34 +71,34 @@ std::unique_ptr<Belief> ParticleModel::prior() const {
 Update ParticleModel::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
   auto& belief = dynamic_cast<ParticleBelief&>(any_belief);
   if (stimulus.empty()) return {false, 0, {}};
-  check(stimulus, response);
-  const Mark mark = mark_of(response, 0);
-  if (mark == Mark::pending) {
-    imagine(belief, stimulus, seed_);
+  const Trial trial = read(stimulus, response);
+  if (trial.pending) {
+    imagine(belief, stimulus, trial, seed_);
     return {false, 0, {}};
   }
-  if (!has_value(mark)) return {false, 0, {}};
-  const Datum r(response.values[0], mark == Mark::censored);
+  if (!trial.counts && !likelihood_.has_states()) return {false, 0, {}};
   // what was learned before is settled now, so that `latest` is free
-  log_likelihoods(belief, stimulus, r, belief.old_scores);
+  log_likelihoods(belief, stimulus, trial.responses, belief.old_scores);
   if (!(*std::max_element(belief.old_scores.begin(), belief.old_scores.begin() + static_cast<std::ptrdiff_t>(belief.num())) >
         -INFINITY))
-    throw RunError({"response", "possible under some particle", number_text(r.value),
+    throw RunError({"response", "possible under some particle", number_text(trial.responses[0].value),
                     "Every particle gives it probability 0. The belief is unchanged."});
-  const Prediction prediction = foretell(belief, stimulus, r);
+  std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
   for (std::size_t i = 0; i < belief.num(); ++i) {
     belief.log_likelihood[i] += belief.latest[i];
     belief.latest[i] = belief.old_scores[i];
   }
-  belief.stimuli.insert(belief.stimuli.end(), stimulus.begin(), stimulus.end());
-  belief.responses.push_back(r);
+  remember(belief.history, stimulus, trial);
+  belief.notices.clear();
+  advance(belief, stimulus, trial);
+  if (!trial.counts) return {false, 0, {}};
   ++belief.num_updates;
-  Update out{true, take(belief), {&belief.prediction, 1}};
+  belief.predictions = std::move(predictions);
+  Update out{true, take(belief), belief.predictions};
   belief.log_evidence += out.log_evidence;
   belief.information = -belief.log_evidence;
   for (std::size_t i = 0; i < belief.num(); ++i)
     if (belief.weights[i] > 0) belief.information += belief.weights[i] * (belief.log_likelihood[i] + belief.latest[i]);
-  belief.prediction = prediction;
   return out;
 }
 
@@ -144,7 +145,6 @@ double ParticleModel::take(ParticleBelief& belief) const {
   belief.health.thin = belief.health.effective < 0.02 * static_cast<double>(num) ||
                        static_cast<double>(belief.health.num_unique) < 0.1 * static_cast<double>(num) ||
                        belief.health.num_stages >= max_stages;
-  belief.notices.clear();
   if (belief.health.num_stages > 0)
     belief.notices.push_back(
         {false, "particles",
@@ -176,10 +176,8 @@ void ParticleModel::draw_anew(ParticleBelief& belief) const {
     std::copy_n(row, num, belief.old_scores.begin());
     for (std::size_t i = 0; i < num; ++i) row[i] = belief.old_scores[belief.ancestors[i]];
   };
-  for (std::size_t k = 0; k < num_parameters; ++k) {
-    gather(&belief.scores[k * num]);
-    gather(&belief.parameters[k * num]);
-  }
+  for (std::size_t k = 0; k < num_parameters; ++k) gather(&belief.scores[k * num]);
+  for (std::size_t k = 0; k < likelihood_.num_rows(); ++k) gather(&belief.parameters[k * num]);
   gather(belief.log_likelihood.data());
   gather(belief.latest.data());
   std::fill(belief.weights.begin(), belief.weights.end(), 1 / static_cast<double>(num));
@@ -189,7 +187,7 @@ void ParticleModel::draw_anew(ParticleBelief& belief) const {
 /// Moves particles in their turn, as many as are owed and the budget allows; returns what that cost.
 double ParticleModel::pay(ParticleBelief& belief, double budget, double power) const {
   const std::size_t num = belief.num(), num_blocks = (num + block - 1) / block;
-  const double cost_of_one = static_cast<double>(belief.responses.size());
+  const double cost_of_one = static_cast<double>(belief.history.num);
   double spent = 0;
   std::size_t num_moved = 0, num_accepted = 0;
   while (belief.health.num_owed >= 1) {
@@ -221,10 +219,10 @@ double ParticleModel::pay(ParticleBelief& belief, double budget, double power) c
 
 /// One Metropolis move of a block; `power`: of the latest response.
 void ParticleModel::move(ParticleBelief& belief, std::size_t first, std::size_t count, double power, std::size_t& accepted) const {
-  const std::size_t num = belief.num(), d = num_parameters;
+  const std::size_t num = belief.num(), d = num_parameters, num_rows = likelihood_.num_rows();
   thread_local std::vector<double> scratch;
-  scratch.resize((2 * d + 4) * block);
-  double *scores = scratch.data(), *parameters = scores + d * block, *log_ratio = parameters + d * block,
+  scratch.resize((d + num_rows + 4) * block);
+  double *scores = scratch.data(), *parameters = scores + d * block, *log_ratio = parameters + num_rows * block,
          *before = log_ratio + block, *latest = before + block, *one = latest + block;
   Stream stream(seed_, Purpose::particles, belief.num_updates, (belief.num_sweeps << 32) + first + 1);
   const double gamma = 2.38 / std::sqrt(2 * static_cast<double>(d));
@@ -240,16 +238,15 @@ void ParticleModel::move(ParticleBelief& belief, std::size_t first, std::size_t 
       log_ratio[i] += 0.5 * (old * old - z * z);
     }
   }
-  from_scores(scores, block, count, parameters);
+  text().from_scores(scores, block, count, parameters);
   const ParameterSets sets{parameters, block, count};
-  std::fill_n(before, count, 0.0);
-  const std::size_t last = belief.responses.size() - 1;
-  for (std::size_t t = 0; t <= last; ++t) {
-    double* out = t == last ? latest : one;
-    likelihood_({&belief.stimuli[t * stimulus_dim], stimulus_dim}, belief.responses[t], sets, out);
-    if (t < last)
-      for (std::size_t i = 0; i < count; ++i) before[i] += one[i];
-  }
+  const TextHistory& history = belief.history;
+  const std::size_t last = history.num - 1;
+  replay(history, last, parameters, block, count, before, one);
+  const std::span<const double> stimulus{&history.stimuli[last * stimulus_dim], stimulus_dim};
+  likelihood_(stimulus, {&history.responses[last * num_cells], num_cells}, sets, latest);
+  if (likelihood_.has_states())
+    likelihood_.advance(stimulus, {&history.answers[last * num_cells], num_cells}, sets, parameters + d * block);
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t n = first + i;
     log_ratio[i] += before[i] - belief.log_likelihood[n] + power * (latest[i] - belief.latest[n]);
@@ -257,10 +254,8 @@ void ParticleModel::move(ParticleBelief& belief, std::size_t first, std::size_t 
     ++accepted;
     belief.log_likelihood[n] = before[i];
     belief.latest[n] = latest[i];
-    for (std::size_t k = 0; k < d; ++k) {
-      belief.scores[k * num + n] = scores[k * block + i];
-      belief.parameters[k * num + n] = parameters[k * block + i];
-    }
+    for (std::size_t k = 0; k < d; ++k) belief.scores[k * num + n] = scores[k * block + i];
+    for (std::size_t k = 0; k < num_rows; ++k) belief.parameters[k * num + n] = parameters[k * block + i];
   }
 }
 

@@ -29,10 +29,9 @@ struct ParticleBelief final : SampleBelief {
   void replace_by(const Belief& other) override { *this = dynamic_cast<const ParticleBelief&>(other); }
   std::uint64_t digest() const override;
 
-  std::vector<double> log_likelihood;    // [num] of everything before the last response
-  std::vector<double> latest;            // [num] of the last response
-  std::vector<double> stimuli;           // [num_updates, stimulus_dim]
-  std::vector<Datum> responses;          // [num_updates]
+  std::vector<double> log_likelihood;  // [num] of everything before the last response
+  std::vector<double> latest;          // [num] of the last response
+  TextHistory history;
   std::vector<double> old_scores;        // [num_parameters, num] scratch: what proposals are made of
   std::vector<std::uint32_t> ancestors;  // [num] scratch
   std::size_t next = 0;                  // particle that moves next

@@ -177,7 +177,7 @@ TEST(Particles, AreUnchangedByWhatTheyRefuse) {
   EXPECT_THROW(model.update(*belief, {&wrong, 1}, test_response(model, 3), 0), RunError);  // a mean below zero is not a law
   EXPECT_FALSE(model.update(*belief, {&x, 1}, test_response(model, NAN, Mark::missing), 0).used);
   EXPECT_EQ(belief->digest(), before);
-  EXPECT_EQ(particles(*belief).responses.size(), 0u);
+  EXPECT_EQ(particles(*belief).history.num, 0u);
 }
 
 /// A censored count enters by its tail, as in the sum over what it may have been.
@@ -190,7 +190,7 @@ TEST(Particles, TakeCensoredCountsByTheirTail) {
   double expected = 0;
   for (int k = 0; k < 4000; ++k) {
     const double w = 1 + 8 * (k + 0.5) / 4000;
-    expected += (1 - distribution(*model.text().law, {&w, 1}, 6).below) / 4000;
+    expected += (1 - distribution(*model.text().laws[0].law, {&w, 1}, 6).below) / 4000;
   }
   EXPECT_NEAR(update.log_evidence, std::log(expected), 0.03);
   EXPECT_NEAR(update.predictions[0].below, 1 - expected, 0.02);

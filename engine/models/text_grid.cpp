@@ -35,6 +35,7 @@ TextGrid::TextGrid(std::shared_ptr<const EncodingText> text, const std::vector<s
     const TextParameter& parameter = this->text().parameters[k];
     for (std::size_t j = 0; j < parameter.num(); ++j) {
       num_values_.push_back(parameter.prior.nodes(num_values[k]).size());
+      priors_.push_back(&parameter.prior);
       num *= static_cast<double>(num_values_.back());
     }
   }
@@ -60,7 +61,7 @@ void TextGrid::lay(TextGridBelief& belief) const {
   std::size_t num = 1;
   for (const std::vector<double>& axis : belief.axes) num *= axis.size();
   belief.scores.resize(num_parameters * num);
-  belief.parameters.resize(num_parameters * num);
+  belief.parameters.resize(likelihood_.num_rows() * num);
   belief.arguments.resize(likelihood_.num_arguments() * num);
   belief.log_prior.assign(num, 0.0);
   belief.log_likelihood.resize(num);
@@ -72,7 +73,7 @@ void TextGrid::lay(TextGridBelief& belief) const {
     // probability of a value: that of the prior between the middles to its neighbours
     std::vector<double> log_prior(axis.size()), values(axis.size());
     for (std::size_t j = 0; j < axis.size(); ++j) {
-      values[j] = priors_[k]->from_normal(axis[j]);
+      values[j] = priors_[k]->from_normal(axis[j]);  // of a correlated parameter it is worked out below
       // evenly laid ends stand for as much as the others: what lies beyond was found to be improbable
       const double before = j > 0 ? axis[j] - axis[j - 1] : axis[1 % axis.size()] - axis[0];
       const double after = j + 1 < axis.size() ? axis[j + 1] - axis[j] : before;
@@ -89,15 +90,14 @@ void TextGrid::lay(TextGridBelief& belief) const {
       belief.log_prior[n] += log_prior[j];
     }
   }
+  if (text().is_correlated()) text().from_scores(belief.scores.data(), num, num, belief.parameters.data());
   belief.log_joint = belief.log_prior;
   const std::size_t num_blocks = (num + block - 1) / block;
   executor_.for_each_block(static_cast<int>(num_blocks), [&](int b) {
     const std::size_t first = static_cast<std::size_t>(b) * block, count = std::min(block, num - first);
-    for (std::size_t t = 0; t < belief.responses.size(); ++t) {
-      likelihood_({&belief.stimuli[t * stimulus_dim], stimulus_dim}, belief.responses[t], belief.sets().part(first, count),
-                  &belief.log_likelihood[first]);
-      for (std::size_t i = first; i < first + count; ++i) belief.log_joint[i] += belief.log_likelihood[i];
-    }
+    std::vector<double> total(count);
+    replay(belief.history, belief.history.num, &belief.parameters[first], num, count, total.data(), &belief.log_likelihood[first]);
+    for (std::size_t i = 0; i < count; ++i) belief.log_joint[first + i] += total[i];
   });
 }
 
@@ -175,36 +175,35 @@ bool TextGrid::lay_anew(TextGridBelief& belief) const {
 Update TextGrid::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
   auto& belief = dynamic_cast<TextGridBelief&>(any_belief);
   if (stimulus.empty()) return {false, 0, {}};
-  check(stimulus, response);
-  const Mark mark = mark_of(response, 0);
-  if (mark == Mark::pending) {
-    imagine(belief, stimulus, 0);
+  const Trial trial = read(stimulus, response);
+  if (trial.pending) {
+    imagine(belief, stimulus, trial, 0);
     return {false, 0, {}};
   }
-  if (!has_value(mark)) return {false, 0, {}};
-  const Datum r(response.values[0], mark == Mark::censored);
-  log_likelihoods(belief, stimulus, r, belief.log_likelihood);
+  if (!trial.counts && !likelihood_.has_states()) return {false, 0, {}};
+  log_likelihoods(belief, stimulus, trial.responses, belief.log_likelihood);
   double possible = 0;
   for (std::size_t i = 0; i < belief.num(); ++i)
     if (belief.log_likelihood[i] > -INFINITY) possible += belief.weights[i];
   if (!(possible > 0))
-    throw RunError({"response", "possible at some node", number_text(r.value),
+    throw RunError({"response", "possible at some node", number_text(trial.responses[0].value),
                     "Every node of the grid gives it probability 0. The belief is unchanged."});
-  const Prediction prediction = foretell(belief, stimulus, r);
+  std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
   const double before = belief.log_evidence;
   for (std::size_t i = 0; i < belief.num(); ++i) belief.log_joint[i] += belief.log_likelihood[i];
-  belief.stimuli.insert(belief.stimuli.end(), stimulus.begin(), stimulus.end());
-  belief.responses.push_back(r);
-  ++belief.num_updates;
+  remember(belief.history, stimulus, trial);
   belief.notices.clear();
+  advance(belief, stimulus, trial);
+  if (!trial.counts) return {false, 0, {}};
+  ++belief.num_updates;
+  belief.predictions = std::move(predictions);
   weigh(belief);
   for (int round = 0; follow_ && round < max_rounds && lay_anew(belief); ++round) {
   }
   belief.information = -belief.log_evidence;
   for (std::size_t i = 0; i < belief.num(); ++i)
     if (belief.weights[i] > 0) belief.information += belief.weights[i] * (belief.log_joint[i] - belief.log_prior[i]);
-  belief.prediction = prediction;
-  return {true, belief.log_evidence - before, {&belief.prediction, 1}};
+  return {true, belief.log_evidence - before, belief.predictions};
 }
 
 }  // namespace hartline::models

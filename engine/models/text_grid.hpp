@@ -14,8 +14,7 @@ struct TextGridBelief final : SampleBelief {
   std::vector<double> log_prior;          // [num] of each node
   std::vector<double> log_joint;          // [num] the same and the log likelihood of everything
   std::vector<double> log_likelihood;     // [num] scratch: of the last response
-  std::vector<double> stimuli;            // [num_updates, stimulus_dim]
-  std::vector<Datum> responses;           // [num_updates]
+  TextHistory history;
 };
 
 /// A product of values of each parameter. It starts at values of equal prior probability. Where mass piles up on a border that the
@@ -40,6 +39,7 @@ class TextGrid final : public TextModel {
   bool lay_anew(TextGridBelief& belief) const;
 
   std::vector<std::size_t> num_values_;  // of each number
+  std::vector<const PriorLaw*> priors_;  // of each number
   bool follow_;
 };
 

@@ -25,16 +25,23 @@ constexpr double same_mode = 1e-3;               // distance in posterior standa
 constexpr std::size_t block = 512;
 constexpr double wider = 1.5;  // draws that test how normal the posterior is
 
-/// log p(r | …) as an expression of the response, also of a choice.
-Id log_likelihood_expression(equations::Program& program, const EncodingText& text, std::uint32_t response) {
+/// log p(responses | …) as an expression of the responses, also of choices.
+Id log_likelihood_expression(equations::Program& program, const EncodingText& text) {
   equations::Graph& g = program.graph;
-  const std::vector<Id> arguments = program.responses[0].arguments;
-  const Id r = g.symbol_value(response);
-  if (text.num_choices == 0) return log_density(g, *text.law, arguments, r);
-  const std::vector<Id> p = choice_probabilities(g, *text.law, arguments, text.num_choices);
-  Id out = g.apply(equations::Op::log, p.back());
-  for (std::size_t k = p.size() - 1; k-- > 0;)
-    out = g.where(g.apply(equations::Op::equal, r, g.constant(static_cast<double>(k))), g.apply(equations::Op::log, p[k]), out);
+  Id out = g.constant(0);
+  for (std::size_t j = 0; j < text.responses.size(); ++j) {
+    const std::vector<Id> arguments = program.responses[j].arguments;
+    const Id r = g.symbol_value(program.responses[j].symbol);
+    if (text.responses[j].num_choices == 0) {
+      out = g.add(out, log_density(g, *text.responses[j].law, arguments, r));
+      continue;
+    }
+    Id one = g.apply(equations::Op::log, arguments.back());
+    for (std::size_t k = arguments.size() - 1; k-- > 0;)
+      one = g.where(g.apply(equations::Op::equal, r, g.constant(static_cast<double>(k))), g.apply(equations::Op::log, arguments[k]),
+                    one);
+    out = g.add(out, one);
+  }
   return out;
 }
 
@@ -53,10 +60,16 @@ TextLaplace::TextLaplace(std::shared_ptr<const EncodingText> text, std::size_t n
     if (read.parameters[k].prior.is_discrete())
       throw SpecError({"model.parameters." + read.parameters[k].name, "a prior with a density for Laplace's method",
                        "single values", "Take belief.kind = \"particles\" or \"grid\"."});
-    for (std::size_t j = 0; j < read.parameters[k].num(); ++j) variables.push_back({program.given[read.stimulus.size() + k], j});
+    for (std::size_t j = 0; j < read.parameters[k].num(); ++j) {
+      variables.push_back({program.given[read.stimulus.size() + k], j});
+      priors_.push_back(&read.parameters[k].prior);
+    }
   }
-  response_ = program.graph.add_symbol({"response", {}, {}, ""});
-  const Id value = log_likelihood_expression(program, read, response_);
+  if (read.num_states > 0)
+    throw SpecError({"model.state", "absent for Laplace's method", fmt::format("{}", read.num_states),
+                     "Take belief.kind = \"particles\" or \"grid\"."});
+  for (const equations::ResponseLine& line : program.responses) answered_.push_back(line.symbol);
+  const Id value = log_likelihood_expression(program, read);
   std::vector<Id> outputs = {value};
   const std::vector<Id> gradient = equations::gradient(program.graph, value, variables);
   outputs.insert(outputs.end(), gradient.begin(), gradient.end());
@@ -66,11 +79,18 @@ TextLaplace::TextLaplace(std::shared_ptr<const EncodingText> text, std::size_t n
   }
   std::vector<bool> varies(program.graph.num_symbols(), false);
   for (std::size_t k = 0; k < read.stimulus.size(); ++k) varies[program.given[k]] = true;
-  varies[response_] = true;
+  for (const std::uint32_t symbol : answered_) varies[symbol] = true;
   value_ = equations::make_kernel(program.graph, {&value, 1}, varies);
   derivatives_ = equations::make_kernel(program.graph, outputs, varies);
   num_symbols_ = program.graph.num_symbols();
   given_ = program.given;
+  if (read.is_correlated()) {
+    root_.assign(num_parameters * num_parameters, 0.0);
+    for (std::size_t k = 0; k < num_parameters; ++k) {
+      if (read.root(k).empty()) root_[k * (num_parameters + 1)] = 1;
+      for (const auto& [j, c] : read.root(k)) root_[k * num_parameters + j] = c;
+    }
+  }
   normals_.resize(num_parameters * num_samples_);
   for (std::size_t i = 0; i < num_samples_; i += 2) {
     Stream stream(seed, Purpose::particles, 0, i);
@@ -101,14 +121,15 @@ void TextLaplace::draw(TextLaplaceBelief& belief) const {
   Eigen::Map<Matrix> z(belief.scores.data(), d, num);
   z = root * Eigen::Map<const Matrix>(normals_.data(), d, num);
   z.colwise() += Eigen::Map<const Eigen::VectorXd>(belief.mode.data(), d);
-  from_scores(belief.scores.data(), num_samples_, num_samples_, belief.parameters.data());
+  text().from_scores(belief.scores.data(), num_samples_, num_samples_, belief.parameters.data());
 }
 
 namespace {
 
 /// Inputs of a kernel over trials, for one set of parameters.
 void set_inputs(const EncodingText& text, const TextLaplaceBelief& belief, std::span<const double> parameters,
-                const std::vector<std::uint32_t>& given, std::uint32_t response, std::vector<equations::Input>& inputs) {
+                const std::vector<std::uint32_t>& given, const std::vector<std::uint32_t>& answered,
+                std::vector<equations::Input>& inputs) {
   std::size_t row = 0;
   for (std::size_t k = 0; k < text.stimulus.size(); ++k) {
     inputs[given[k]] = {&belief.stimuli[row * belief.room], belief.room, 1};
@@ -119,7 +140,7 @@ void set_inputs(const EncodingText& text, const TextLaplaceBelief& belief, std::
     inputs[given[text.stimulus.size() + k]] = {from, 1, 0};
     from += text.parameters[k].num();
   }
-  inputs[response] = {belief.responses.data(), 1, 1};
+  for (std::size_t j = 0; j < answered.size(); ++j) inputs[answered[j]] = {&belief.responses[j], 1, answered.size()};
 }
 
 }  // namespace
@@ -128,8 +149,8 @@ double TextLaplace::log_likelihood_of(const TextLaplaceBelief& belief, std::span
   thread_local std::vector<equations::Input> inputs;
   thread_local std::vector<double> values;
   inputs.assign(num_symbols_, {});
-  set_inputs(text(), belief, parameters, given_, response_, inputs);
-  const std::size_t num = belief.responses.size();
+  set_inputs(text(), belief, parameters, given_, answered_, inputs);
+  const std::size_t num = belief.num_updates;
   values.resize(num);
   double* out[] = {values.data()};
   value_->run(inputs, num, out);
@@ -141,28 +162,41 @@ double TextLaplace::log_likelihood_of(const TextLaplaceBelief& belief, std::span
 /// Minus the log posterior of the normal scores, less its constant.
 double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const double> z, std::span<double> gradient,
                               std::span<double> hessian) const {
-  const std::size_t d = num_parameters, num = belief.responses.size(), num_outputs = 1 + d + d * (d + 1) / 2;
+  const std::size_t d = num_parameters, num = belief.num_updates, num_outputs = 1 + d + d * (d + 1) / 2;
   std::vector<equations::Input> inputs(num_symbols_);
-  std::vector<double> theta(d), first(d), second(d), values(num_outputs * num), sums(num_outputs, 0.0);
+  std::vector<double> score(z.begin(), z.end()), theta(d), first(d), second(d), values(num_outputs * num), sums(num_outputs, 0.0);
+  const auto n = static_cast<Eigen::Index>(d);
+  const Eigen::Map<const Matrix> root(root_.data(), n, n);
+  if (!root_.empty()) Eigen::Map<Eigen::VectorXd>(score.data(), n) = root * Eigen::Map<const Eigen::VectorXd>(z.data(), n);
   for (std::size_t k = 0; k < d; ++k) {
-    theta[k] = priors_[k]->from_normal(z[k]);
-    priors_[k]->slopes_from_normal(z[k], theta[k], first[k], second[k]);
+    theta[k] = priors_[k]->from_normal(score[k]);
+    priors_[k]->slopes_from_normal(score[k], theta[k], first[k], second[k]);
   }
-  set_inputs(text(), belief, theta, given_, response_, inputs);
+  set_inputs(text(), belief, theta, given_, answered_, inputs);
   std::vector<double*> columns(num_outputs);
   for (std::size_t k = 0; k < num_outputs; ++k) columns[k] = &values[k * num];
   derivatives_->run(inputs, num, columns);
   for (std::size_t k = 0; k < num_outputs; ++k)
     for (std::size_t t = 0; t < num; ++t) sums[k] += values[k * num + t];
+  for (std::size_t k = 0; k < d; ++k) {
+    gradient[k] = -sums[1 + k] * first[k];
+    for (std::size_t j = 0; j <= k; ++j) {
+      double h = -sums[1 + d + k * (k + 1) / 2 + j] * first[k] * first[j];
+      if (j == k) h -= sums[1 + k] * second[k];
+      hessian[k * d + j] = hessian[j * d + k] = h;
+    }
+  }
+  if (!root_.empty()) {
+    Eigen::Map<Eigen::VectorXd> g(gradient.data(), n);
+    Eigen::Map<Matrix> h(hessian.data(), n, n);
+    g = (root.transpose() * g).eval();
+    h = (root.transpose() * h * root).eval();
+  }
   double out = -sums[0];
   for (std::size_t k = 0; k < d; ++k) {
     out += 0.5 * z[k] * z[k];
-    gradient[k] = z[k] - sums[1 + k] * first[k];
-    for (std::size_t j = 0; j <= k; ++j) {
-      double h = -sums[1 + d + k * (k + 1) / 2 + j] * first[k] * first[j];
-      if (j == k) h += 1 - sums[1 + k] * second[k];
-      hessian[k * d + j] = hessian[j * d + k] = h;
-    }
+    gradient[k] += z[k];
+    hessian[k * d + k] += 1;
   }
   return out;
 }
@@ -172,16 +206,17 @@ double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const d
 double TextLaplace::effective_share(const TextLaplaceBelief& belief) const {
   std::vector<double> log_ratio(num_samples_);
   executor_.for_each_block(static_cast<int>((num_samples_ + block - 1) / block), [&](int b) {
-    std::vector<double> theta(num_parameters);
+    std::vector<double> theta(num_parameters), scores(num_parameters);
     const std::size_t first = static_cast<std::size_t>(b) * block;
     for (std::size_t i = first; i < std::min(first + block, num_samples_); ++i) {
       double own = 0, prior = 0;
       for (std::size_t k = 0; k < num_parameters; ++k) {
         const double z = belief.mode[k] + wider * (belief.scores[k * num_samples_ + i] - belief.mode[k]);
-        theta[k] = priors_[k]->from_normal(z);
+        scores[k] = z;
         own += normals_[k * num_samples_ + i] * normals_[k * num_samples_ + i];
         prior += z * z;
       }
+      text().from_scores(scores.data(), 1, 1, theta.data());
       log_ratio[i] = log_likelihood_of(belief, theta) - 0.5 * prior + 0.5 * own;
       if (std::isnan(log_ratio[i])) log_ratio[i] = -INFINITY;
     }
@@ -231,10 +266,8 @@ void TextLaplace::fit(TextLaplaceBelief& belief) const {
     std::vector<std::pair<double, std::size_t>> order;
     std::vector<double> z(num_parameters), theta(num_parameters);
     const auto candidate = [&](std::size_t i) {
-      for (std::size_t k = 0; k < num_parameters; ++k) {
-        z[k] = normals_[k * num_samples_ + i];
-        theta[k] = priors_[k]->from_normal(z[k]);
-      }
+      for (std::size_t k = 0; k < num_parameters; ++k) z[k] = normals_[k * num_samples_ + i];
+      text().from_scores(z.data(), 1, 1, theta.data());
     };
     for (std::size_t i = 0; i < std::min(num_candidates, num_samples_); ++i) {
       candidate(i);
@@ -279,21 +312,21 @@ void TextLaplace::fit(TextLaplaceBelief& belief) const {
 Update TextLaplace::update(Belief& any_belief, std::span<const double> stimulus, const Response& response, double) const {
   auto& belief = dynamic_cast<TextLaplaceBelief&>(any_belief);
   if (stimulus.empty()) return {false, 0, {}};
-  check(stimulus, response);
-  const Mark mark = mark_of(response, 0);
-  if (mark == Mark::pending) {
-    imagine(belief, stimulus, 0);
+  const Trial trial = read(stimulus, response);
+  if (trial.pending) {
+    imagine(belief, stimulus, trial, 0);
     return {false, 0, {}};
   }
-  if (!has_value(mark)) return {false, 0, {}};
-  if (mark == Mark::censored)
-    throw RunError({"response.marks[0]", "observed, missing or blanked for Laplace's method", "censored",
-                    "Take belief.kind = \"particles\" or \"grid\". The belief is unchanged."});
-  const double r = response.values[0];
+  if (!trial.counts) return {false, 0, {}};
+  for (std::size_t j = 0; j < num_cells; ++j)
+    if (trial.responses[j].censored || std::isnan(trial.responses[j].value))
+      throw RunError({fmt::format("response.marks[{}]", j), "observed, as all of the trial, for Laplace's method",
+                      trial.responses[j].censored ? "censored" : "missing",
+                      "Take belief.kind = \"particles\" or \"grid\". The belief is unchanged."});
   std::vector<double> log_likelihood(num_samples_);
-  log_likelihoods(belief, stimulus, r, log_likelihood);
-  const Prediction prediction = foretell(belief, stimulus, r);
-  if (belief.responses.size() == belief.room) {
+  log_likelihoods(belief, stimulus, trial.responses, log_likelihood);
+  std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
+  if (belief.num_updates == belief.room) {
     const std::size_t room = 2 * belief.room + 64;
     std::vector<double> longer(stimulus_dim * room, 0.0);
     for (std::size_t j = 0; j < stimulus_dim; ++j)
@@ -302,19 +335,19 @@ Update TextLaplace::update(Belief& any_belief, std::span<const double> stimulus,
     belief.stimuli = std::move(longer);
     belief.room = room;
   }
-  for (std::size_t j = 0; j < stimulus_dim; ++j) belief.stimuli[j * belief.room + belief.responses.size()] = stimulus[j];
-  belief.responses.push_back(r);
+  for (std::size_t j = 0; j < stimulus_dim; ++j) belief.stimuli[j * belief.room + belief.num_updates] = stimulus[j];
+  for (const Datum& r : trial.responses) belief.responses.push_back(r.value);
   ++belief.num_updates;
   const double before = belief.log_evidence;
   fit(belief);
-  belief.prediction = prediction;
+  belief.predictions = std::move(predictions);
   // KL(N(m, C) || N(0, I))
   const auto d = static_cast<Eigen::Index>(num_parameters);
   const Eigen::Map<const Matrix> covariance(belief.covariance.data(), d, d);
   const Matrix root = covariance.llt().matrixL();
   belief.information = 0.5 * (covariance.trace() - static_cast<double>(num_parameters)) - root.diagonal().array().log().sum();
   for (const double z : belief.mode) belief.information += 0.5 * z * z;
-  return {true, belief.log_evidence - before, {&belief.prediction, 1}};
+  return {true, belief.log_evidence - before, belief.predictions};
 }
 
 }  // namespace hartline::models

@@ -13,7 +13,7 @@ struct TextLaplaceBelief final : SampleBelief {
   std::vector<double> mode;        // [num_parameters] normal scores
   std::vector<double> covariance;  // [num_parameters, num_parameters] of the normal scores
   std::vector<double> stimuli;     // [stimulus_dim, num_updates rounded up]: column t is that of trial t
-  std::vector<double> responses;   // [num_updates]
+  std::vector<double> responses;   // [num_updates, num_responses]
   std::size_t room = 0;            // columns of stimuli
   double effective = 1;            // share of wider draws that are effective, beside that under a normal posterior
   double second_mode = 0;          // probability of the best other mode that was found, beside the first
@@ -31,7 +31,7 @@ struct TextLaplaceBelief final : SampleBelief {
 /// would of a normal posterior, where another mode holds more than a twentieth of the mass, or where no mode was found.
 /// (text_laplace_test.cpp: TextLaplace.SaysWhenItIsNotToBeTrusted)
 /// Evidence: log p(D, mode) + ½ log det(2π C).    (text_laplace_test.cpp: TextLaplace.IsExactWhereThePosteriorIsNormal)
-/// Censored responses are refused.
+/// Censored responses, trials with a part of the responses missing, and states are refused.
 class TextLaplace final : public TextModel {
  public:
   /// Throws: SpecError for discrete priors and for functions without second derivatives.
@@ -53,8 +53,10 @@ class TextLaplace final : public TextModel {
   std::shared_ptr<const equations::Kernel> value_, derivatives_;  // over trials
   std::size_t num_symbols_ = 0;
   std::vector<std::uint32_t> given_;
-  std::uint32_t response_ = 0;
-  std::vector<double> normals_;  // [num_parameters, num_samples]
+  std::vector<std::uint32_t> answered_;  // symbols of the responses
+  std::vector<const PriorLaw*> priors_;  // of each number
+  std::vector<double> root_;             // [num_parameters, num_parameters] of the correlations; empty: none
+  std::vector<double> normals_;          // [num_parameters, num_samples]
   std::size_t num_samples_;
 };
 

@@ -33,6 +33,8 @@ const std::vector<TextLaw>& text_laws() {
       {"clipped_normal", LawForm::clipped_normal, 4, 4, ResponseKind::trace, "clipped_normal(mean, sd, low, high)", true},
       {"lognormal", LawForm::lognormal, 2, 2, ResponseKind::trace, "lognormal(mean, sd) of the logarithm", false},
       {"gamma", LawForm::gamma, 2, 2, ResponseKind::trace, "gamma(shape, scale)", false},
+      {"zero_inflated_gamma", LawForm::zero_inflated_gamma, 3, 3, ResponseKind::trace, "zero_inflated_gamma(p, shape, scale)",
+       false},
       {"beta", LawForm::beta, 2, 2, ResponseKind::trace, "beta(a, b)", false},
       {"von_mises", LawForm::von_mises, 2, 2, ResponseKind::trace, "von_mises(mean, concentration)", false},
   };
@@ -48,9 +50,37 @@ const TextLaw* find_law(const Graph& graph, std::string_view name, std::span<con
   return nullptr;
 }
 
+TextLaw make_mixture(std::vector<LawPart> parts, const std::string& path) {
+  enum class Support { counts, choices, reals, above_zero, zero_to_one, angles, alone };
+  const auto support = [](const TextLaw& law) {
+    if (law.kind == ResponseKind::counts) return Support::counts;
+    if (law.kind == ResponseKind::choice) return Support::choices;
+    if (law.form == LawForm::normal) return Support::reals;
+    if (law.form == LawForm::lognormal || law.form == LawForm::gamma) return Support::above_zero;
+    if (law.form == LawForm::beta) return Support::zero_to_one;
+    return law.form == LawForm::von_mises ? Support::angles : Support::alone;
+  };
+  const TextLaw& first = *parts[0].law;
+  for (const LawPart& part : parts)
+    if (support(*part.law) != support(first) || support(*part.law) == Support::alone)
+      throw SpecError(
+          {path, "a mixture of laws with the same possible responses", fmt::format("{} and {}", first.name, part.law->name), ""});
+  TextLaw out = first;
+  out.name = "mixture";
+  out.form = LawForm::mixture;
+  out.parts = std::move(parts);
+  return out;
+}
+
 std::size_t num_choices(const Graph& graph, const TextLaw& law, std::span<const Id> arguments, const std::string& path) {
   if (law.kind != ResponseKind::choice) return 0;
   if (law.form == LawForm::bernoulli) return 2;
+  if (law.form == LawForm::mixture) {
+    std::size_t most = 0;
+    for (const LawPart& part : law.parts)
+      most = std::max(most, num_choices(graph, *part.law, arguments.subspan(part.first, part.num), path));
+    return most;
+  }
   if (law.form == LawForm::categorical) return arguments.size();
   if (law.form == LawForm::logits) return arguments.size() + 1;
   if (law.form == LawForm::ordinal) return arguments.size();
@@ -64,6 +94,18 @@ std::vector<Id> choice_probabilities(Graph& g, const TextLaw& law, std::span<con
   std::vector<Id> out;
   const Id one = g.constant(1);
   if (law.form == LawForm::bernoulli) return {g.subtract(one, a[0]), a[0]};
+  if (law.form == LawForm::mixture) {  // a part with fewer choices gives the others probability 0
+    Id total = g.constant(0);
+    out.assign(num, total);
+    for (const LawPart& part : law.parts) {
+      const std::size_t own = models::num_choices(g, *part.law, a.subspan(part.first, part.num), "model.response");
+      const std::vector<Id> p = choice_probabilities(g, *part.law, a.subspan(part.first, part.num), own);
+      for (std::size_t k = 0; k < own; ++k) out[k] = g.add(out[k], g.multiply(a[part.first - 1], p[k]));
+      total = g.add(total, a[part.first - 1]);
+    }
+    for (Id& p : out) p = g.divide(p, total);
+    return out;
+  }
   if (law.form == LawForm::binomial) {
     const double n = static_cast<double>(num) - 1;
     for (double k = 0; k <= n; ++k) {
@@ -105,6 +147,21 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
   const auto log_gamma = [&](Id x) { return g.apply(Op::log_gamma, x); };
   const auto square = [&](Id x) { return g.power(x, number(2)); };
   const Id one = number(1);
+  if (law.form == LawForm::mixture) {  // the largest is taken off, so that nothing underflows
+    std::vector<Id> logs;
+    Id top = g.constant(-std::numeric_limits<double>::infinity()), total = number(0), mixed = number(0);
+    for (const LawPart& part : law.parts) {
+      logs.push_back(log_density(g, *part.law, a.subspan(part.first, part.num), r));
+      top = logs.size() == 1 ? logs[0] : g.apply(Op::max, top, logs.back());
+    }
+    for (std::size_t k = 0; k < logs.size(); ++k) {
+      const Id weight = a[law.parts[k].first - 1];
+      mixed = g.add(mixed, g.multiply(weight, g.apply(Op::exp, g.subtract(logs[k], top))));
+      total = g.add(total, weight);
+    }
+    const Id value = g.add(top, log(g.divide(mixed, total)));
+    return g.where(g.apply(Op::less, top, number(-1e300)), top, value);
+  }
   if (law.form == LawForm::poisson)
     return g.subtract(g.subtract(g.where(g.apply(Op::equal, r, number(0)), number(0), g.multiply(r, log(a[0]))), a[0]),
                       log_gamma(g.add(r, one)));
@@ -132,9 +189,13 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
                    g.where(g.apply(Op::less_equal, a[3], r), tail(g.subtract(a[0], a[3])), inside));
   }
   if (law.form == LawForm::lognormal) return g.subtract(normal(g.divide(g.subtract(log(r), a[0]), a[1]), a[1]), log(r));
-  if (law.form == LawForm::gamma)
-    return g.subtract(g.subtract(g.subtract(g.multiply(g.subtract(a[0], one), log(r)), g.divide(r, a[1])), log_gamma(a[0])),
-                      g.multiply(a[0], log(a[1])));
+  const auto gamma = [&](Id shape, Id scale) {
+    return g.subtract(g.subtract(g.subtract(g.multiply(g.subtract(shape, one), log(r)), g.divide(r, scale)), log_gamma(shape)),
+                      g.multiply(shape, log(scale)));
+  };
+  if (law.form == LawForm::gamma) return gamma(a[0], a[1]);
+  if (law.form == LawForm::zero_inflated_gamma)
+    return g.where(g.apply(Op::equal, r, number(0)), log(a[0]), g.add(g.apply(Op::log1p, g.negate(a[0])), gamma(a[1], a[2])));
   if (law.form == LawForm::beta) {
     const Id shape = g.subtract(g.subtract(log_gamma(g.add(a[0], a[1])), log_gamma(a[0])), log_gamma(a[1]));
     return g.add(shape, g.add(g.multiply(g.subtract(a[0], one), log(r)),
@@ -149,14 +210,39 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
 bool is_possible(const TextLaw& law, double r) {
   if (law.kind == ResponseKind::counts) return r >= 0 && std::nearbyint(r) == r;
   if (law.form == LawForm::lognormal || law.form == LawForm::gamma) return r > 0 && std::isfinite(r);
+  if (law.form == LawForm::zero_inflated_gamma) return r >= 0 && std::isfinite(r);
   if (law.form == LawForm::beta) return r > 0 && r < 1;
+  if (law.form == LawForm::mixture) return is_possible(*law.parts[0].law, r);
   return std::isfinite(r);
 }
+
+namespace {
+
+/// Σ weight · value(part) / Σ weight.
+template <class Value>
+double average(const TextLaw& law, std::span<const double> a, Value&& value) {
+  double total = 0, out = 0;
+  for (const LawPart& part : law.parts) {
+    const double weight = a[part.first - 1];
+    total += weight;
+    if (weight > 0) out += weight * value(*part.law, part.of(a));
+  }
+  return out / total;
+}
+
+}  // namespace
 
 double log_weight(const TextLaw& law, std::span<const double> a, double r) {
   const auto times_log = [](double c, double x) { return c == 0 ? 0 : c * std::log(x); };
   if (!is_possible(law, r)) return -std::numeric_limits<double>::infinity();
   switch (law.form) {
+    case LawForm::mixture:
+      return std::log(average(law, a, [&](const TextLaw& part, std::span<const double> own) {
+        return std::exp(log_weight(part, own, r) - log_norm(part, own));
+      }));
+    case LawForm::zero_inflated_gamma:
+      return r == 0 ? std::log(a[0])
+                    : std::log1p(-a[0]) + times_log(a[1] - 1, r) - r / a[2] - numerics::log_gamma(a[1]) - a[1] * std::log(a[2]);
     case LawForm::poisson:
       return times_log(r, a[0]) - numerics::log_gamma(r + 1);
     case LawForm::binomial_count:
@@ -215,7 +301,9 @@ double expected_value(const TextLaw& law, std::span<const double> a) {
     for (std::size_t k = 1; k < a.size(); ++k) mean += static_cast<double>(k) * a[k];
     return mean;
   }
+  if (law.form == LawForm::mixture) return average(law, a, expected_value);
   if (law.form == LawForm::gamma || law.form == LawForm::binomial_count) return a[0] * a[1];
+  if (law.form == LawForm::zero_inflated_gamma) return (1 - a[0]) * a[1] * a[2];
   if (law.form == LawForm::beta) return a[0] / (a[0] + a[1]);
   if (law.form == LawForm::clipped_normal) {
     const double low = (a[2] - a[0]) / a[1], high = (a[3] - a[0]) / a[1];
@@ -231,6 +319,17 @@ bool is_valid(const TextLaw& law, std::span<const double> a) {
   if (law.kind == ResponseKind::choice)
     return std::all_of(a.begin(), a.end(), [](double p) { return p >= -1e-12 && p <= 1 + 1e-12; });
   if (law.form == LawForm::poisson) return a[0] >= 0 && std::isfinite(a[0]);
+  if (law.form == LawForm::mixture) {
+    double total = 0;
+    for (const LawPart& part : law.parts) {
+      const double weight = a[part.first - 1];
+      if (!(weight >= 0 && std::isfinite(weight)) || !is_valid(*part.law, part.of(a))) return false;
+      total += weight;
+    }
+    return total > 0;
+  }
+  if (law.form == LawForm::zero_inflated_gamma)
+    return a[0] >= 0 && a[0] <= 1 && a[1] > 0 && a[2] > 0 && std::isfinite(a[1]) && std::isfinite(a[2]);
   if (!std::isfinite(a[0]) || !std::isfinite(a[1])) return false;
   if (law.form == LawForm::negative_binomial) return a[0] >= 0 && a[1] > 0;
   if (law.form == LawForm::binomial_count) return a[0] >= 0 && std::nearbyint(a[0]) == a[0] && a[1] >= 0 && a[1] <= 1;
@@ -261,6 +360,14 @@ Below distribution(const TextLaw& law, std::span<const double> a, double r) {
   const auto of_count = [&](auto&& up_to) { return Below{r > 0 ? up_to(r - 1) : 0, up_to(r)}; };
   const auto continuous = [](double p) { return Below{p, p}; };
   switch (law.form) {
+    case LawForm::mixture:
+      return {average(law, a, [&](const TextLaw& part, std::span<const double> own) { return distribution(part, own, r).below; }),
+              average(law, a, [&](const TextLaw& part, std::span<const double> own) { return distribution(part, own, r).up_to; })};
+    case LawForm::zero_inflated_gamma: {
+      if (r < 0) return {0, 0};
+      if (r == 0) return {0, a[0]};
+      return continuous(a[0] + (1 - a[0]) * bm::gamma_p(a[1], r / a[2]));
+    }
     case LawForm::poisson:
       return of_count([&](double k) { return a[0] > 0 ? bm::gamma_q(k + 1, a[0]) : 1; });
     case LawForm::negative_binomial:
@@ -301,6 +408,15 @@ double draw_response(const TextLaw& law, std::span<const double> a, Stream& stre
     while (k + 1 < a.size() && u >= a[k]) u -= a[k++];
     return static_cast<double>(k);
   }
+  if (law.form == LawForm::mixture) {
+    double total = 0;
+    for (const LawPart& part : law.parts) total += a[part.first - 1];
+    double u = stream.uniform() * total;
+    std::size_t k = 0;
+    while (k + 1 < law.parts.size() && u >= a[law.parts[k].first - 1]) u -= a[law.parts[k++].first - 1];
+    return draw_response(*law.parts[k].law, law.parts[k].of(a), stream);
+  }
+  if (law.form == LawForm::zero_inflated_gamma) return stream.uniform() < a[0] ? 0 : stream.gamma(a[1], a[2]);
   if (law.form == LawForm::poisson) return stream.poisson(a[0]);
   if (law.form == LawForm::negative_binomial) return stream.poisson(a[1] > 0 ? stream.gamma(1 / a[1], a[0] * a[1]) : a[0]);
   if (law.form == LawForm::normal) return a[0] + a[1] * stream.normal();

@@ -24,6 +24,8 @@ namespace hartline::models {
 ///   ordinal(eta, c1, c2, …)              choice k with probability Φ(c_{k+1} - eta) - Φ(c_k - eta), c_0 = -∞, c_last = ∞
 ///   clipped_normal(mean, sd, low, high)  a trace that reads low where it is below, and high where it is above
 ///   normal(mean, sd)  lognormal(mean, sd)  gamma(shape, scale)  beta(a, b)  von_mises(mean, concentration)    a trace
+///   zero_inflated_gamma(p, shape, scale) a trace that is 0 with probability p
+///   mixture(weight, law(…), weight, law(…), …)    of laws with the same support; weights are taken relative to their sum
 enum class LawForm : std::uint8_t {
   poisson,
   negative_binomial,
@@ -37,8 +39,20 @@ enum class LawForm : std::uint8_t {
   clipped_normal,
   lognormal,
   gamma,
+  zero_inflated_gamma,
   beta,
-  von_mises
+  von_mises,
+  mixture
+};
+
+struct TextLaw;
+
+/// A law whose arguments are some of many.
+struct LawPart {
+  const TextLaw* law = nullptr;
+  std::size_t first = 0, num = 0;
+
+  std::span<const double> of(std::span<const double> arguments) const { return arguments.subspan(first, num); }
 };
 
 struct TextLaw {
@@ -46,14 +60,18 @@ struct TextLaw {
   LawForm form;
   std::size_t min_args, max_args;
   ResponseKind kind;
-  std::string_view wanted;  // for messages
-  bool has_unit;            // the response is a quantity: mean and sd have its unit
+  std::string_view wanted;          // for messages
+  bool has_unit;                    // the response is a quantity: mean and sd have its unit
+  std::vector<LawPart> parts = {};  // of a mixture; the weight of each stands before its arguments
 };
 
 const std::vector<TextLaw>& text_laws();
 
 /// The law that a text names, with these arguments: binomial is a count where n is not known. Null where there is none.
 const TextLaw* find_law(const equations::Graph& graph, std::string_view name, std::span<const equations::Id> arguments);
+
+/// The mixture of these laws. Throws: SpecError where they differ in what responses are possible.
+TextLaw make_mixture(std::vector<LawPart> parts, const std::string& path);
 
 /// Number of choices of a law with these arguments, 0 where the response is no choice. Throws: SpecError.
 std::size_t num_choices(const equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments,

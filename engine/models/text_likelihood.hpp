@@ -11,7 +11,7 @@
 
 namespace hartline::models {
 
-/// Parameter k of set i at data[k * stride + i].
+/// Parameter k of set i at data[k * stride + i]; of a text with states these stand in the rows behind the parameters.
 struct ParameterSets {
   const double* data = nullptr;
   std::size_t stride = 0, num = 0;
@@ -25,14 +25,27 @@ class TextLikelihood {
  public:
   explicit TextLikelihood(std::shared_ptr<const EncodingText> text);
 
-  /// log p(response | stimulus, parameters), nats, of every set, of a censored response log P(r >= response): out [num].
-  /// stimulus [stimulus_dim]. Impossible responses have -∞.
-  void operator()(std::span<const double> stimulus, Datum response, const ParameterSets& sets, double* out) const;
+  /// log p(responses | stimulus, parameters, states), nats, of every set, of a censored response log P(r >= response): out [num].
+  /// stimulus [stimulus_dim], responses [num_responses]; what is not a number is missing. Impossible responses have -∞.
+  void operator()(std::span<const double> stimulus, std::span<const Datum> responses, const ParameterSets& sets, double* out) const;
+  void operator()(std::span<const double> stimulus, Datum response, const ParameterSets& sets, double* out) const {
+    (*this)(stimulus, std::span<const Datum>(&response, 1), sets, out);
+  }
 
-  /// Arguments of the response's law, of a choice its probabilities: out [num_arguments, stride], of which the first num of every
+  /// States before the first trial, from the parameters: states [num_states, stride of the sets].
+  void start(const ParameterSets& sets, double* states) const;
+  /// States after a trial, in the place of those before. A missing response counts as the one that each set expected.
+  void advance(std::span<const double> stimulus, std::span<const Datum> responses, const ParameterSets& sets, double* states) const;
+  bool has_states() const { return text_->num_states > 0; }
+  /// A state's next value depends on a response.
+  bool looks_back() const { return looks_back_; }
+  std::size_t num_responses() const { return text_->responses.size(); }
+  std::size_t num_rows() const { return text_->num_parameters + text_->num_states; }
+
+  /// Arguments of the responses' laws, of a choice its probabilities: out [num_arguments, stride], of which the first num of every
   /// row are written. `stride`: that of the sets unless it is given.
   void arguments(std::span<const double> stimulus, const ParameterSets& sets, double* out, std::size_t stride = 0) const;
-  std::size_t num_arguments() const { return num_arguments_; }
+  std::size_t num_arguments() const { return text_->num_arguments; }
 
   /// The same with their derivatives by the stimulus: out [num_arguments · (1 + stimulus_dim), stride], the arguments first,
   /// then of each argument the derivatives.
@@ -44,16 +57,18 @@ class TextLikelihood {
   const EncodingText& text() const { return *text_; }
 
  private:
-  void log_tails(std::span<const double> stimulus, double bound, const ParameterSets& sets, double* out) const;
-  void run(const equations::Kernel& kernel, std::span<const double> stimulus, double response, const ParameterSets& sets,
-           double* out, std::size_t stride, std::size_t num_outputs) const;
+  void add_one(std::size_t response_idx, std::span<const double> stimulus, Datum response, const ParameterSets& sets,
+               double* out) const;
+  void log_tails(std::size_t response_idx, std::span<const double> stimulus, double bound, const ParameterSets& sets,
+                 double* out) const;
+  void run(const equations::Kernel& kernel, std::span<const double> stimulus, std::span<const equations::Input> responses,
+           const ParameterSets& sets, double* out, std::size_t stride, std::size_t num_outputs) const;
 
   std::shared_ptr<const EncodingText> text_;
   equations::Program program_;
-  std::uint32_t response_ = 0;
-  std::size_t num_arguments_ = 0;
-  std::vector<std::shared_ptr<const equations::Kernel>> kernels_;  // of a choice one each, else one
-  std::shared_ptr<const equations::Kernel> arguments_, argument_gradient_;
+  bool looks_back_ = false;
+  std::vector<std::vector<std::shared_ptr<const equations::Kernel>>> kernels_;  // of each response; of a choice one each
+  std::shared_ptr<const equations::Kernel> arguments_, argument_gradient_, start_, next_;
 };
 
 }  // namespace hartline::models

@@ -35,13 +35,38 @@ TextModel::TextModel(std::shared_ptr<const EncodingText> text, Executor& executo
   const EncodingText& read = likelihood_.text();
   stimulus_dim = read.stimulus_dim;
   num_parameters = read.num_parameters;
-  num_choices = static_cast<std::int64_t>(read.num_choices);
-  response_kind = read.law->kind;
+  num_cells = read.responses.size();
+  response_kind = read.responses[0].law->kind;
+  num_choices = static_cast<std::int64_t>(read.responses[0].num_choices);
+  for (const TextResponse& one : read.responses) {
+    if (one.law->kind != response_kind) response_kind = ResponseKind::trace;  // numbers of any kind
+    if (static_cast<std::int64_t>(one.num_choices) != num_choices) num_choices = 0;
+  }
+  has_context = likelihood_.has_states();
   for (const TextParameter& parameter : read.parameters)
-    for (const std::string& name : number_names(parameter.name, parameter.shape)) {
-      parameter_names.push_back(name);
-      priors_.push_back(&parameter.prior);
-    }
+    for (const std::string& name : number_names(parameter.name, parameter.shape)) parameter_names.push_back(name);
+}
+
+TextModel::Trial TextModel::read(std::span<const double> stimulus, const Response& response) const {
+  check(stimulus, response);
+  Trial out;
+  for (std::size_t j = 0; j < num_cells; ++j) {
+    const Mark mark = mark_of(response, j);
+    const bool is_value = has_value(mark);
+    out.pending = out.pending || mark == Mark::pending;
+    out.counts = out.counts || is_value;
+    out.responses.emplace_back(is_value ? response.values[j] : std::nan(""), mark == Mark::censored);
+    // a blanked response was there, and has its part in what comes next
+    out.answers.emplace_back(is_value || mark == Mark::blanked ? response.values[j] : std::nan(""));
+  }
+  return out;
+}
+
+void TextModel::remember(TextHistory& history, std::span<const double> stimulus, const Trial& trial) const {
+  history.stimuli.insert(history.stimuli.end(), stimulus.begin(), stimulus.end());
+  history.responses.insert(history.responses.end(), trial.responses.begin(), trial.responses.end());
+  if (likelihood_.has_states()) history.answers.insert(history.answers.end(), trial.answers.begin(), trial.answers.end());
+  ++history.num;
 }
 
 Capability TextModel::capability(const Belief& belief) const {
@@ -49,12 +74,12 @@ Capability TextModel::capability(const Belief& belief) const {
   return SampleView{b.weights, b.parameters.data(), &likelihood_, b.imagined};
 }
 
-void TextModel::log_likelihoods(SampleBelief& belief, std::span<const double> stimulus, Datum response,
+void TextModel::log_likelihoods(SampleBelief& belief, std::span<const double> stimulus, std::span<const Datum> responses,
                                 std::span<double> out) const {
   const std::size_t num = belief.num(), num_blocks = (num + block - 1) / block;
   executor_.for_each_block(static_cast<int>(num_blocks), [&](int b) {
     const std::size_t first = static_cast<std::size_t>(b) * block, count = std::min(block, num - first);
-    likelihood_(stimulus, response, belief.sets().part(first, count), &out[first]);
+    likelihood_(stimulus, responses, belief.sets().part(first, count), &out[first]);
   });
   for (std::size_t i = 0; i < num; ++i) {
     if (!std::isnan(out[i]) && out[i] < INFINITY) continue;
@@ -66,64 +91,101 @@ void TextModel::log_likelihoods(SampleBelief& belief, std::span<const double> st
   }
 }
 
-Prediction TextModel::foretell(SampleBelief& belief, std::span<const double> stimulus, Datum response) const {
+void TextModel::advance(SampleBelief& belief, std::span<const double> stimulus, const Trial& trial) const {
+  if (!likelihood_.has_states()) return;
+  const std::size_t num = belief.num(), num_blocks = (num + block - 1) / block;
+  executor_.for_each_block(static_cast<int>(num_blocks), [&](int b) {
+    const std::size_t first = static_cast<std::size_t>(b) * block, count = std::min(block, num - first);
+    likelihood_.advance(stimulus, trial.answers, belief.sets().part(first, count),
+                        &belief.parameters[num_parameters * num + first]);
+  });
+  const bool lost = std::any_of(trial.answers.begin(), trial.answers.end(), [](const Datum& r) { return std::isnan(r.value); });
+  if (lost && !trial.pending && likelihood_.looks_back())
+    belief.notices.push_back(
+        {true, "state", "a response that the states depend on is missing: they went on from the one that was expected"});
+}
+
+void TextModel::replay(const TextHistory& history, std::size_t num_trials, double* rows, std::size_t stride, std::size_t num,
+                       double* out, double* one) const {
+  const ParameterSets sets{rows, stride, num};
+  double* states = rows + num_parameters * stride;
+  if (likelihood_.has_states()) likelihood_.start(sets, states);
+  std::fill_n(out, num, 0.0);
+  for (std::size_t t = 0; t < num_trials; ++t) {
+    const std::span<const double> stimulus{&history.stimuli[t * stimulus_dim], stimulus_dim};
+    likelihood_(stimulus, {&history.responses[t * num_cells], num_cells}, sets, one);
+    for (std::size_t i = 0; i < num; ++i) out[i] += one[i];
+    if (likelihood_.has_states()) likelihood_.advance(stimulus, {&history.answers[t * num_cells], num_cells}, sets, states);
+  }
+}
+
+std::vector<Prediction> TextModel::foretell(SampleBelief& belief, std::span<const double> stimulus,
+                                            std::span<const Datum> responses) const {
   const std::size_t num = belief.num(), num_arguments = likelihood_.num_arguments(), num_blocks = (num + block - 1) / block;
-  const TextLaw& law = *text().law;
-  std::vector<Prediction> parts(num_blocks);
+  std::vector<Prediction> parts(num_blocks * num_cells);
   executor_.for_each_block(static_cast<int>(num_blocks), [&](int b) {
     const std::size_t first = static_cast<std::size_t>(b) * block, count = std::min(block, num - first);
     likelihood_.arguments(stimulus, belief.sets().part(first, count), &belief.arguments[first]);
-    double a[64];
+    double all[64];
+    const std::span<const double> a(all, num_arguments);
     for (std::size_t i = first; i < first + count; ++i) {
-      for (std::size_t k = 0; k < num_arguments; ++k) a[k] = belief.arguments[k * num + i];
+      for (std::size_t k = 0; k < num_arguments; ++k) all[k] = belief.arguments[k * num + i];
       const double w = belief.weights[i];
       if (w < 1e-12) continue;
-      parts[static_cast<std::size_t>(b)].mean += w * expected_value(law, {a, num_arguments});
-      const Below p = distribution(law, {a, num_arguments}, response.value);
-      parts[static_cast<std::size_t>(b)].below += w * p.below;
-      parts[static_cast<std::size_t>(b)].up_to += w * p.up_to;
+      for (std::size_t j = 0; j < num_cells; ++j) {
+        const LawPart& part = text().laws[j];
+        Prediction& of = parts[static_cast<std::size_t>(b) * num_cells + j];
+        of.mean += w * expected_value(*part.law, part.of(a));
+        if (std::isnan(responses[j].value)) continue;
+        const Below p = distribution(*part.law, part.of(a), responses[j].value);
+        of.below += w * p.below;
+        of.up_to += w * p.up_to;
+      }
     }
   });
-  Prediction out;
-  for (const Prediction& part : parts) {
-    out.mean += part.mean;
-    out.below += part.below;
-    out.up_to += part.up_to;
+  std::vector<Prediction> out(num_cells);
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    out[k % num_cells].mean += parts[k].mean;
+    out[k % num_cells].below += parts[k].below;
+    out[k % num_cells].up_to += parts[k].up_to;
   }
-  if (response.censored) out.up_to = 1;
+  for (std::size_t j = 0; j < num_cells; ++j)
+    if (responses[j].censored) out[j].up_to = 1;
   return out;
 }
 
-void TextModel::imagine(SampleBelief& belief, std::span<const double> stimulus, std::uint64_t seed) const {
+void TextModel::imagine(SampleBelief& belief, std::span<const double> stimulus, const Trial& trial, std::uint64_t seed) const {
   const std::size_t num = belief.num();
   if (belief.imagined.empty()) belief.imagined.assign(num_sample_futures, belief.weights);
-  std::vector<double> parameters(num_parameters), log_likelihood(num);
+  std::vector<double> drawn(num_cells), log_likelihood(num);
   for (std::size_t k = 0; k < num_sample_futures; ++k) {
     std::vector<double>& weights = belief.imagined[k];
     Stream stream(seed, Purpose::imagine, belief.num_updates, belief.num_pending * num_sample_futures + k);
     double u = (static_cast<double>(k) + stream.uniform()) / static_cast<double>(num_sample_futures);  // stratified
     std::size_t i = 0;
     while (i + 1 < num && u >= weights[i]) u -= weights[i++];
-    for (std::size_t j = 0; j < num_parameters; ++j) parameters[j] = belief.parameters[j * num + i];
-    log_likelihoods(belief, stimulus, Model::sample(parameters, stimulus, stream), log_likelihood);
+    draw(&belief.parameters[i], num, stimulus, 1, stream, drawn);
+    log_likelihoods(belief, stimulus, std::vector<Datum>(drawn.begin(), drawn.end()), log_likelihood);
     const double top = *std::max_element(log_likelihood.begin(), log_likelihood.end());
     double total = 0;
     for (std::size_t n = 0; n < num; ++n) total += weights[n] *= std::exp(log_likelihood[n] - top);
     for (double& w : weights) w /= total;
   }
   ++belief.num_pending;
+  advance(belief, stimulus, trial);
 }
 
 void TextModel::predict(const Belief& any_belief, std::span<const double> stimuli, std::span<double> mean) const {
   const SampleBelief& belief = samples(any_belief);
   const std::size_t num = belief.num(), num_arguments = likelihood_.num_arguments();
   std::vector<double> arguments(num_arguments * num), a(num_arguments);
+  const LawPart& part = text().laws[0];
   for (std::size_t x = 0; x < mean.size(); ++x) {
     likelihood_.arguments(stimuli.subspan(x * stimulus_dim, stimulus_dim), belief.sets(), arguments.data());
     mean[x] = 0;
     for (std::size_t i = 0; i < num; ++i) {
       for (std::size_t k = 0; k < num_arguments; ++k) a[k] = arguments[k * num + i];
-      mean[x] += belief.weights[i] * expected_value(*text().law, a);
+      mean[x] += belief.weights[i] * expected_value(*part.law, part.of(a));
     }
   }
 }
@@ -140,23 +202,52 @@ void TextModel::summarise(const Belief& any_belief, std::span<double> mean, std:
   }
 }
 
+std::vector<double> TextModel::rows_at_start(std::span<const double> parameters) const {
+  std::vector<double> out(parameters.begin(), parameters.end());
+  out.resize(likelihood_.num_rows());
+  if (likelihood_.has_states()) likelihood_.start({out.data(), 1, 1}, &out[num_parameters]);
+  return out;
+}
+
+void TextModel::draw(const double* rows, std::size_t stride, std::span<const double> stimulus, double gain, Stream& stream,
+                     std::span<double> out) const {
+  std::vector<double> a(likelihood_.num_arguments());
+  likelihood_.arguments(stimulus, {rows, stride, 1}, a.data(), 1);
+  for (std::size_t j = 0; j < num_cells; ++j) {
+    const LawPart& part = text().laws[j];
+    if (!is_valid(*part.law, part.of(a))) {
+      std::string at;
+      for (std::size_t k = 0; k < num_parameters; ++k)
+        at += fmt::format("{}{} = {}", k ? ", " : "At ", parameter_names[k], number_text(rows[k * stride]));
+      throw RunError({"model.response", "a law with possible arguments", number_text(a[part.first]), at + "."});
+    }
+    // a gain on the rate of counts, of a mixture on all of its laws
+    const auto raise = [&](const LawPart& one) { a[one.first] *= gain; };
+    if (part.law->kind == ResponseKind::counts && gain != 1) {
+      if (part.law->form != LawForm::mixture) raise(part);
+      for (LawPart one : part.law->parts) {
+        one.first += part.first;
+        raise(one);
+      }
+    }
+    out[j] = draw_response(*part.law, part.of(a), stream);
+  }
+}
+
 void TextModel::sample(std::span<const double> parameters, std::span<const double> stimulus, Context& context, Stream& stream,
                        std::span<double> response) const {
-  std::vector<double> a(likelihood_.num_arguments());
-  likelihood_.arguments(stimulus, {parameters.data(), 1, 1}, a.data());
-  if (!is_valid(*text().law, a)) {
-    std::string at;
-    for (std::size_t k = 0; k < num_parameters; ++k)
-      at += fmt::format("{}{} = {}", k ? ", " : "At ", parameter_names[k], number_text(parameters[k]));
-    throw RunError({"model.response", "a law with possible arguments", number_text(a[0]), at + "."});
-  }
-  if (response_kind == ResponseKind::counts) a[0] *= context.gain;
-  response[0] = draw_response(*text().law, a, stream);
+  std::vector<double> rows = rows_at_start(parameters);
+  std::copy(context.states.begin(), context.states.end(), rows.begin() + static_cast<std::ptrdiff_t>(num_parameters));
+  draw(rows.data(), 1, stimulus, context.gain, stream, response);
+  if (!likelihood_.has_states()) return;
+  const std::vector<Datum> answers(response.begin(), response.end());
+  likelihood_.advance(stimulus, answers, {rows.data(), 1, 1}, &rows[num_parameters]);
+  context.states.assign(rows.begin() + static_cast<std::ptrdiff_t>(num_parameters), rows.end());
 }
 
 double TextModel::log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const {
   double out = 0;
-  likelihood_(stimulus, response, {parameters.data(), 1, 1}, &out);
+  likelihood_(stimulus, response, {rows_at_start(parameters).data(), 1, 1}, &out);
   return out;
 }
 
@@ -180,22 +271,19 @@ double TextModel::response_quantile(const SampleBelief& belief, std::span<const 
   std::vector<double> arguments(num_arguments * num), a(num_arguments);
   likelihood_.arguments(stimulus, belief.sets(), arguments.data());
   std::vector<std::pair<double, double>> values(num);
+  const LawPart& part = text().laws[0];
   for (std::size_t i = 0; i < num; ++i) {
     for (std::size_t k = 0; k < num_arguments; ++k) a[k] = arguments[k * num + i];
-    values[i] = {expected_value(*text().law, a), belief.weights[i]};
+    values[i] = {expected_value(*part.law, part.of(a)), belief.weights[i]};
   }
   return weighted_quantile(values, p);
 }
 
-void TextModel::from_scores(const double* scores, std::size_t stride, std::size_t num, double* parameters) const {
-  for (std::size_t k = 0; k < num_parameters; ++k)
-    for (std::size_t i = 0; i < num; ++i) parameters[k * stride + i] = priors_[k]->from_normal(scores[k * stride + i]);
-}
-
 double TextModel::expected_response(std::span<const double> parameters, std::span<const double> stimulus) const {
   std::vector<double> a(likelihood_.num_arguments());
-  likelihood_.arguments(stimulus, {parameters.data(), 1, 1}, a.data());
-  return expected_value(*text().law, a);
+  likelihood_.arguments(stimulus, {rows_at_start(parameters).data(), 1, 1}, a.data());
+  const LawPart& part = text().laws[0];
+  return expected_value(*part.law, part.of(a));
 }
 
 }  // namespace hartline::models

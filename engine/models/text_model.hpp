@@ -20,14 +20,22 @@ struct Notice {
   std::string kind, text;
 };
 
+/// Trials so far.
+struct TextHistory {
+  std::vector<double> stimuli;   // [num, stimulus_dim]
+  std::vector<Datum> responses;  // [num, num_responses] that count; what is not a number is missing
+  std::vector<Datum> answers;    // the same for the states, also of trials that do not count; empty: there are no states
+  std::size_t num = 0;
+};
+
 /// Weighted sets of parameters.
 struct SampleBelief : Belief {
   std::vector<double> weights;                // [num], sum to one
   std::vector<double> scores;                 // [num_parameters, num] normal scores: N(0, I) under the prior
-  std::vector<double> parameters;             // [num_parameters, num] the values at those scores
-  std::vector<double> arguments;              // [num_arguments, num] of the law under the last stimulus
+  std::vector<double> parameters;             // [num_parameters + num_states, num] the values at those scores, and the states now
+  std::vector<double> arguments;              // [num_arguments, num] of the laws under the last stimulus
   std::vector<std::vector<double>> imagined;  // weights after the responses that are still to come; empty: none is pending
-  Prediction prediction;                      // of the last response
+  std::vector<Prediction> predictions;        // [num_responses] of the last responses
   std::uint64_t num_updates = 0, num_pending = 0;
   double log_evidence = 0;      // log p(responses), nats
   std::vector<Notice> notices;  // of the last update
@@ -54,27 +62,44 @@ class TextModel : public Model {
   double quantile(const SampleBelief& belief, std::size_t parameter_idx, double p) const;
   /// The same of the expected response to a stimulus.
   double response_quantile(const SampleBelief& belief, std::span<const double> stimulus, double p) const;
-  /// Expected response for known parameters.
+  /// Expected first response for known parameters, in the first trial.
   double expected_response(std::span<const double> parameters, std::span<const double> stimulus) const;
 
   const TextLikelihood& likelihood() const { return likelihood_; }
   const EncodingText& text() const { return likelihood_.text(); }
 
-  /// Values of the parameters at normal scores: both [num_parameters, stride], of which the first num of every row count.
-  void from_scores(const double* scores, std::size_t stride, std::size_t num, double* parameters) const;
-
  protected:
   TextModel(std::shared_ptr<const EncodingText> text, Executor& executor);
 
-  /// log p(response | stimulus, set) of every set; of a censored one that of its tail. Throws: RunError where it is not a number.
-  void log_likelihoods(SampleBelief& belief, std::span<const double> stimulus, Datum response, std::span<double> out) const;
-  /// What was expected of a response before it came.
-  Prediction foretell(SampleBelief& belief, std::span<const double> stimulus, Datum response) const;
-  /// Takes note of a response that is still to come: a few equally likely futures, reweighted only.
-  void imagine(SampleBelief& belief, std::span<const double> stimulus, std::uint64_t seed) const;
+  /// What came back in a trial: for the likelihood, and for the states.
+  struct Trial {
+    std::vector<Datum> responses, answers;
+    bool counts = false, pending = false;
+  };
+  /// Throws: RunError for a stimulus or a response that cannot be.
+  Trial read(std::span<const double> stimulus, const Response& response) const;
+  void remember(TextHistory& history, std::span<const double> stimulus, const Trial& trial) const;
+
+  /// log p(responses | stimulus, set) of every set; of a censored one that of its tail. Throws: RunError where it is not a number.
+  void log_likelihoods(SampleBelief& belief, std::span<const double> stimulus, std::span<const Datum> responses,
+                       std::span<double> out) const;
+  /// States of every set after a trial; nothing where there are none.
+  void advance(SampleBelief& belief, std::span<const double> stimulus, const Trial& trial) const;
+  /// Sets out to the log likelihood of the first num_trials trials, and the states to those after them. `rows`
+  /// [num_parameters + num_states, stride], `one` scratch [num].
+  void replay(const TextHistory& history, std::size_t num_trials, double* rows, std::size_t stride, std::size_t num, double* out,
+              double* one) const;
+  /// What was expected of responses before they came.
+  std::vector<Prediction> foretell(SampleBelief& belief, std::span<const double> stimulus, std::span<const Datum> responses) const;
+  /// Takes note of responses that are still to come: a few equally likely futures, reweighted only.
+  void imagine(SampleBelief& belief, std::span<const double> stimulus, const Trial& trial, std::uint64_t seed) const;
+  /// Draws responses of one set. Throws: RunError where its laws cannot be.
+  void draw(const double* rows, std::size_t stride, std::span<const double> stimulus, double gain, Stream& stream,
+            std::span<double> out) const;
+  /// Parameters, and the states that they start with.
+  std::vector<double> rows_at_start(std::span<const double> parameters) const;
 
   TextLikelihood likelihood_;
-  std::vector<const PriorLaw*> priors_;  // of each parameter
   Executor& executor_;
 };
 

@@ -87,7 +87,8 @@ std::vector<std::string> text_seeds() {
   return {
       "given x : deg\ngiven mu : deg\ngiven sigma : deg\ngiven A : Hz\nrate = 2 Hz + A * exp(-(x - mu)^2 / (2 * sigma^2)) : Hz\n"
       "window = 100 ms\nr ~ poisson(rate * window)\n",
-      "given x[2]\ngiven w[2, 3]\ny = sum(k in 2, x[k] * sum(j in 3, w[k, j]^2)) - dot(x, x) / -2.5e-3\nz' = 0.5 * z\ngiven z\n",
+      "given x[2]\ngiven w[2, 3]\ny = sum(k in 2, x[k] * sum(j in 3, w[k, j]^2)) - dot(x, x) / -2.5e-3\nz' = 0.5 * z\nstart z = "
+      "1\n",
       "given v : mV\nm = where(v < -40 mV and not (v == 0) or 1 > 2, log_gamma(clip(v / 1 mV, 1, 9)), -3^-2) : 1\n"
       "I = 120 mS / (1 cm)^2 * m^3 * (v - 50 mV) : A/m^2\np = atan2(m, 2) / 30 deg\nq = m + m * m - (m - -m)\n",
   };

@@ -18,13 +18,12 @@ TEST(LibraryKernels, EveryModelIsCompiledToTheBitsOfTheInterpreter) {
     equations::Program program = text.program;
     const auto draw = [](Stream& stream) { return 0.05 + 2 * stream.uniform(); };
     equations::laws::expect_compiled_is_interpreted(program, 500, draw, entry.path().filename());
-    if (text.num_choices > 0) {
-      program.responses[0].arguments =
-          models::choice_probabilities(program.graph, *text.law, text.program.responses[0].arguments, text.num_choices);
-    } else {
-      program.given.push_back(program.graph.add_symbol({"response", {}, {}, ""}));
-      program.responses[0].arguments = {models::log_density(program.graph, *text.law, text.program.responses[0].arguments,
-                                                            program.graph.symbol_value(program.given.back()))};
+    for (std::size_t k = 0; k < text.responses.size(); ++k) {
+      equations::ResponseLine& line = program.responses[k];
+      if (text.responses[k].num_choices > 0) continue;
+      program.given.push_back(line.symbol);
+      line.arguments = {
+          models::log_density(program.graph, *text.responses[k].law, line.arguments, program.graph.symbol_value(line.symbol))};
     }
     equations::laws::expect_compiled_is_interpreted(program, 500, draw, "response of " + entry.path().filename().string());
     ++num_models;
