@@ -104,6 +104,14 @@ Number split(Number v, Number& exponent) {
   exponent = with_bits(k + shift_bits, v.value->getType()) - like(v, shift);
   return with_bits(bits - (k << 52), v.value->getType());
 }
+Number head(Number v) {
+  const Whole bits = bits_of(v);
+  return with_bits({v.to->ir.CreateAnd(bits.value, like(bits, -0x8000000).value), v.to}, v.value->getType());
+}
+Mask negative(Number v) {
+  const Whole bits = bits_of(v);
+  return {v.to->ir.CreateICmpSLT(bits.value, like(bits, 0).value)};
+}
 
 Number whole_power(Number x, int n) {
   Number y = x, power = x;
@@ -333,7 +341,7 @@ class Writer {
       case Op::power: {
         const double e = graph_.is_constant(node.args[1]) ? graph_.at(node.args[1]).value : 0;
         if (e >= 1 && e <= 64 && e == static_cast<int>(e)) return whole_power(a, static_cast<int>(e));
-        return apply(std::pow, a, b);
+        return math::pow(a, b);
       }
       case Op::atan2:
         return apply(std::atan2, a, b);

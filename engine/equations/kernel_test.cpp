@@ -118,6 +118,24 @@ TEST(Kernels, CompiledWholePowersAreInterpreted) {
   laws::expect_compiled_is_interpreted(graph, outputs, {true}, 1000, anything, "powers");
 }
 
+TEST(Kernels, CompiledPowersAreInterpreted) {
+  HARTLINE_NEEDS_COMPILER();
+  Graph graph;
+  const Id x = graph.symbol_value(graph.add_symbol({"x", {}, {}, ""})), y = graph.symbol_value(graph.add_symbol({"y", {}, {}, ""}));
+  std::vector<Id> outputs{graph.power(x, y), graph.power(y, x)};
+  for (const double e : {-2.5, 1.0 / 3, 1e-9, -1e15, 0x1p53 - 1}) {
+    outputs.push_back(graph.power(x, graph.constant(e)));
+    outputs.push_back(graph.plain(make_node(Op::power, {graph.constant(e), y})));
+  }
+  const auto near_one_or_huge = [](Stream& stream) {
+    const double off = std::ldexp(stream.normal(), -static_cast<int>(stream.integer(52)));
+    return stream.uniform() < 0.5 ? 1 + off : 1 / off;
+  };
+  for (const auto& [a, b] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}})
+    for (const std::function<double(Stream&)>& draw : {std::function<double(Stream&)>(moderate), {anything}, {near_one_or_huge}})
+      laws::expect_compiled_is_interpreted(graph, outputs, {a, b}, 5000, draw, "powers");
+}
+
 /// Trees of any operations over two symbols that vary, one that does not, a vector of each kind, and sums inside sums.
 class Tree {
  public:
