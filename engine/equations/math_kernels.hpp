@@ -220,33 +220,33 @@ HARTLINE_INLINE HeadAndRest<V> long_log(V x) {
 /// x^y with the special cases of IEEE 754. Accuracy: 1 ulp, or the spacing of denormal numbers
 template <class V>
 HARTLINE_INLINE V pow(V x, V y) {
-  const V zero = like(x, 0.0), one = like(x, 1.0), inf = like(x, __builtin_inf());
+  const V zero = like(x, 0.0), one = like(x, 1.0);
   const auto below = negative(x);
   const V size = choose(below, zero - x, x);
-  const auto off_zero = unequal(size, zero), finite = less(size, inf);
+  const auto regular = less(zero * size, size);  // neither 0 nor infinite
   const auto log_size = long_log(size);
-  // from 2^65 on the power of all but 1 overflows or vanishes
-  const V e = bounded(y, -0x1p70, 0x1p70), e_head = head(e);
-  const V from_finite = choose(finite, e_head * log_size.head, e * size);
-  const V high = bounded(choose(off_zero, from_finite, e * like(x, -__builtin_inf())), -746, 710);
+  const V log_at_end = choose(unequal(size, zero), size, like(x, -__builtin_inf()));
+  // 1 to any power is 1; from 2^65 on the power of any other number overflows or vanishes
+  const V e = bounded(choose(unequal(x, one), y, zero), -0x1p70, 0x1p70), e_head = head(e);
+  const V high = bounded(choose(regular, e_head * log_size.head, e * log_at_end), -746, 710);
   const V low = bounded(multiply_add(e - e_head, log_size.head, rounded(e * log_size.rest)), -0x1p-10, 0x1p-10);
-  // high + low = k ln 2 + r, with what is left of 1 + r beyond its last place
+  // high + low = k ln 2 + r; left is what 1 + r loses
   auto k = integers(x);
   const V whole = round_to_int(high, like(x, 1.4426950408889634), k);
   const V near = multiply_add(whole, like(x, -0x1.62e42fefa3800p-1), high);
   const V rest = multiply_add(whole, like(x, -0x1.ef35793c76730p-45), low);
   const V r = near + rest, line = one + r, left = (near - (line - one)) + rest;
   const V value = line + multiply_add(exp_beyond_line(r) * r, r, left);
-  const auto half_k = half(k);
-  const V power = rounded((value * power_of_two(half_k)) * power_of_two(k - half_k));
+  const auto first = half(k);
+  const V power = rounded((value * power_of_two(first)) * power_of_two(k - first));
   // below 0 the sign is that of a whole exponent; beside 2^53 numbers are 2 apart, and from there on all are even
   const V shifter = like(x, 0x1p53), e_size = choose(negative(e), zero - e, e),
           short_size = choose(less(e_size, shifter), e_size, zero);
-  const V off = short_size - ((short_size + shifter) - shifter);
-  const auto not_even = unequal(off, zero), not_odd = unequal(off * off, one);
-  const V of_fraction = choose(off_zero, choose(finite, like(x, __builtin_nan("")), one), one);
-  const V sign = choose(not_even, choose(not_odd, of_fraction, like(x, -1.0)), one);
-  return choose(unequal(y, zero), choose(unequal(x, one), choose(below, sign * power, power), one), one);
+  const V off_even = short_size - ((short_size + shifter) - shifter),
+          of_fraction = choose(regular, like(x, __builtin_nan("")), one);
+  const V of_odd = choose(unequal(off_even * off_even, one), of_fraction, like(x, -1.0));
+  const V sign = choose(unequal(off_even, zero), of_odd, one);
+  return choose(unequal(e, zero), choose(below, sign * power, power), one);
 }
 
 /// log(1 + x). Accuracy: 2 ulp
