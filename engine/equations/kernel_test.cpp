@@ -33,6 +33,7 @@ const char* const texts[] = {
     "given a\ngiven b\ny = sin(a) * cos(2 * b) + log_gamma(abs(a) + 1) + erf(a) * erfc(b) + exprel(a) + log1p(abs(a)) * expm1(-b) "
     "+ "
     "tanh(a * b) + atan2(a, b) / 1 rad + abs(a)^b\n",
+    "given g[40]\ngiven r\ngiven c\ny = sum(k in 40, g[k]^r + c^(r * k)) * c^(1 / r) + g[3]^c + g[3]^r\n",
 };
 
 Program read(const char* text) {

@@ -176,10 +176,11 @@ struct HeadAndRest {
   V head, rest;
 };
 
-/// log(x) to 65 bits, for x > 0; some numbers for any other x.
+/// log |x| to 65 bits; some numbers where x is 0, infinite or none.
 template <class V>
 HARTLINE_INLINE HeadAndRest<V> long_log(V x) {
   const V zero = like(x, 0.0), one = like(x, 1.0), three = like(x, 3.0);
+  x = choose(negative(x), zero - x, x);
   const auto tiny = less(x, like(x, 0x1p-1022));
   V k = x;
   const V m = split(choose(tiny, x * like(x, 0x1p54), x), k);
@@ -217,14 +218,14 @@ HARTLINE_INLINE HeadAndRest<V> long_log(V x) {
   return {log_head, small - ((log_head - whole) - most)};
 }
 
-/// x^y with the special cases of IEEE 754. Accuracy: 1 ulp, or the spacing of denormal numbers
+/// x^y with the special cases of IEEE 754; the logarithm is long_log(x), which powers of one base share. Accuracy: 1 ulp, or the
+/// spacing of denormal numbers
 template <class V>
-HARTLINE_INLINE V pow(V x, V y) {
+HARTLINE_INLINE V pow(V x, V y, HeadAndRest<V> log_size) {
   const V zero = like(x, 0.0), one = like(x, 1.0);
   const auto below = negative(x);
   const V size = choose(below, zero - x, x);
   const auto regular = less(zero * size, size);  // neither 0 nor infinite
-  const auto log_size = long_log(size);
   const V log_at_end = choose(unequal(size, zero), size, like(x, -__builtin_inf()));
   // 1 to any power is 1; from 2^65 on the power of any other number overflows or vanishes
   const V e = bounded(choose(unequal(x, one), y, zero), -0x1p70, 0x1p70), e_head = head(e);
@@ -247,6 +248,10 @@ HARTLINE_INLINE V pow(V x, V y) {
   const V of_odd = choose(unequal(off_even * off_even, one), of_fraction, like(x, -1.0));
   const V sign = choose(unequal(off_even, zero), of_odd, one);
   return choose(unequal(e, zero), choose(below, sign * power, power), one);
+}
+template <class V>
+HARTLINE_INLINE V pow(V x, V y) {
+  return pow(x, y, long_log(x));
 }
 
 /// log(1 + x). Accuracy: 2 ulp
