@@ -176,7 +176,8 @@ struct HeadAndRest {
   V head, rest;
 };
 
-/// log |x| to 65 bits; some numbers where x is 0, infinite or none.
+/// log |x| to 65 bits; some numbers where x is 0, infinite or none. Heads are split off, whose products are exact on every machine;
+/// multiply_add would give the error of a product only where it rounds once.
 template <class V>
 HARTLINE_INLINE HeadAndRest<V> long_log(V x) {
   const V zero = like(x, 0.0), one = like(x, 1.0), three = like(x, 3.0);
@@ -185,7 +186,7 @@ HARTLINE_INLINE HeadAndRest<V> long_log(V x) {
   V k = x;
   const V m = split(choose(tiny, x * like(x, 0x1p54), x), k);
   k = choose(tiny, k - like(x, 54.0), k);
-  // s = (m - 1) / (m + 1) = s_head + s_rest; the quotient's error is what division would leave over
+  // s = (m - 1) / (m + 1) = s_head + s_rest, the latter from what f - s_head (m + 1) leaves over
   const V f = m - one, sum = m + one, inverse = one / sum, s_head = head(f * inverse);
   const V minus_head = head(zero - sum), minus_rest = (like(x, -1.0) - minus_head) - m;
   const V s_rest = rounded(inverse * multiply_add(s_head, minus_rest, multiply_add(s_head, minus_head, f)));
