@@ -220,7 +220,7 @@ HARTLINE_INLINE HeadAndRest<V> long_log(V x) {
 }
 
 /// x^y with the special cases of IEEE 754; the logarithm is long_log(x), which powers of one base share. Accuracy: 1 ulp, or the
-/// spacing of denormal numbers
+/// spacing of denormal numbers    (math_kernels_test.cpp: MathKernels.PowersKeepTheirStatedAccuracy)
 template <class V>
 HARTLINE_INLINE V pow(V x, V y, HeadAndRest<V> log_size) {
   const V zero = like(x, 0.0), one = like(x, 1.0);
