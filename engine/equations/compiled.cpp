@@ -6,21 +6,19 @@
 #include "equations/compiled.hpp"
 
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
-#include <llvm/IR/IRBuilder.h>
 #include <llvm/Support/TargetSelect.h>
 
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
+#include "equations/code_lanes.hpp"
 #include "equations/math_kernels.hpp"
 #include "equations/order.hpp"
 
 namespace hartline::equations {
 
 namespace {
-
-using Builder = llvm::IRBuilder<>;
 
 constexpr unsigned width = 8;  // lanes of a vector
 
@@ -30,88 +28,6 @@ void each_of_one(double (*f)(double), double* x) {
 }
 void each_of_two(double (*f)(double, double), double* x, const double* y) {
   for (unsigned i = 0; i < width; ++i) x[i] = f(x[i], y[i]);
-}
-
-// --- what math_kernels.hpp asks of a type of lanes ---------------------------------------------------------------------------
-
-struct Emitter {
-  Builder& ir;
-  bool fused;
-};
-
-/// A number that the code being written will have: one for all lanes or, as a vector, one for each.
-struct Number {
-  llvm::Value* value = nullptr;
-  Emitter* to = nullptr;
-
-  bool varies() const { return value->getType()->isVectorTy(); }
-};
-/// A truth, or a whole number of 64 bits, likewise.
-struct Mask {
-  llvm::Value* value;
-};
-struct Whole {
-  llvm::Value* value = nullptr;
-  Emitter* to = nullptr;
-};
-
-Number like(Number v, double c) { return {llvm::ConstantFP::get(v.value->getType(), c), v.to}; }
-Number operator+(Number a, Number b) { return {a.to->ir.CreateFAdd(a.value, b.value), a.to}; }
-Number operator-(Number a, Number b) { return {a.to->ir.CreateFSub(a.value, b.value), a.to}; }
-Number operator*(Number a, Number b) { return {a.to->ir.CreateFMul(a.value, b.value), a.to}; }
-Number operator/(Number a, Number b) { return {a.to->ir.CreateFDiv(a.value, b.value), a.to}; }
-Number operator-(Number a) { return {a.to->ir.CreateFNeg(a.value), a.to}; }
-Number multiply_add(Number a, Number b, Number c) {
-  if (!a.to->fused) return a * b + c;
-  return {a.to->ir.CreateIntrinsic(llvm::Intrinsic::fma, {a.value->getType()}, {a.value, b.value, c.value}), a.to};
-}
-Number rounded(Number v) { return v; }  // only multiply_add is fused
-
-Mask less(Number a, Number b) { return {a.to->ir.CreateFCmpOLT(a.value, b.value)}; }
-Mask less_equal(Number a, Number b) { return {a.to->ir.CreateFCmpOLE(a.value, b.value)}; }
-Mask equal(Number a, Number b) { return {a.to->ir.CreateFCmpOEQ(a.value, b.value)}; }
-Mask unequal(Number a, Number b) { return {a.to->ir.CreateFCmpUNE(a.value, b.value)}; }
-Number choose(Mask mask, Number a, Number b) { return {a.to->ir.CreateSelect(mask.value, a.value, b.value), a.to}; }
-Number truth(Mask mask, Number v) { return choose(mask, like(v, 1), like(v, 0)); }
-
-llvm::Type* whole_type(Number v) { return v.value->getType()->getWithNewType(v.to->ir.getInt64Ty()); }
-Whole integers(Number v) { return {nullptr, v.to}; }
-Whole bits_of(Number v) { return {v.to->ir.CreateBitCast(v.value, whole_type(v)), v.to}; }
-Number with_bits(Whole k, llvm::Type* type) { return {k.to->ir.CreateBitCast(k.value, type), k.to}; }
-Whole like(Whole k, std::int64_t c) {
-  return {llvm::ConstantInt::get(k.value->getType(), static_cast<std::uint64_t>(c), true), k.to};
-}
-Whole operator+(Whole a, std::int64_t c) { return {a.to->ir.CreateAdd(a.value, like(a, c).value), a.to}; }
-Whole operator-(Whole a, Whole b) { return {a.to->ir.CreateSub(a.value, b.value), a.to}; }
-Whole operator-(Whole a, std::int64_t c) { return a - like(a, c); }
-Whole operator<<(Whole a, std::int64_t c) { return {a.to->ir.CreateShl(a.value, like(a, c).value), a.to}; }
-Whole operator>>(Whole a, std::int64_t c) { return {a.to->ir.CreateAShr(a.value, like(a, c).value), a.to}; }
-Whole half(Whole k) { return k >> 1; }
-
-constexpr double shift = 0x1.8p52;
-constexpr std::int64_t shift_bits = 0x4338000000000000;
-
-Number round_to_int(Number v, Number factor, Whole& k) {
-  const Number shifted = multiply_add(v, factor, like(v, shift));
-  k = bits_of(shifted) - shift_bits;
-  return shifted - like(v, shift);
-}
-llvm::Type* number_type(Whole k) { return k.value->getType()->getWithNewType(k.to->ir.getDoubleTy()); }
-Number power_of_two(Whole k) { return with_bits((k + 1023) << 52, number_type(k)); }
-Number split(Number v, Number& exponent) {
-  const Whole bits = bits_of(v), k = (bits - 0x3fe6a09e667f3bcd) >> 52;
-  // exact for small whole numbers, and quicker than a conversion where there is none for vectors of 64 bits
-  exponent = with_bits(k + shift_bits, v.value->getType()) - like(v, shift);
-  return with_bits(bits - (k << 52), v.value->getType());
-}
-
-Number whole_power(Number x, int n) {
-  Number y = x, power = x;
-  for (--n; n > 0; n >>= 1) {
-    if (n & 1) y = y * power;
-    power = power * power;
-  }
-  return y;
 }
 
 // --- a graph as a function ---------------------------------------------------------------------------------------------------
@@ -333,13 +249,45 @@ class Writer {
       case Op::power: {
         const double e = graph_.is_constant(node.args[1]) ? graph_.at(node.args[1]).value : 0;
         if (e >= 1 && e <= 64 && e == static_cast<int>(e)) return whole_power(a, static_cast<int>(e));
-        return apply(std::pow, a, b);
+        return pow(a, b);
       }
       case Op::atan2:
         return apply(std::atan2, a, b);
       default:
         return apply(request_.function_of(node.op), a);
     }
+  }
+
+  /// By functions of the module's own, which are written once: powers are long, and a text that has one has several. Those of one
+  /// base, such as a power and its derivatives, share its logarithm.
+  Number pow(Number a, Number b) {
+    llvm::Type *lanes = vector_type(), *two = llvm::StructType::get(lanes, lanes);
+    llvm::Value *x = spread(a).value, *&log = logs_[a.value];
+    if (!log)
+      log = call_own("long_log", two, {x}, [&](const std::vector<Number>& in) {
+        const auto [head, rest] = math::long_log(in[0]);
+        return ir_.CreateInsertValue(ir_.CreateInsertValue(llvm::PoisonValue::get(two), head.value, 0), rest.value, 1);
+      });
+    llvm::Value *head = ir_.CreateExtractValue(log, 0), *rest = ir_.CreateExtractValue(log, 1);
+    llvm::Value* out = call_own("pow", lanes, {x, spread(b).value, head, rest}, [&](const std::vector<Number>& in) {
+      return math::pow(in[0], in[1], {in[2], in[3]}).value;
+    });
+    return number(a.varies() ? out : ir_.CreateExtractElement(out, std::uint64_t{0}));
+  }
+  template <class Body>
+  llvm::Value* call_own(const char* name, llvm::Type* out, const std::vector<llvm::Value*>& args, Body body) {
+    llvm::Function* own = module_.getFunction(name);
+    if (!own) {
+      auto* type = llvm::FunctionType::get(out, std::vector<llvm::Type*>(args.size(), vector_type()), false);
+      own = llvm::Function::Create(type, llvm::Function::InternalLinkage, name, module_);
+      own->addFnAttr(llvm::Attribute::NoUnwind);
+      std::vector<Number> in;
+      for (llvm::Argument& arg : own->args()) in.push_back(number(&arg));
+      const llvm::IRBuilderBase::InsertPointGuard back(ir_);
+      ir_.SetInsertPoint(llvm::BasicBlock::Create(module_.getContext(), "all", own));
+      ir_.CreateRet(body(in));
+    }
+    return ir_.CreateCall(own, args);
   }
 
   Mask either(Mask a, Mask b) { return {ir_.CreateOr(a.value, b.value)}; }
@@ -381,6 +329,7 @@ class Writer {
   std::vector<bool> varies_;  // by node
   std::unordered_map<std::uint32_t, From> inputs_;
   std::unordered_map<Id, Number> values_;
+  std::unordered_map<llvm::Value*, llvm::Value*> logs_;  // of bases of powers
 };
 
 // --- running -----------------------------------------------------------------------------------------------------------------

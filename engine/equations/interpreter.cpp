@@ -120,8 +120,7 @@ HARTLINE_CLONES void compute(const Step& step, std::size_t n, double* out, const
         const int e = static_cast<int>(step.value);
         return map(n, out, a, sa, [e](Lanes x) HARTLINE_LAMBDA { return whole_power(x, e); });
       }
-      for (std::size_t i = 0; i < n; ++i) out[i] = std::pow(a[i * sa], b[i * sb]);
-      return;
+      return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return math::pow(x, y); });
     case Op::atan2:
       for (std::size_t i = 0; i < n; ++i) out[i] = std::atan2(a[i * sa], b[i * sb]);
       return;

@@ -83,7 +83,11 @@ std::unique_ptr<const Kernel> make_compiled(const Graph& graph, std::span<const 
 std::shared_ptr<const Kernel> make_kernel(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies) {
   if (!missing_compiler().empty()) return make_interpreter(graph, outputs, varies);
   std::size_t work = 0;  // a function is about as long as ten operators
-  for_each_needed(graph, outputs, [&](Id id) { work += graph.at(id).op >= Op::exp ? 10 : 1; });
+  for_each_needed(graph, outputs, [&](Id id) {
+    const Node& node = graph.at(id);
+    const bool is_function = node.op >= Op::exp || (node.op == Op::power && !graph.is_constant(node.args[1]));
+    work += is_function ? 10 : 1;
+  });
   if (work > max_work) return make_interpreter(graph, outputs, varies);
   std::vector<std::uint64_t> key = key_of(graph, outputs, varies);
   static auto& kept = *new std::map<std::vector<std::uint64_t>, std::shared_ptr<const Kernel>>;  // may be needed until the very end

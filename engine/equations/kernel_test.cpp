@@ -33,6 +33,7 @@ const char* const texts[] = {
     "given a\ngiven b\ny = sin(a) * cos(2 * b) + log_gamma(abs(a) + 1) + erf(a) * erfc(b) + exprel(a) + log1p(abs(a)) * expm1(-b) "
     "+ "
     "tanh(a * b) + atan2(a, b) / 1 rad + abs(a)^b\n",
+    "given g[40]\ngiven r\ngiven c\ny = sum(k in 40, g[k]^r + c^(r * k)) * c^(1 / r) + g[3]^c + g[3]^r\n",
 };
 
 Program read(const char* text) {
@@ -116,6 +117,24 @@ TEST(Kernels, CompiledWholePowersAreInterpreted) {
   for (const double e : {1.0, 2.0, 3.0, 7.0, 30.0, 64.0, 65.0, 0.5, -1.0, 0.0})
     outputs.push_back(graph.plain(make_node(Op::power, {x, graph.constant(e)})));
   laws::expect_compiled_is_interpreted(graph, outputs, {true}, 1000, anything, "powers");
+}
+
+TEST(Kernels, CompiledPowersAreInterpreted) {
+  HARTLINE_NEEDS_COMPILER();
+  Graph graph;
+  const Id x = graph.symbol_value(graph.add_symbol({"x", {}, {}, ""})), y = graph.symbol_value(graph.add_symbol({"y", {}, {}, ""}));
+  std::vector<Id> outputs{graph.power(x, y), graph.power(y, x)};
+  for (const double e : {-2.5, 1.0 / 3, 1e-9, -1e15, 0x1p53 - 1}) {
+    outputs.push_back(graph.power(x, graph.constant(e)));
+    outputs.push_back(graph.plain(make_node(Op::power, {graph.constant(e), y})));
+  }
+  const auto near_one_or_huge = [](Stream& stream) {
+    const double off = std::ldexp(stream.normal(), -static_cast<int>(stream.integer(52)));
+    return stream.uniform() < 0.5 ? 1 + off : 1 / off;
+  };
+  for (const auto& [a, b] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}})
+    for (const std::function<double(Stream&)>& draw : {std::function<double(Stream&)>(moderate), {anything}, {near_one_or_huge}})
+      laws::expect_compiled_is_interpreted(graph, outputs, {a, b}, 5000, draw, "powers");
 }
 
 /// Trees of any operations over two symbols that vary, one that does not, a vector of each kind, and sums inside sums.

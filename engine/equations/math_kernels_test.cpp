@@ -97,6 +97,128 @@ TEST(MathKernels, KeepTheirStatedAccuracy) {
   }
 }
 
+// --- powers ------------------------------------------------------------------------------------------------------------------
+
+struct Powers {
+  const char* name;
+  double (*base)(Stream&);
+  double low, high;  // of the logarithm of the power
+  double max_ulp;
+};
+
+double of_magnitudes(Stream& stream, double low, double high) { return std::exp2(low + (high - low) * stream.uniform()); }
+double near_one(Stream& stream) {
+  const double off = std::ldexp(2 * stream.uniform() - 1, -static_cast<int>(stream.integer(53)));
+  return 1 + off / 2;
+}
+double around_one(Stream& stream) { return of_magnitudes(stream, -1.5, 1.5); }
+double anywhere(Stream& stream) { return of_magnitudes(stream, -997, 997); }
+double denormal(Stream& stream) { return of_magnitudes(stream, -1073, -1022); }
+
+const Powers powers[] = {
+    {"bases near one", near_one, -708, 709.7, 1},
+    {"bases near one, small powers", near_one, -1, 1, 1},
+    {"bases around one", around_one, -708, 709.7, 1},
+    {"bases around one, small powers", around_one, -2, 2, 1},
+    {"bases of 1e-300 to 1e300", anywhere, -708, 709.7, 1},
+    {"bases of 1e-300 to 1e300, small powers", anywhere, -2, 2, 1},
+    {"bases of 1e-300 to 1e300, tiny exponents", anywhere, -1e-9, 1e-9, 1},
+    {"denormal bases", denormal, -708, 709.7, 1},
+    {"powers near the largest", anywhere, 709.7, 709.782712, 1},
+    {"powers near the largest, bases near one", near_one, 709.7, 709.782712, 1},
+    {"denormal powers", anywhere, -745, -708, 1},
+    {"denormal powers, bases near one", near_one, -745, -708, 1},
+};
+
+Quad power_of(double x, double y) {
+  const Quad off = Quad(x) - 1;
+  return exp(Quad(y) * (abs(off) < 1e-10 ? log1p_of(off) : Quad(log(Quad(x)))));
+}
+
+/// out[k] = x[k]^y[k], by the interpreter.
+std::vector<double> interpreted_powers(const std::vector<double>& x, const std::vector<double>& y) {
+  Graph graph;
+  const Id base = graph.symbol_value(graph.add_symbol({"x", {}, {}, ""}));
+  const Id exponent = graph.symbol_value(graph.add_symbol({"y", {}, {}, ""}));
+  const Id power = graph.power(base, exponent);
+  std::vector<double> out(x.size());
+  double* to[] = {out.data()};
+  const Input inputs[] = {{x.data(), 1, 1}, {y.data(), 1, 1}};
+  make_interpreter(graph, {&power, 1}, {true, true})->run(inputs, x.size(), to);
+  return out;
+}
+
+TEST(MathKernels, PowersKeepTheirStatedAccuracy) {
+  for (const Powers& c : powers) {
+    std::vector<double> x, y;
+    for (std::uint64_t k = 0; k < 20000; ++k) {
+      Stream stream(12, Purpose::test, k);
+      double base = c.base(stream);
+      if (base == 1) base = 1 + 0x1p-52;
+      x.push_back(base);
+      y.push_back((c.low + (c.high - c.low) * stream.uniform()) / std::log(base));
+    }
+    const std::vector<double> found = interpreted_powers(x, y);
+    double worst = 0, at = 0;
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      const Quad wanted = power_of(x[k], y[k]);
+      const double off =
+          std::max(ulps(math::pow(numerics::spread(x[k]), numerics::spread(y[k]))[0], wanted), ulps(found[k], wanted));
+      if (off <= worst) continue;
+      worst = off;
+      at = static_cast<double>(k);
+    }
+    RecordProperty(c.name, std::to_string(worst));
+    const auto k = static_cast<std::size_t>(at);
+    EXPECT_LE(worst, c.max_ulp) << c.name << ": " << std::hexfloat << x[k] << " to the power of " << y[k];
+  }
+}
+
+/// Each pair of them: the bits of the library where it gives 0, 1, an infinity or not a number, else 2 ulp.
+TEST(MathKernels, PowersOfSpecialNumbersAreThoseOfTheLibrary) {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  std::vector<double> ends;
+  for (const double v : {0.0,          5e-324,
+                         1e-310,       0x1p-1022,
+                         1e-300,       1e-20,
+                         0.25,         0.5,
+                         1 - 0x1p-53,  1.0,
+                         1 + 0x1p-52,  1.5,
+                         2.0,          2.5,
+                         3.0,          10.0,
+                         63.0,         745.0,
+                         1e15 + 1,     0x1p51 + 0.5,
+                         0x1p52 - 0.5, 0x1p52 + 1,
+                         0x1p53 - 1,   0x1p53,
+                         0x1p53 + 2,   0x1.23456789abcdfp61,
+                         1e20,         0x1.fp70,
+                         1e300,        std::numeric_limits<double>::max(),
+                         inf,          nan}) {
+    ends.push_back(v);
+    ends.push_back(-v);
+  }
+  std::vector<double> x, y;
+  for (const double a : ends)
+    for (const double b : ends) {
+      x.push_back(a);
+      y.push_back(b);
+    }
+  const std::vector<double> found = interpreted_powers(x, y);
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const double wanted = std::pow(x[k], y[k]);
+    for (const double got : {found[k], math::pow(numerics::spread(x[k]), numerics::spread(y[k]))[0]}) {
+      if (std::isnan(wanted)) {
+        EXPECT_TRUE(std::isnan(got)) << x[k] << " to the power of " << y[k] << " is " << got;
+      } else if (wanted == 0 || std::isinf(wanted) || std::abs(wanted) == 1) {
+        EXPECT_TRUE(got == wanted && std::signbit(got) == std::signbit(wanted))
+            << x[k] << " to the power of " << y[k] << " is " << got;
+      } else {
+        EXPECT_LE(ulps(got, Quad(wanted)), 2) << x[k] << " to the power of " << y[k];
+      }
+    }
+  }
+}
+
 TEST(MathKernels, EndsOfTheRangeAreThoseOfTheFunctions) {
   const double inf = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
   for (const Case& c : cases) {
