@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/describe.hpp"
+#include "design/target.hpp"
 
 namespace hartline::design {
 
@@ -14,7 +15,7 @@ namespace hartline::design {
 struct DesignSpec {
   std::string kind = "infomax";
   std::string utility = "auto";
-  std::vector<std::int64_t> target;
+  std::vector<Target> target;
   std::vector<double> target_weights;
   std::string average_over = "auto";
   std::vector<double> second_moment;
@@ -47,7 +48,8 @@ struct DesignSpec {
           "the parameters, or of the predictor over stimuli, are expected to fall; target: information about some parameters; "
           "expected_response and upper_confidence: stimuli that drive the cell; response_sd and mmse: of a Gaussian process, how "
           "uncertain the expected response is, and how far its variance over all stimuli is expected to fall");
-    field("target", &DesignSpec::target, "", non_negative(), "numbers of the parameters that utility target is about, from 0");
+    field("target", &DesignSpec::target, "", any(),
+          "what utility target is about: parameters by name or by number from 0, or functions of them, as log(A / b)");
     field("target_weights", &DesignSpec::target_weights, "", any(), "or the weights of one linear function of all parameters");
     field("average_over", &DesignSpec::average_over, "", one_of({"auto", "pool", "law", "matrix"}),
           "stimuli that prediction_error averages over; auto: pool or law, as the stimuli are; law: of random stimuli; matrix: "

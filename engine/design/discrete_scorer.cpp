@@ -126,16 +126,12 @@ class DiscreteScorer final : public PoolScorer {
                        fmt::format("{} numbers", spec.target_weights.size()), "Name parameters in design.target."});
     if (spec.target.empty())
       throw SpecError({"design.target", "given", "nothing", "Name the parameters that the experiment is about."});
-    for (std::size_t k = 0; k < spec.target.size(); ++k)
-      if (static_cast<std::size_t>(spec.target[k]) >= names.size())
-        throw SpecError({fmt::format("design.target[{}]", k),
-                         fmt::format("one of 0 … {} ({})", names.size() - 1, fmt::join(names, ", ")),
-                         fmt::format("{}", spec.target[k]), ""});
+    const TargetFunctions functions(spec.target, names);
     std::map<std::vector<double>, std::uint32_t> found;
-    std::vector<double> parameters(names.size()), key(spec.target.size());
+    std::vector<double> parameters(names.size()), key(functions.num());
     for (std::size_t n = 0; n < tables.num_nodes(); ++n) {
       tables.node(n, parameters);
-      for (std::size_t k = 0; k < key.size(); ++k) key[k] = parameters[static_cast<std::size_t>(spec.target[k])];
+      functions(parameters.data(), 1, 1, key.data());
       group_.push_back(found.emplace(key, static_cast<std::uint32_t>(found.size())).first->second);
     }
     num_features_ = found.size();

@@ -59,7 +59,7 @@ TEST(DiscreteUtilities, AgreeWithBruteForce) {
     variance.utility = "parameter_variance";
     error.utility = "prediction_error";
     target.utility = "target";
-    target.target = {0, 2};
+    target.target = {0, Target(p.model->parameter_names[2].c_str())};
     response.utility = "expected_response";
     bound.utility = "upper_confidence";
     bound.kappa = 2;
@@ -159,6 +159,8 @@ TEST(DiscreteUtilities, ImpossibleOnesAreRefusedWithWhatIsPossible) {
   EXPECT_NE(message(spec).find("design.target"), std::string::npos);
   spec.target = {7};
   EXPECT_NE(message(spec).find("threshold"), std::string::npos) << message(spec);
+  spec.target = {"threshhold + 1"};
+  EXPECT_NE(message(spec).find("Did you mean \"threshold\"?"), std::string::npos) << message(spec);
   spec.target = {0};
   EXPECT_EQ(message(spec), "");
 }

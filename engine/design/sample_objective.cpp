@@ -53,15 +53,9 @@ SampleObjective::SampleObjective(const DesignSpec& spec, const SampleView& prior
                      fmt::format("{} numbers", spec.target_weights.size()), "Name parameters in design.target."});
   if (spec.target.empty())
     throw SpecError({"design.target", "given", "nothing", "Name the parameters that the experiment is about."});
-  for (std::size_t k = 0; k < spec.target.size(); ++k) {
-    if (static_cast<std::size_t>(spec.target[k]) >= names.size())
-      throw SpecError({fmt::format("design.target[{}]", k),
-                       fmt::format("one of 0 … {} ({})", names.size() - 1, fmt::join(names, ", ")),
-                       fmt::format("{}", spec.target[k]), ""});
-    target_.push_back(static_cast<std::size_t>(spec.target[k]));
-  }
+  target_ = std::make_shared<const TargetFunctions>(spec.target, names);
   groups_each_ =
-      std::max<std::size_t>(2, static_cast<std::size_t>(std::pow(num_groups, 1 / static_cast<double>(target_.size())) + 1e-9));
+      std::max<std::size_t>(2, static_cast<std::size_t>(std::pow(num_groups, 1 / static_cast<double>(target_->num())) + 1e-9));
 }
 
 SampleObjective::SampleObjective(const models::CandidatesView& prior)
@@ -119,7 +113,7 @@ void SampleObjective::add(const SampleView& view, double share, Prepared& p) con
   part.first = p.num;
   part.num = p.order.size();
   p.num += part.num;
-  if (target_.empty())
+  if (!target_)
     p.ends.push_back(p.num);
   else
     group(view, p);
@@ -130,15 +124,17 @@ void SampleObjective::add(const SampleView& view, double share, Prepared& p) con
     for (const auto& [unused, i] : p.order) p.weights[f].push_back(weight(f, i));
 }
 
-/// Groups of one model's samples: quantiles of the first target parameter, in each of those quantiles of the second, …
+/// Groups of one model's samples: quantiles of the first target, in each of those quantiles of the second, …
 void SampleObjective::group(const SampleView& view, Prepared& p) const {
   const std::size_t all = view.weights.size();
   p.ends.assign(1, p.num);
-  for (const std::size_t k : target_) {
+  p.targets.resize(target_->num() * all);
+  (*target_)(view.parameters, all, all, p.targets.data());
+  for (std::size_t k = 0; k < target_->num(); ++k) {
     std::vector<std::size_t> ends;
     std::size_t first = 0;
     for (const std::size_t end : p.ends) {
-      for (std::size_t n = first; n < end; ++n) p.order[n].first = view.parameters[k * all + p.order[n].second];
+      for (std::size_t n = first; n < end; ++n) p.order[n].first = p.targets[k * all + p.order[n].second];
       std::sort(p.order.begin() + static_cast<std::ptrdiff_t>(first), p.order.begin() + static_cast<std::ptrdiff_t>(end));
       double total = 0, below = 0;
       for (std::size_t n = first; n < end; ++n) total += view.weights[p.order[n].second];

@@ -1,6 +1,7 @@
 // The utility of a stimulus under a belief by samples, and its gradient.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@ class SampleObjective {
   struct Prepared {
     std::vector<Part> parts;
     std::vector<std::vector<double>> weights;  // [num_futures][num]
+    std::vector<double> targets;               // [num_targets, samples of the belief] scratch
     std::vector<std::size_t> ends;             // of the groups, whose samples are together
     std::vector<std::pair<double, std::uint32_t>> order;
     std::size_t num = 0;
@@ -65,8 +67,8 @@ class SampleObjective {
 
   Kind kind_ = Kind::mutual_information;
   double kappa_;
-  std::vector<std::size_t> target_;
-  std::size_t groups_each_ = 1;                             // of each target parameter
+  std::shared_ptr<const TargetFunctions> target_;  // null: another utility
+  std::size_t groups_each_ = 1;                             // of each target
   std::vector<const models::TextLikelihood*> likelihoods_;  // of each model
   SampleInformation information_;
   bool gradient_;

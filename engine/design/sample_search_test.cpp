@@ -112,7 +112,7 @@ TEST(SampleObjective, GradientsAreDifferences) {
 TEST(SampleObjective, TargetsAreParts) {
   const Setting s({{"x", "box(-1, 1)"}}, {{"response", "r ~ normal(a + b * x, 0.4)"}},
                   {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}});
-  const auto information = [&](const char* utility, std::vector<std::int64_t> target, double x) {
+  const auto information = [&](const char* utility, std::vector<Target> target, double x) {
     DesignSpec spec;
     spec.utility = utility;
     spec.target = std::move(target);
@@ -128,6 +128,10 @@ TEST(SampleObjective, TargetsAreParts) {
   EXPECT_NEAR(information("target", {1}, 0), 0, 0.01);
   // at x = 1 both do: I(a; r) = ½ log(2.16 / 1.16)
   EXPECT_NEAR(information("target", {0}, 1), 0.5 * std::log(2.16 / 1.16), 0.02);
+  EXPECT_EQ(information("target", {"a"}, 1), information("target", {0}, 1));
+  // functions of parameters: what is measured itself, and what it says nothing about
+  EXPECT_NEAR(information("target", {"a + b"}, 1), 0.5 * std::log(1 + 2 / 0.16), 0.08);
+  EXPECT_NEAR(information("target", {"a - b"}, 1), 0, 0.01);
   EXPECT_LT(information("target", {0, 1}, 1), information("mutual_information", {}, 1) + 1e-9);
 }
 

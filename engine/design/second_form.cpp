@@ -30,13 +30,10 @@ SecondForm::SecondForm(const DesignSpec& spec, const StimulusSet& set, const Gau
       throw SpecError(
           {"design.target_weights", fmt::format("{} numbers, one a parameter", dim_), fmt::format("{}", rows_.size()), ""});
     for (std::size_t k = 0; k < spec.target.size(); ++k) {
-      const auto at = static_cast<std::size_t>(spec.target[k]);
-      const bool again = std::find(spec.target.begin(), spec.target.begin() + static_cast<std::ptrdiff_t>(k), spec.target[k]) !=
-                         spec.target.begin() + static_cast<std::ptrdiff_t>(k);
-      if (at >= dim_ || again)
-        throw SpecError({fmt::format("design.target[{}]", k), fmt::format("another parameter, 0 … {}", dim_ - 1),
-                         fmt::format("{}", spec.target[k]),
-                         parameter_names.empty() ? "" : fmt::format("The last is \"{}\".", parameter_names.back())});
+      const std::size_t at = parameter_of(spec.target, k, dim_, parameter_names);
+      const auto end = spec.target.begin() + static_cast<std::ptrdiff_t>(k);
+      if (std::find(spec.target.begin(), end, spec.target[k]) != end)
+        throw SpecError({fmt::format("design.target[{}]", k), "another parameter", display(spec.target[k].value), ""});
       rows_.resize((k + 1) * dim_, 0.0);
       rows_[k * dim_ + at] = 1;
     }

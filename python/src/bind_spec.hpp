@@ -45,6 +45,8 @@ std::string type_text(bool given) {
     return "str";
   } else if constexpr (std::is_same_v<T, Table>) {
     return "collections.abc.Mapping[str, typing.Any]";
+  } else if constexpr (requires { requires std::is_same_v<decltype(T::value), Value>; }) {
+    return "int | str";  // a number or a name
   } else if constexpr (Described<T>) {
     return given ? spec_name<T> + " | collections.abc.Mapping[str, typing.Any]" : spec_name<T>;
   } else if constexpr (Unwrapped<T>::list) {
