@@ -2,10 +2,13 @@
 // equations.
 #include <fmt/format.h>
 
+#include <bit>
+
 #include "base/random.hpp"
 #include "bench/measure.hpp"
 #include "equations/classic_texts.hpp"
 #include "equations/kernel.hpp"
+#include "equations/math_kernels.hpp"
 #include "equations/program.hpp"
 
 namespace hartline::bench {
@@ -48,6 +51,62 @@ void hodgkin_huxley(const std::vector<std::vector<double>>& in, std::vector<std:
     out[4][i] = ge * 0.98019867330675525;  // e^-0.02
     out[5][i] = gi * 0.99004983374916811;  // e^-0.01
   }
+}
+
+/// A number that counts what is added, multiplied and divided on its way, as the functions of kernels are written.
+struct Counted {
+  double v = 0;
+  static inline double operations = 0;
+};
+Counted counted(double v, double operations = 1) {
+  Counted::operations += operations;
+  return {v};
+}
+Counted operator+(Counted a, Counted b) { return counted(a.v + b.v); }
+Counted operator-(Counted a, Counted b) { return counted(a.v - b.v); }
+Counted operator*(Counted a, Counted b) { return counted(a.v * b.v); }
+Counted operator/(Counted a, Counted b) { return counted(a.v / b.v); }
+Counted like(Counted, double c) { return {c}; }
+bool less(Counted a, Counted b) { return a.v < b.v; }
+bool unequal(Counted a, Counted b) { return a.v != b.v; }
+Counted choose(bool mask, Counted a, Counted b) { return mask ? a : b; }
+Counted multiply_add(Counted a, Counted b, Counted c) { return counted(a.v * b.v + c.v, 2); }
+Counted rounded(Counted v) { return v; }
+struct Whole {
+  int k = 0;
+};
+Whole operator-(Whole a, Whole b) { return {a.k - b.k}; }
+Whole operator-(Whole a, int b) { return {a.k - b}; }
+Whole integers(Counted) { return {}; }
+Counted round_to_int(Counted v, Counted factor, Whole& k) {
+  k.k = static_cast<int>(std::nearbyint(v.v * factor.v));
+  return counted(k.k, 3);
+}
+Counted power_of_two(Whole k) { return {std::ldexp(1, k.k)}; }
+Whole half(Whole k) { return {k.k >> 1}; }
+
+/// Additions, multiplications and divisions of one lane.
+double operations_of(const equations::Graph& graph, std::span<const Id> outputs) {
+  Counted::operations = 0;
+  double total = 0;
+  equations::for_each_needed(graph, outputs, [&](Id id) {
+    const equations::Node& node = graph.at(id);
+    using equations::Op;
+    if (node.op == Op::constant || node.op == Op::symbol) return;
+    if (node.op == Op::exp) {
+      equations::math::exp(Counted{0.5});
+    } else if (node.op == Op::exprel) {
+      equations::math::exprel(Counted{0.5});
+    } else if (node.op == Op::power) {
+      const double e = graph.at(node.args[1]).value;  // a whole number, by squaring
+      total += std::floor(std::log2(e)) + std::popcount(static_cast<unsigned>(e)) - 1;
+    } else if (node.op <= Op::negate) {
+      ++total;
+    } else {
+      throw std::runtime_error("an operation that is not counted");
+    }
+  });
+  return total + Counted::operations;
 }
 
 struct Case {
@@ -139,6 +198,13 @@ void measure(const Case& c, Rows& rows) {
   const double ours = median(code_ns);
   for (const auto& [peer, ns] : {std::pair{"interpreter", median(interpreter_ns)}, {"scalar loop with libm", median(libm_ns)}})
     rows.push_back({name, "run", ours, "ns/lane", peer, ns, ns / ours, "ratio >= 1", ns >= ours, "", true, right, answer});
+  const double operations = operations_of(program.graph, outputs), rate = operations / ours, most = multiply_add_rate();
+  double numbers = static_cast<double>(outputs.size());
+  for (const bool one : varies) numbers += one;
+  rows.push_back(
+      {name, "run", rate, "Gflop/s", "most that the thread multiplies and adds", most, rate / most, "", true, "", true, right,
+       fmt::format("{:.0f} operations and {:.0f} bytes a lane, {:.1f} GB/s; plain read of as many {:.1f} GB/s", operations,
+                   8 * numbers, 8 * numbers / ours, read_bandwidth(static_cast<std::size_t>(8 * numbers) * num_lanes))});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | compile | grid PEERS.json |
-// any_model PEERS.json
+// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | compile | particles |
+// grid PEERS.json | any_model PEERS.json
 //
 // Runs one benchmark and prints its rows as JSON; bench/run calls it.
 #include <fmt/format.h>
@@ -27,6 +27,8 @@ int main(int argc, char** argv) try {
     rows = censoring_rows();
   } else if (words.size() == 1 && words[0] == "compile") {
     rows = compile_rows();
+  } else if (words.size() == 1 && words[0] == "particles") {
+    rows = particle_rows();
   } else if (words.size() == 1 && words[0] == "gp") {
     rows = gp_rows();
   } else if (words.size() == 2 && (words[0] == "grid" || words[0] == "any_model")) {
@@ -34,7 +36,7 @@ int main(int argc, char** argv) try {
     rows = grid_rows(nlohmann::json::parse(file), words[0] == "any_model");
   } else {
     std::cerr << "usage: hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | "
-                 "compile | grid PEERS.json | any_model PEERS.json\n";
+                 "compile | particles | grid PEERS.json | any_model PEERS.json\n";
     return 2;
   }
   nlohmann::json out = nlohmann::json::array();

@@ -94,6 +94,9 @@ Rows grid_rows(const nlohmann::json& document, bool text);  // text: the model i
 /// Kernels of texts: the time to compile them, and to run them beside the interpreter and a scalar loop.
 Rows compile_rows();
 
+/// Update and choice with 5,000 particles that look for two sources in the plane.
+Rows particle_rows();
+
 /// Choice and update of a Gaussian process at 200 of 1,600 places, beside a triangular solve and a product of that size.
 Rows gp_rows();
 
@@ -101,5 +104,7 @@ Rows gp_rows();
 double read_bandwidth(std::size_t num_bytes);
 /// The same of a = b + s c, counted as 24 bytes an element.
 double triad_bandwidth(std::size_t num_bytes);
+/// Multiplications and additions of doubles that one thread does a second, Gflop/s, where nothing waits.
+double multiply_add_rate();
 
 }  // namespace hartline::bench

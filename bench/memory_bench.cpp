@@ -1,4 +1,4 @@
-// How fast one thread reads memory, for the benchmark that is bound by it.
+// How fast one thread reads memory, and multiplies and adds: what benchmarks are bound by.
 #include "bench/measure.hpp"
 #include "numerics/lanes.hpp"
 
@@ -19,6 +19,22 @@ HARTLINE_CLONES double read_all(const double* x, std::size_t n, std::size_t num_
 
 HARTLINE_CLONES void triad(double* a, const double* b, const double* c, double scale, std::size_t n) {
   for (std::size_t i = 0; i + 8 <= n; i += 8) store(a + i, load(b + i) + spread(scale) * load(c + i));
+}
+
+/// a ← a b + c for sixteen vectors that do not wait for each other, and differ, or a compiler works out one for all.
+HARTLINE_CLONES double multiply_and_add(std::size_t num) {
+  const Lanes b = spread(0.999), c = spread(0.001);
+  Lanes a[16];
+#pragma GCC unroll 16
+  for (int k = 0; k < 16; ++k) a[k] = spread(k + 1) * c;
+  for (std::size_t i = 0; i < num; ++i) {
+#pragma GCC unroll 16
+    for (int k = 0; k < 16; ++k) a[k] = a[k] * b + c;
+  }
+  double total = 0;
+#pragma GCC unroll 16
+  for (const Lanes& x : a) total += sum(x);
+  return total;
 }
 
 constexpr int num_repetitions = 15;
@@ -50,6 +66,17 @@ double triad_bandwidth(std::size_t num_bytes) {
     triad(a.data(), b.data(), c.data(), 3.0, n);
     rate.push_back(static_cast<double>(3 * sizeof(double) * n) / (thread_ms() - begin) * 1e-6);
     if (a[n / 2] != 7) throw std::runtime_error("the triad is wrong");
+  }
+  return median(rate);
+}
+
+double multiply_add_rate() {
+  constexpr std::size_t num = 400'000;
+  std::vector<double> rate;
+  for (int k = 0; k < num_repetitions; ++k) {
+    const double begin = thread_ms(), total = multiply_and_add(num);
+    rate.push_back(2.0 * 16 * num_lanes * static_cast<double>(num) / (thread_ms() - begin) * 1e-6);
+    if (!(total > 100 && total < 130)) throw std::runtime_error("the products are wrong");
   }
   return median(rate);
 }

@@ -38,7 +38,7 @@ BENCHMARKS = {
     "death_process": Benchmark("death_process", 4, 50000, 2.07, "deep adaptive design, Foster et al. 2021", 2.113, "num_values = 400"),
     "location_finding": Benchmark("location_finding", 10, 1000000, 9.0, "deep adaptive design, Ivanova et al. 2021", 7.97,
                                   'kind = "particles"', random='law = "gaussian"'),
-    "ces": Benchmark("ces", 10, 100000, 11.0, "deep adaptive design with L = 1e7, Blau et al. 2022", 10.77, 'kind = "particles"', 30,
+    "ces": Benchmark("ces", 10, 10000000, 13.97, "reinforcement learning, Blau et al. 2022", 13.97, 'kind = "particles"', 20,
                      'law = "box"', "constant_elasticity"),
     "prey": Benchmark("prey", 10, 1000000, 4.3, "reinforcement learning, Blau et al. 2022", 4.456, 'kind = "particles"',
                       text="prey_population"),

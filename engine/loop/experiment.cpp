@@ -188,10 +188,10 @@ struct TextBeliefSpec {
   Table num_values_of;
   std::int64_t num_particles = 5000;
   double min_effective = 0.5;
-  std::int64_t num_moves = 3;
+  std::int64_t num_moves = 8;
   double max_evaluations = 2e6;
   bool follow = false;
-  std::int64_t num_samples = 1000;
+  std::int64_t num_samples = 2000;
 
   template <class Field>
   static void describe(Field&& field) {

@@ -325,6 +325,43 @@ TEST(PriorLaws, QuantilesAreThoseOfTheDensity) {
   }
 }
 
+TEST(PriorLaws, CountsAndChoicesHaveTheirProbabilities) {
+  const auto law_of = [](const char* text) {
+    const auto statement = equations::parse_expression("p", text, "p");
+    return PriorLaw(statement, statement.root, "p");
+  };
+  const struct {
+    const char* text;
+    double value, probability;
+  } cases[] = {{"poisson(2.5)", 3, std::exp(-2.5) * 2.5 * 2.5 * 2.5 / 6},
+               {"binomial(6, 0.3)", 2, 15 * 0.09 * std::pow(0.7, 4)},
+               {"negative_binomial(3, 0.5)", 0, std::pow(2.5, -2)},
+               {"bernoulli(0.2)", 1, 0.2},
+               {"categorical(1, 5, 2)", 1, 0.625},
+               {"truncated(poisson(1), 1, 2)", 2, 1.0 / 3},
+               {"truncated(range(1, 9, 1), 3, 6.5)", 5, 0.25}};
+  for (const auto& [text, value, probability] : cases) {
+    const PriorLaw law = law_of(text);
+    ASSERT_TRUE(law.is_discrete());
+    EXPECT_NEAR(law.log_density(value), std::log(probability), 1e-9) << text;
+    EXPECT_EQ(law.log_density(value + 0.5), -INFINITY) << text;
+    Stream stream(1, Purpose::test);
+    double drawn = 0, by_normal = 0, by_node = 0;
+    constexpr int num = 20000;
+    const std::vector<double> nodes = law.nodes(num);
+    for (int k = 0; k < num; ++k) {
+      drawn += law.draw(stream) == value;
+      by_normal += law.from_normal(stream.normal()) == value;
+    }
+    for (const double node : nodes) by_node += node == value;
+    EXPECT_NEAR(drawn / num, probability, 0.015) << text;
+    EXPECT_NEAR(by_normal / num, probability, 0.015) << text;
+    EXPECT_NEAR(by_node / static_cast<double>(nodes.size()), probability, 1e-3) << text;
+  }
+  EXPECT_THROW(law_of("poisson(-1)"), SpecError);
+  EXPECT_THROW(law_of("truncated(poisson(2), 0.2, 0.7)"), SpecError);
+}
+
 struct Wrong {
   const char* response;
   const char* rate;
@@ -349,7 +386,7 @@ const Wrong wrong[] = {
      "model.parameters.mu: must be uniform(low, high) with low < high (got \"uniform(1, -1)\")."},
     {"r ~ poisson(rate * window)", "b : Hz", "unifrom(-1, 1) : deg",
      "model.parameters.mu: must be one of uniform, normal, lognormal, half_normal, exponential, gamma, beta, values, range, "
-     "truncated (got "
+     "poisson, negative_binomial, binomial, bernoulli, categorical, truncated (got "
      "\"unifrom\"). Did you mean \"uniform\"?"},
     {"r ~ poisson(rate * window)", "b : Hz", "uniform(-1 deg, 1) : deg",
      "model.parameters.mu: \"-1 deg\" has a unit; arguments are numbers in the unit that stands behind the colon."},

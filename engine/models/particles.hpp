@@ -9,7 +9,7 @@ namespace hartline::models {
 struct ParticleSettings {
   std::size_t num = 5000;
   double min_effective = 0.5;        // share of effective particles below which they are drawn anew
-  std::size_t num_moves = 3;         // moves that each particle is owed when they are drawn anew
+  std::size_t num_moves = 8;         // moves that each particle is owed when they are drawn anew
   double max_evaluations = 2000000;  // of the likelihood of one response, that moves may take in one trial
 };
 

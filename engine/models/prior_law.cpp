@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "equations/lower.hpp"
+#include "models/text_law.hpp"
 #include "numerics/special.hpp"
 
 namespace hartline::models {
@@ -45,6 +46,72 @@ std::vector<double> listed_values(const Statement& statement, const Syntax& call
   return out;
 }
 
+namespace {
+
+constexpr double least_share = 1e-12;  // of a law of counts that lies beyond the last value
+constexpr std::size_t most_values = 100000;
+
+/// Probabilities of 0, 1, … under a law of counts or choices.
+std::vector<double> shares_of(const std::string& name, const std::vector<double>& a, const std::string& path,
+                              const std::string& text) {
+  const auto want = [&](bool fits, const char* wanted) {
+    if (!fits) throw SpecError({path, wanted, "\"" + text + "\"", ""});
+  };
+  if (name == "bernoulli") {
+    want(a.size() == 1 && a[0] > 0 && a[0] < 1, "bernoulli(p) with p between 0 and 1");
+    return {1 - a[0], a[0]};
+  }
+  if (name == "categorical") {
+    want(a.size() >= 2 && std::all_of(a.begin(), a.end(), [](double w) { return w > 0; }), "categorical(w0, w1, …), all > 0");
+    return a;
+  }
+  if (name == "poisson") want(a.size() == 1 && a[0] > 0, "poisson(mean) with mean > 0");
+  if (name == "negative_binomial") want(a.size() == 2 && a[0] > 0 && a[1] > 0, "negative_binomial(mean, dispersion), both > 0");
+  if (name == "binomial")
+    want(a.size() == 2 && a[0] >= 1 && std::nearbyint(a[0]) == a[0] && a[1] > 0 && a[1] < 1,
+         "binomial(n, p) with a whole number n and p between 0 and 1");
+  const TextLaw& law = *std::find_if(text_laws().begin(), text_laws().end(),
+                                     [&](const TextLaw& one) { return one.name == name && one.kind == ResponseKind::counts; });
+  std::vector<double> out;
+  const double most = name == "binomial" ? a[0] : static_cast<double>(most_values), norm = log_norm(law, a);
+  for (double k = 0, total = 0; k <= most && total < 1 - least_share; ++k)
+    total += out.emplace_back(std::exp(log_weight(law, a, k) - norm));
+  want(out.size() < most_values, "a law that ends before 100000");
+  return out;
+}
+
+}  // namespace
+
+void PriorLaw::read_values(const std::vector<double>& shares) {
+  double total = 0, below = 0;
+  for (const double share : shares) total += share;
+  for (std::size_t k = 0; k < shares.size(); ++k) {
+    values_.push_back(static_cast<double>(k));
+    cumulative_.push_back((below += shares[k]) / total);
+  }
+  low_ = values_.front();
+  high_ = values_.back();
+}
+
+/// Leaves the values between two limits.
+void PriorLaw::cut(double low, double high) {
+  std::vector<double> values, cumulative;
+  for (std::size_t k = 0; k < values_.size(); ++k) {
+    if (!(values_[k] >= low && values_[k] <= high)) continue;
+    values.push_back(values_[k]);
+    if (cumulative_.empty()) continue;
+    const double share = cumulative_[k] - (k > 0 ? cumulative_[k - 1] : 0);
+    cumulative.push_back(share + (cumulative.empty() ? 0 : cumulative.back()));
+  }
+  const double total = cumulative.empty() ? 1 : cumulative.back();
+  for (double& p : cumulative) p /= total;
+  values_ = std::move(values);
+  cumulative_ = std::move(cumulative);
+  if (values_.empty()) return;
+  low_ = values_.front();
+  high_ = values_.back();
+}
+
 PriorLaw::PriorLaw(const Statement& statement, std::uint32_t at, const std::string& path) {
   const Syntax& call = statement.at(at);
   const std::string text(statement.text_of(call));
@@ -53,9 +120,13 @@ PriorLaw::PriorLaw(const Statement& statement, std::uint32_t at, const std::stri
   if (call.text == "truncated") {
     if (call.args.size() != 3) throw SpecError({path, "truncated(law, low, high)", "\"" + text + "\"", ""});
     *this = PriorLaw(statement, call.args[0], path);
-    if (is_discrete()) throw SpecError({path, "a law of real numbers to truncate", "\"" + text + "\"", ""});
     low_ = std::max(low_, constant_argument(statement, call.args[1], path));
     high_ = std::min(high_, constant_argument(statement, call.args[2], path));
+    if (is_discrete()) {
+      cut(low_, high_);
+      if (values_.empty()) throw SpecError({path, "an interval that holds a value", "\"" + text + "\"", ""});
+      return;
+    }
     cdf_low_ = free_cdf(low_);
     cdf_high_ = free_cdf(high_);
     if (!(low_ < high_ && cdf_high_ - cdf_low_ > 1e-6))  // less, and the digits of 1 - cdf are gone
@@ -70,6 +141,14 @@ PriorLaw::PriorLaw(const Statement& statement, std::uint32_t at, const std::stri
       throw SpecError({path, "values that differ", "\"" + text + "\"", ""});
     low_ = values_.front();
     high_ = values_.back();
+    return;
+  }
+  constexpr std::string_view counted[] = {"poisson", "negative_binomial", "binomial", "bernoulli", "categorical"};
+  if (std::find(std::begin(counted), std::end(counted), call.text) != std::end(counted)) {
+    std::vector<double> args;
+    for (const std::uint32_t part : call.args) args.push_back(constant_argument(statement, part, path));
+    kind_ = Kind::values;
+    read_values(shares_of(call.text, args, path, text));
     return;
   }
   struct Known {
@@ -108,13 +187,18 @@ PriorLaw::PriorLaw(const Statement& statement, std::uint32_t at, const std::stri
     }
     throw SpecError({path, form.wanted, "\"" + text + "\"", ""});
   }
-  static constexpr std::string_view names[] = {"uniform", "normal", "lognormal", "half_normal", "exponential",
-                                               "gamma",   "beta",   "values",    "range",       "truncated"};
+  static constexpr std::string_view names[] = {
+      "uniform", "normal",  "lognormal",         "half_normal", "exponential", "gamma",       "beta",     "values",
+      "range",   "poisson", "negative_binomial", "binomial",    "bernoulli",   "categorical", "truncated"};
   throw SpecError(
       {path, fmt::format("one of {}", fmt::join(names, ", ")), "\"" + call.text + "\"", did_you_mean(call.text, names)});
 }
 
 double PriorLaw::quantile(double u) const {
+  if (!cumulative_.empty()) {
+    const auto at = std::upper_bound(cumulative_.begin(), cumulative_.end(), u);
+    return values_[std::min(static_cast<std::size_t>(at - cumulative_.begin()), values_.size() - 1)];
+  }
   if (is_discrete())
     return values_[std::min(static_cast<std::size_t>(u * static_cast<double>(values_.size())), values_.size() - 1)];
   const double below = cdf_low_ + (cdf_high_ - cdf_low_) * u;
@@ -164,14 +248,18 @@ void PriorLaw::slopes_from_normal(double z, double x, double& first, double& sec
 
 double PriorLaw::log_density(double x) const {
   if (!(x >= low_ && x <= high_)) return -std::numeric_limits<double>::infinity();
-  if (is_discrete())
-    return std::binary_search(values_.begin(), values_.end(), x) ? -std::log(static_cast<double>(values_.size()))
-                                                                 : -std::numeric_limits<double>::infinity();
+  if (is_discrete()) {
+    const auto at = std::lower_bound(values_.begin(), values_.end(), x);
+    if (at == values_.end() || *at != x) return -std::numeric_limits<double>::infinity();
+    if (cumulative_.empty()) return -std::log(static_cast<double>(values_.size()));
+    const auto k = static_cast<std::size_t>(at - values_.begin());
+    return std::log(cumulative_[k] - (k > 0 ? cumulative_[k - 1] : 0));
+  }
   return free_log_density(x) - std::log(cdf_high_ - cdf_low_);
 }
 
 std::vector<double> PriorLaw::nodes(std::size_t num) const {
-  if (is_discrete()) return values_;
+  if (is_discrete() && cumulative_.empty()) return values_;
   std::vector<double> out;
   for (std::size_t k = 0; k < num; ++k) out.push_back(quantile((static_cast<double>(k) + 0.5) / static_cast<double>(num)));
   return out;

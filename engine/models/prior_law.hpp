@@ -14,7 +14,8 @@ namespace hartline::models {
 ///
 ///   uniform(low, high)   normal(mean, sd)   lognormal(mean, sd) of the logarithm   half_normal(sd)   exponential(mean)
 ///   gamma(shape, scale)  beta(a, b)         values(v, …): each equally likely       range(first, last, step): the same
-///   truncated(law, low, high)
+///   poisson(mean)        negative_binomial(mean, dispersion)        binomial(n, p)    bernoulli(p)
+///   categorical(w0, w1, …): 0, 1, …                                 truncated(law, low, high)
 class PriorLaw {
  public:
   /// Reads a call. Throws: SpecError.
@@ -22,8 +23,9 @@ class PriorLaw {
 
   double quantile(double u) const;
   double draw(Stream& stream) const {
-    return values_.empty() ? quantile(stream.uniform())
-                           : values_[static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(values_.size())))];
+    return values_.empty() || !cumulative_.empty()
+               ? quantile(stream.uniform())
+               : values_[static_cast<std::size_t>(stream.integer(static_cast<std::int64_t>(values_.size())))];
   }
   /// The value at the same quantile as z under N(0, 1): with z ~ N(0, 1) it follows the law. Exact far out on both sides.
   /// Of `values` the one whose turn it is.
@@ -33,7 +35,7 @@ class PriorLaw {
   /// log p(x), -∞ outside; of one of `values` the probability.
   double log_density(double x) const;
 
-  /// Nodes of equal probability: the values themselves, or the quantiles (k + ½) / num.
+  /// Nodes of equal probability: the values themselves where each is equally likely, else the quantiles (k + ½) / num.
   std::vector<double> nodes(std::size_t num) const;
 
   double low() const { return low_; }
@@ -42,7 +44,7 @@ class PriorLaw {
 
  private:
   enum class Kind { uniform, normal, lognormal, half_normal, exponential, gamma, beta, values };
-  double free_quantile(double u) const;             // not truncated
+  double free_quantile(double u) const;            // not truncated
   double free_upper_quantile(double above) const;  // of 1 - above
   double free_cdf(double x) const;
   double free_log_density(double x) const;
@@ -51,7 +53,11 @@ class PriorLaw {
   double a_ = 0, b_ = 1;
   double low_ = -std::numeric_limits<double>::infinity(), high_ = std::numeric_limits<double>::infinity();  // support
   double cdf_low_ = 0, cdf_high_ = 1;
-  std::vector<double> values_;
+  void read_values(const std::vector<double>& shares);  // of 0, 1, …
+  void cut(double low, double high);
+
+  std::vector<double> values_;      // ascending; empty: any number
+  std::vector<double> cumulative_;  // P(x <= values_[k]); empty: each equally likely
 };
 
 /// A number made of constants. Throws: SpecError where it is none, UnitError where it has a unit.

@@ -23,7 +23,6 @@ constexpr std::size_t num_starts = 4;
 constexpr std::uint64_t early = 20, every = 10;  // trials after which several starts are tried
 constexpr double same_mode = 1e-3;               // distance in posterior standard deviations
 constexpr std::size_t block = 512;
-constexpr double wider = 1.5;  // draws that test how normal the posterior is
 
 /// log p(responses | …) as an expression of the responses, also of choices.
 Id log_likelihood_expression(equations::Program& program, const EncodingText& text) {
@@ -110,18 +109,19 @@ std::unique_ptr<Belief> TextLaplace::prior() const {
   out->parameters.resize(num_parameters * num_samples_);
   out->arguments.resize(likelihood_.num_arguments() * num_samples_);
   out->weights.assign(num_samples_, 1 / static_cast<double>(num_samples_));
-  draw(*out);
+  draw(*out, 1);
   return out;
 }
 
-/// Samples of the Gaussian.
-void TextLaplace::draw(TextLaplaceBelief& belief) const {
+/// Samples of a Gaussian that is wider than the one at the mode, all of the same weight.
+void TextLaplace::draw(TextLaplaceBelief& belief, double width) const {
   const auto d = static_cast<Eigen::Index>(num_parameters), num = static_cast<Eigen::Index>(num_samples_);
-  const Matrix root = Eigen::Map<const Matrix>(belief.covariance.data(), d, d).llt().matrixL();
+  const Matrix root = width * Matrix(Eigen::Map<const Matrix>(belief.covariance.data(), d, d).llt().matrixL());
   Eigen::Map<Matrix> z(belief.scores.data(), d, num);
   z = root * Eigen::Map<const Matrix>(normals_.data(), d, num);
   z.colwise() += Eigen::Map<const Eigen::VectorXd>(belief.mode.data(), d);
   text().from_scores(belief.scores.data(), num_samples_, num_samples_, belief.parameters.data());
+  std::fill(belief.weights.begin(), belief.weights.end(), 1 / static_cast<double>(num_samples_));
 }
 
 namespace {
@@ -201,34 +201,50 @@ double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const d
   return out;
 }
 
-/// Effective share of importance weights of draws of a wider Gaussian, beside what it is where the posterior is normal: draws as
-/// wide as the Gaussian itself would not see what it misses.
-double TextLaplace::effective_share(const TextLaplaceBelief& belief) const {
-  std::vector<double> log_ratio(num_samples_);
+/// Weighs samples by the posterior beside the Gaussian that they were drawn from, and mends the evidence. Returns the effective
+/// share of the weights, beside what it is where the posterior is normal.
+double TextLaplace::weigh(TextLaplaceBelief& belief) const {
+  // so wide that a normal posterior leaves half of the samples, in any number of dimensions
+  const double width = std::sqrt(1 + 1.2 / std::sqrt(static_cast<double>(num_parameters)));
+  draw(belief, width);
+  std::vector<double> log_ratio(num_samples_), log_of_normal(num_samples_);
   executor_.for_each_block(static_cast<int>((num_samples_ + block - 1) / block), [&](int b) {
-    std::vector<double> theta(num_parameters), scores(num_parameters);
+    std::vector<double> theta(num_parameters);
     const std::size_t first = static_cast<std::size_t>(b) * block;
     for (std::size_t i = first; i < std::min(first + block, num_samples_); ++i) {
       double own = 0, prior = 0;
       for (std::size_t k = 0; k < num_parameters; ++k) {
-        const double z = belief.mode[k] + wider * (belief.scores[k * num_samples_ + i] - belief.mode[k]);
-        scores[k] = z;
+        theta[k] = belief.parameters[k * num_samples_ + i];
+        prior += belief.scores[k * num_samples_ + i] * belief.scores[k * num_samples_ + i];
         own += normals_[k * num_samples_ + i] * normals_[k * num_samples_ + i];
-        prior += z * z;
       }
-      text().from_scores(scores.data(), 1, 1, theta.data());
       log_ratio[i] = log_likelihood_of(belief, theta) - 0.5 * prior + 0.5 * own;
+      log_of_normal[i] = 0.5 * own * (1 - width * width);
       if (std::isnan(log_ratio[i])) log_ratio[i] = -INFINITY;
     }
   });
   const double top = *std::max_element(log_ratio.begin(), log_ratio.end());
-  double total = 0, square = 0;
-  for (const double x : log_ratio) {
-    total += std::exp(x - top);
-    square += std::exp(2 * (x - top));
+  double total = 0, square = 0, normal = 0, normal_square = 0;
+  for (std::size_t i = 0; i < num_samples_; ++i) {
+    const double w = std::exp(log_ratio[i] - top), n = std::exp(log_of_normal[i]);
+    belief.weights[i] = w;
+    total += w;
+    square += w * w;
+    normal += n;
+    normal_square += n * n;
   }
-  const double of_normal = std::pow(std::sqrt(2 * wider * wider - 1) / (wider * wider), static_cast<double>(num_parameters));
-  return total * total / square / static_cast<double>(num_samples_) / of_normal;
+  for (double& w : belief.weights) w /= total;
+  // the same sum for the Gaussian itself takes most of the noise off
+  double log_peak = log_likelihood_of(belief, parameters_at(belief.mode));
+  for (const double z : belief.mode) log_peak -= 0.5 * z * z;
+  belief.log_evidence += top + std::log(total) - log_peak - std::log(normal);
+  return total * total / square / (normal * normal / normal_square);
+}
+
+std::vector<double> TextLaplace::parameters_at(std::span<const double> scores) const {
+  std::vector<double> out(num_parameters);
+  text().from_scores(scores.data(), 1, 1, out.data());
+  return out;
 }
 
 void TextLaplace::fit(TextLaplaceBelief& belief) const {
@@ -295,8 +311,7 @@ void TextLaplace::fit(TextLaplaceBelief& belief) const {
     belief.mode = best->z;
     std::copy_n(best->covariance.data(), belief.covariance.size(), belief.covariance.begin());
     belief.log_evidence = best->log_mass;
-    draw(belief);
-    belief.effective = effective_share(belief);
+    belief.effective = weigh(belief);
     if (belief.effective < least_effective)
       cause = fmt::format("the posterior is not normal: importance weights leave {:.0f} % of what they would of a normal one",
                           100 * belief.effective);
@@ -341,12 +356,13 @@ Update TextLaplace::update(Belief& any_belief, std::span<const double> stimulus,
   const double before = belief.log_evidence;
   fit(belief);
   belief.predictions = std::move(predictions);
-  // KL(N(m, C) || N(0, I))
-  const auto d = static_cast<Eigen::Index>(num_parameters);
-  const Eigen::Map<const Matrix> covariance(belief.covariance.data(), d, d);
-  const Matrix root = covariance.llt().matrixL();
-  belief.information = 0.5 * (covariance.trace() - static_cast<double>(num_parameters)) - root.diagonal().array().log().sum();
-  for (const double z : belief.mode) belief.information += 0.5 * z * z;
+  belief.information = -belief.log_evidence;
+  std::vector<double> theta(num_parameters);
+  for (std::size_t i = 0; i < num_samples_; ++i) {
+    if (belief.weights[i] == 0) continue;
+    for (std::size_t k = 0; k < num_parameters; ++k) theta[k] = belief.parameters[k * num_samples_ + i];
+    belief.information += belief.weights[i] * log_likelihood_of(belief, theta);
+  }
   return {true, belief.log_evidence - before, belief.predictions};
 }
 

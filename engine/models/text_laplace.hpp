@@ -15,7 +15,7 @@ struct TextLaplaceBelief final : SampleBelief {
   std::vector<double> stimuli;     // [stimulus_dim, num_updates rounded up]: column t is that of trial t
   std::vector<double> responses;   // [num_updates, num_responses]
   std::size_t room = 0;            // columns of stimuli
-  double effective = 1;            // share of wider draws that are effective, beside that under a normal posterior
+  double effective = 1;            // share of the samples that is effective, beside that under a normal posterior
   double second_mode = 0;          // probability of the best other mode that was found, beside the first
   bool trusted = true;
 };
@@ -25,12 +25,14 @@ struct TextLaplaceBelief final : SampleBelief {
 ///   log p(z | D) = -½ |z|² + Σ_t log p(r_t | x_t, θ(z)) + const
 ///
 /// Newton's method with exact first and second derivatives, from the mode before; from several starts at first and every tenth
-/// trial. Samples are the same standard normal draws, scaled and moved; they come in pairs ±.
+/// trial. Samples are the same normal draws, scaled to be somewhat wider and moved, in pairs ±; they are weighted by the posterior
+/// beside the Gaussian that they were drawn from, which mends what of the posterior is not normal.
 ///
-/// It is not to be trusted, and says so, where importance weights of wider draws leave less than `least_effective` of what they
-/// would of a normal posterior, where another mode holds more than a twentieth of the mass, or where no mode was found.
+/// It is not to be trusted, and says so, where those weights leave less than `least_effective` of what they would of a normal
+/// posterior, where another mode holds more than a twentieth of the mass, or where no mode was found.
 /// (text_laplace_test.cpp: TextLaplace.SaysWhenItIsNotToBeTrusted)
-/// Evidence: log p(D, mode) + ½ log det(2π C).    (text_laplace_test.cpp: TextLaplace.IsExactWhereThePosteriorIsNormal)
+/// Evidence: log p(D, mode) + ½ log det(2π C), mended by the mean of the weights.
+/// (text_laplace_test.cpp: TextLaplace.IsExactWhereThePosteriorIsNormal)
 /// Censored responses, trials with a part of the responses missing, and states are refused.
 class TextLaplace final : public TextModel {
  public:
@@ -47,8 +49,9 @@ class TextLaplace final : public TextModel {
                    std::span<double> hessian) const;
   double log_likelihood_of(const TextLaplaceBelief& belief, std::span<const double> parameters) const;
   void fit(TextLaplaceBelief& belief) const;
-  double effective_share(const TextLaplaceBelief& belief) const;
-  void draw(TextLaplaceBelief& belief) const;
+  double weigh(TextLaplaceBelief& belief) const;
+  void draw(TextLaplaceBelief& belief, double width) const;
+  std::vector<double> parameters_at(std::span<const double> scores) const;
 
   std::shared_ptr<const equations::Kernel> value_, derivatives_;  // over trials
   std::size_t num_symbols_ = 0;

@@ -17,18 +17,21 @@ struct Kind {
 };
 const Kind kinds[] = {{"grid that follows", "follow = true\n"},
                       {"particles", "kind = \"particles\"\nnum_particles = 2000\n"},
-                      {"Laplace", "kind = \"laplace\"\nnum_samples = 600\n"}};
+                      {"Laplace", "kind = \"laplace\"\nnum_samples = 1000\n"}};
 
 /// Texts of the library; `stimulus` not empty: with these stimuli instead of its own.
 struct Case {
   const char *text, *stimulus;
   int num_values;  // of each parameter on the grid
+  bool has_states = false;
 };
 const Case cases[] = {{"tuning_curve", "x = \"range(-20, 20, 2) : deg\"\n", 10},
                       {"contrast_response", "", 10},
                       {"psychometric", "x = \"range(-40, 0, 2) : dB\"\n", 16},
                       {"death_process", "", 100},
-                      {"hyperbolic_discounting", "reward = \"range(3, 99, 6)\"\nlog_delay = \"range(-0.5, 9, 0.5)\"\n", 30}};
+                      {"hyperbolic_discounting", "reward = \"range(3, 99, 6)\"\nlog_delay = \"range(-0.5, 9, 0.5)\"\n", 30},
+                      {"choice_history", "", 7, true},
+                      {"choice_and_time", "coherence = \"values(-0.4, -0.1, 0.05, 0.2)\"\n", 9}};
 
 std::string experiment(const Case& one, const Kind& kind) {
   std::string text = io::read_text(std::string(LIBRARY_FOLDER) + "/" + one.text + ".toml");
@@ -69,12 +72,13 @@ std::vector<double> ranks(const models::TextModel& model, const models::SampleBe
 
 /// Parameters that are single values have no interval of 90 %, and are left out.
 TEST(Calibration, IntervalsOfTextsCoverWhatTheyState) {
-  const std::int64_t num_runs = proof::sized<std::int64_t>(1000, 24);
+  const std::int64_t num_runs = proof::sized<std::int64_t>(300, 24);
   proof::Sheet sheet(
       fmt::format("Texts: share of truths within the central 90 % of each parameter, {} adaptive trials", num_trials),
       {"text", "belief", "runs that count", "coverage of each parameter, %"});
   for (const Case& one : cases)
     for (const Kind& kind : kinds) {
+      if (one.has_states && std::string_view(kind.name) == "Laplace") continue;  // refuses them
       std::mutex mutex;
       std::vector<std::int64_t> covered;
       std::int64_t num = 0;
