@@ -237,9 +237,9 @@ class Writer {
       case Op::exprel:
         return math::exprel(a);
       case Op::log:
-        return math::log(a);
+        return own("log", a, [](Number x) { return math::log(x); });
       case Op::log1p:
-        return math::log1p(a);
+        return own("log1p", a, [](Number x) { return math::log1p(x); });
       case Op::tanh:
         return math::tanh(a);
       case Op::logistic:
@@ -272,6 +272,12 @@ class Writer {
     llvm::Value* out = call_own("pow", lanes, {x, spread(b).value, head, rest}, [&](const std::vector<Number>& in) {
       return math::pow(in[0], in[1], {in[2], in[3]}).value;
     });
+    return number(a.varies() ? out : ir_.CreateExtractElement(out, std::uint64_t{0}));
+  }
+  /// A function that is called, as it would be long to compile again at every place.
+  template <class Function>
+  Number own(const char* name, Number a, Function f) {
+    llvm::Value* out = call_own(name, vector_type(), {spread(a).value}, [&](const std::vector<Number>& in) { return f(in[0]).value; });
     return number(a.varies() ? out : ir_.CreateExtractElement(out, std::uint64_t{0}));
   }
   template <class Body>

@@ -102,8 +102,9 @@ void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
   // one column has one unit
   const bool same = e_.arms[static_cast<std::size_t>(trial.arm)].utility == told_utility();
   utility_.emplace_back(same ? trial.utility : std::nan(""));
-  double response = std::nan("");  // summed over cells and bins
-  for (std::size_t i = 0; i < trial.response.values.size(); ++i) {
+  double response = std::nan("");  // summed over cells and bins; of several responses of a text the first
+  const std::size_t num_values = e_.samples() ? 1 : trial.response.values.size();
+  for (std::size_t i = 0; i < num_values && i < trial.response.values.size(); ++i) {
     const Mark mark = models::mark_of(trial.response, i);
     if (mark != Mark::observed && mark != Mark::censored) continue;
     response = std::isnan(response) ? trial.response.values[i] : response + trial.response.values[i];
@@ -244,6 +245,7 @@ std::string Sections::sentence(const loop::Learner& end, const std::string& note
   std::string what = e_.candidates()                         ? "right model"
                      : is_process_map()                      ? "tuning map"
                      : e_.process()                          ? "tuning curve"
+                     : e_.samples()                          ? "response"
                      : !e_.grid()                            ? "receptive field"
                      : e_.grid()->family().num_choices() > 0 ? "psychometric function"
                                                              : "tuning curve";
@@ -379,7 +381,8 @@ Table Sections::frame_of_estimate() const {
     out.set("x_label", label);
     out.set("x_unit", unit);
     const bool two = e_.model->num_choices == 2;
-    out.set("y_label", kind == ResponseKind::trace ? "expected response"
+    const std::string name = e_.samples() ? e_.samples()->text().responses[0].name : "response";
+    out.set("y_label", kind == ResponseKind::trace ? "expected " + name
                        : choices                   ? two ? "probability of a correct choice" : "expected choice"
                                                    : "expected spikes");
     out.set("y_unit", kind == ResponseKind::counts ? "per bin" : "");
