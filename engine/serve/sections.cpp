@@ -103,8 +103,7 @@ void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
   const bool same = e_.arms[static_cast<std::size_t>(trial.arm)].utility == told_utility();
   utility_.emplace_back(same ? trial.utility : std::nan(""));
   double response = std::nan("");  // summed over cells and bins; of several responses of a text the first
-  const std::size_t num_values = e_.samples() ? 1 : trial.response.values.size();
-  for (std::size_t i = 0; i < num_values && i < trial.response.values.size(); ++i) {
+  for (std::size_t i = 0; i < trial.response.values.size() && !(e_.samples() && i > 0); ++i) {
     const Mark mark = models::mark_of(trial.response, i);
     if (mark != Mark::observed && mark != Mark::censored) continue;
     response = std::isnan(response) ? trial.response.values[i] : response + trial.response.values[i];
@@ -381,10 +380,10 @@ Table Sections::frame_of_estimate() const {
     out.set("x_label", label);
     out.set("x_unit", unit);
     const bool two = e_.model->num_choices == 2;
-    const std::string name = e_.samples() ? e_.samples()->text().responses[0].name : "response";
-    out.set("y_label", kind == ResponseKind::trace ? "expected " + name
-                       : choices                   ? two ? "probability of a correct choice" : "expected choice"
-                                                   : "expected spikes");
+    out.set("y_label", kind == ResponseKind::trace
+                           ? "expected " + (e_.samples() ? e_.samples()->text().responses[0].name : "response")
+                       : choices ? two ? "probability of a correct choice" : "expected choice"
+                                 : "expected spikes");
     out.set("y_unit", kind == ResponseKind::counts ? "per bin" : "");
   }
   if (!truth_curve_.empty()) out.set("truth", numbers(truth_curve_));
