@@ -374,16 +374,15 @@ Table Sections::frame_of_estimate() const {
     out.set("names", names);
   } else {
     const ResponseKind kind = e_.model->response_kind;
-    const bool choices = kind == ResponseKind::choice;
     out.set("kind", "curve");
     out.set("x", numbers(e_.samples() ? curve_stimuli() : e_.stimuli.pool));
     out.set("x_label", label);
     out.set("x_unit", unit);
-    const bool two = e_.model->num_choices == 2;
-    out.set("y_label", kind == ResponseKind::trace
-                           ? "expected " + (e_.samples() ? e_.samples()->text().responses[0].name : "response")
-                       : choices ? two ? "probability of a correct choice" : "expected choice"
-                                 : "expected spikes");
+    out.set("y_label", e_.samples()                   ? "expected " + e_.samples()->text().responses[0].name
+                       : kind == ResponseKind::trace  ? "expected response"
+                       : kind == ResponseKind::counts ? "expected spikes"
+                       : e_.model->num_choices == 2   ? "probability of a correct choice"
+                                                      : "expected choice");
     out.set("y_unit", kind == ResponseKind::counts ? "per bin" : "");
   }
   if (!truth_curve_.empty()) out.set("truth", numbers(truth_curve_));
