@@ -39,7 +39,7 @@ std::unique_ptr<models::Family> as_text(const nlohmann::json& document) {
 
 /// Model, design and belief at the start.
 struct Grid {
-  Grid(const nlohmann::json& document, bool text) : executor(make_serial_executor()) {
+  Grid(const nlohmann::json& document, bool text, bool single = false) : executor(make_serial_executor()) {
     models::PsychometricSpec spec;
     spec.threshold = axis(document.at("grids").at("threshold"));
     spec.slope = axis(document.at("grids").at("slope"));
@@ -47,7 +47,8 @@ struct Grid {
     spec.lapse.values = {document.at("lapse")};
     set.dim = 1;
     set.pool = axis(document.at("grids").at("design")).points("design");
-    model = std::make_unique<models::GridModel>(text ? as_text(document) : models::make_family(spec), set.pool, *executor);
+    model = std::make_unique<models::GridModel>(text ? as_text(document) : models::make_family(spec), set.pool, *executor,
+                                                std::size_t{8} << 30, single);
     design::DesignSpec infomax;
     infomax.utility = "mutual_information";
     belief = model->prior();
@@ -86,8 +87,8 @@ struct Played {
   std::vector<std::size_t> choices;
 };
 
-Played play(const nlohmann::json& document, bool text, bool keep_utilities) {
-  Grid grid(document, text);
+Played play(const nlohmann::json& document, bool text, bool keep_utilities, bool single = false) {
+  Grid grid(document, text, single);
   Played out;
   const auto shown = document.at("direct").at("shown_idx").get<std::vector<std::size_t>>();
   const auto correct = document.at("direct").at("correct").get<std::vector<double>>();
@@ -158,12 +159,20 @@ Rows grid_rows(const nlohmann::json& document, bool text) {
     row("first_trial_p50", median(first_ms), peer.at("median_ms"), "");
   }
 
-  if (text) return rows;
+  if (text) {
+    const Played coarse = play(document, text, true, true);
+    const std::vector<double> coarse_ms = play(document, text, false, true).times_ms;
+    const double off = std::max(largest_difference(checked.first, coarse.first), largest_difference(checked.last, coarse.last));
+    const std::size_t differ = num_disagreements(checked, coarse.choices, 2e-6);
+    const double ours = median(coarse_ms), other = median(times_ms);
+    rows.push_back({"any_model/single tables", "update_choose_p50", ours, "ms", "double tables", other, other / ours, "", true, "",
+                    true, off < 1e-6 && differ == 0, fmt::format("utilities differ by {:.1e}; {} choices differ", off, differ)});
+  }
   const double bytes = static_cast<double>(grid.model->table_bytes());
   const double ours = bytes / median(choose_ms) * 1e-6;
   const double same_size = read_bandwidth(grid.model->table_bytes()), from_memory = read_bandwidth(std::size_t{512} << 20);
-  rows.push_back({"grid/bandwidth", "choose_first_trial", ours, "GB/s", "best plain read of as many bytes", same_size,
-                  ours / same_size, "", true, "", true, true,
+  rows.push_back({text ? "any_model/bandwidth" : "grid/bandwidth", "choose_first_trial", ours, "GB/s",
+                  "best plain read of as many bytes", same_size, ours / same_size, "", true, "", true, true,
                   fmt::format("{:.1f} MB of tables; plain read of 512 MB {:.1f} GB/s, triad of 512 MB {:.1f} GB/s", bytes * 1e-6,
                               from_memory, triad_bandwidth(std::size_t{512} << 20))});
   return rows;

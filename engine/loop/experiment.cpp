@@ -192,6 +192,7 @@ struct TextBeliefSpec {
   double max_evaluations = 2e6;
   bool follow = false;
   std::int64_t num_samples = 2000;
+  std::string tables = "double";
 
   template <class Field>
   static void describe(Field&& field) {
@@ -202,6 +203,10 @@ struct TextBeliefSpec {
     field("num_values", &TextBeliefSpec::num_values, "", between(1, 100000),
           "of a grid: values of a parameter whose prior is continuous, of equal prior probability");
     field("num_values_of", &TextBeliefSpec::num_values_of, "", any(), "the same for some parameters by their names");
+    field(
+        "tables", &TextBeliefSpec::tables, "", one_of({"double", "single"}),
+        "of a grid of choices that stays: numbers that stimuli are compared by; single reads half the bytes, and utilities err by "
+        "less than 1e-6. The belief is always double");
     field("follow", &TextBeliefSpec::follow, "", any(),
           "of a grid: whether it is laid anew over what is probable, where few values are left or mass piles up on a border");
     field("num_samples", &TextBeliefSpec::num_samples, "", between(100, 1e6), "of laplace: draws that designs work with");
@@ -218,8 +223,9 @@ struct TextBeliefSpec {
 /// Refuses settings of the belief that its kind does not use.
 void refuse_unused(const Table& given, const std::string& kind) {
   static const std::pair<std::string_view, std::string_view> owners[] = {
-      {"num_values", "grid"},         {"num_values_of", "grid"},      {"follow", "grid"},         {"num_samples", "laplace"},
-      {"num_particles", "particles"}, {"min_effective", "particles"}, {"num_moves", "particles"}, {"max_evaluations", "particles"}};
+      {"num_values", "grid"},         {"num_values_of", "grid"},  {"follow", "grid"},
+      {"num_samples", "laplace"},     {"tables", "grid"},         {"num_particles", "particles"},
+      {"min_effective", "particles"}, {"num_moves", "particles"}, {"max_evaluations", "particles"}};
   const Table defaults = *to_value(TextBeliefSpec{}).table();
   for (const auto& [key, owner] : owners) {
     const Value* value = given.find(key);
@@ -258,12 +264,16 @@ void build_on_text(Experiment& e, Executor& executor) {
   }
   refuse_unknown(belief.num_values_of, {"belief.num_values_of", ""}, names);
   // tables over a pool where the grid stays and the law has some; else samples at the nodes
+  const bool single = belief.tables == "single";
   if (e.stimuli.pool.empty() || belief.follow || !models::has_tables(*text)) {
+    if (single)
+      throw SpecError(
+          {"belief.tables", "\"double\" here", "\"single\"", "Only a grid of choices over a pool that stays has tables."});
     e.model = std::make_unique<models::TextGrid>(std::move(text), num_values, belief.follow, executor);
     return;
   }
   auto family = models::make_family(std::move(text), num_values);
-  e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
+  e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor, std::size_t{8} << 30, single);
 }
 
 /// One of competing models: `[[model.candidate]]`.

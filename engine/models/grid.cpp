@@ -25,8 +25,9 @@ double log_poisson_tail(double c, double rate) { return c > 0 ? std::log(boost::
 
 }  // namespace
 
-GridModel::GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli, Executor& executor, std::size_t max_bytes)
-    : family_(std::move(family)), stimuli_(std::move(stimuli)) {
+GridModel::GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli, Executor& executor, std::size_t max_bytes,
+                     bool single_tables)
+    : family_(std::move(family)), stimuli_(std::move(stimuli)), single_tables_(single_tables) {
   stimulus_dim = family_->stimulus_dim;
   double num_nodes = 1;
   for (const Parameter& parameter : family_->parameters) {
@@ -36,7 +37,7 @@ GridModel::GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli
   num_parameters = family_->parameters.size();
   num_choices = family_->num_choices();
   const auto num_tables = static_cast<std::size_t>(num_choices > 0 ? num_choices : 3);
-  const double bytes = static_cast<double>(num_stimuli()) * num_nodes * static_cast<double>(num_tables) * 8;
+  const double bytes = static_cast<double>(num_stimuli()) * num_nodes * static_cast<double>(num_tables) * (single_tables ? 4 : 8);
   if (bytes > static_cast<double>(max_bytes))
     throw SpecError({"model", fmt::format("at most {:.1f} GB of tables", static_cast<double>(max_bytes) / 1e9),
                      fmt::format("{:.1f} GB for {} stimuli x {:.0f} nodes", bytes / 1e9, num_stimuli(), num_nodes),
@@ -79,10 +80,14 @@ void GridModel::for_each_node(const double* stimulus, Visit&& visit) const {
 
 void GridModel::fill_tables(Executor& executor) {
   const std::size_t num_x = num_stimuli(), cells = num_x * num_nodes_;
-  entropy_.resize(cells);
+  if (single_tables_ && num_choices == 0)
+    throw SpecError({"belief.tables", "\"double\" for counts", "\"single\"", "Only choices have tables in single precision."});
+  single_entropy_.resize(single_tables_ ? cells : 0);
+  entropy_.resize(single_tables_ ? 0 : cells);
   if (num_choices > 0) {
     num_outcomes_ = static_cast<std::size_t>(num_choices);
-    probability_.resize(cells * (num_outcomes_ - 1));
+    single_probability_.resize(single_tables_ ? cells * (num_outcomes_ - 1) : 0);
+    probability_.resize(single_tables_ ? 0 : cells * (num_outcomes_ - 1));
   } else {
     rate_.resize(cells);
     zero_.resize(cells);
@@ -97,10 +102,15 @@ void GridModel::fill_tables(Executor& executor) {
       }
       double h = 0;
       for (std::size_t c = 0; c < num_outcomes_; ++c) {
-        if (c > 0) probability_[(x * (num_outcomes_ - 1) + c - 1) * num_nodes_ + n] = outcome[c];
+        const std::size_t at = (x * (num_outcomes_ - 1) + c - 1) * num_nodes_ + n;
+        if (c > 0 && single_tables_) single_probability_[at] = static_cast<float>(outcome[c]);
+        if (c > 0 && !single_tables_) probability_[at] = outcome[c];
         if (outcome[c] > 0) h -= outcome[c] * std::log(outcome[c]);
       }
-      entropy_[x * num_nodes_ + n] = h;
+      if (single_tables_)
+        single_entropy_[x * num_nodes_ + n] = static_cast<float>(h);
+      else
+        entropy_[x * num_nodes_ + n] = h;
     });
   });
   if (num_choices > 0) return;
@@ -146,8 +156,8 @@ std::size_t GridModel::find(std::span<const double> stimulus) const {
 void GridModel::node_log_likelihood(std::span<const double> stimulus, double response, std::span<double> out) const {
   const auto r = static_cast<std::size_t>(response);
   const bool choices = num_choices > 0;
-  // a stimulus of the set is looked up, any other is evaluated
-  if (const std::size_t x = find(stimulus); x < num_stimuli()) {
+  // a stimulus of the set is looked up, any other is evaluated, and so are all where tables are coarser than the belief
+  if (const std::size_t x = find(stimulus); x < num_stimuli() && !single_tables_) {
     if (!choices) return poisson_log_likelihood(&rate_[x * num_nodes_], num_nodes_, response, out.data());
     const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_];
     if (r > 0) return log_all(table + (r - 1) * num_nodes_, num_nodes_, out.data());
@@ -263,8 +273,11 @@ double GridModel::predictive(const Belief& any_belief, std::size_t x, std::span<
   for (const std::uint32_t b : belief.active_blocks) {
     const std::size_t first = b * block_size, count = std::min(block_size, num_nodes_ - first), at = x * num_nodes_ + first;
     if (num_choices > 0) {
-      const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_ + first];
-      mean_entropy += average(weights + first, table, num_nodes_, num_outcomes_ - 1, &entropy_[at], count, p.data() + 1);
+      const std::size_t row = x * (num_outcomes_ - 1) * num_nodes_ + first;
+      mean_entropy += single_tables_ ? average(weights + first, &single_probability_[row], num_nodes_, num_outcomes_ - 1,
+                                               &single_entropy_[at], count, p.data() + 1)
+                                     : average(weights + first, &probability_[row], num_nodes_, num_outcomes_ - 1, &entropy_[at],
+                                               count, p.data() + 1);
     } else {
       mean_entropy += average_counts(weights + first, &rate_[at], &zero_[at], &entropy_[at], count,
                                      &top_count_[x * num_groups_ + first / group_size], p.data());
@@ -290,8 +303,7 @@ std::pair<double, double> GridModel::mean_response(const Belief& any_belief, std
       if (num_choices == 0) {
         value = rate_[x * num_nodes_ + n];
       } else {
-        const double* table = &probability_[x * (num_outcomes_ - 1) * num_nodes_ + n];
-        for (std::size_t c = 1; c < num_outcomes_; ++c) value += static_cast<double>(c) * table[(c - 1) * num_nodes_];
+        for (std::size_t c = 1; c < num_outcomes_; ++c) value += static_cast<double>(c) * probability(x, c, n);
       }
       mean += belief.weights[n] * value;
       square += belief.weights[n] * value * value;
@@ -392,7 +404,7 @@ void GridModel::summarise(const Belief& belief, std::span<double> mean, std::spa
 
 std::size_t GridModel::table_bytes() const {
   const std::size_t tables = num_choices > 0 ? num_outcomes_ : 3;
-  return num_stimuli() * num_nodes_ * tables * sizeof(double);
+  return num_stimuli() * num_nodes_ * tables * (single_tables_ ? sizeof(float) : sizeof(double));
 }
 
 Capability GridModel::capability(const Belief& belief) const {

@@ -44,12 +44,15 @@ constexpr std::size_t num_imagined = 8;
 /// p(r | x, θ) by p_r = p_{r-1} λ / r. Blocks of nodes whose weights sum to less than 1e-15 are passed over when averaging; the
 /// averages then err by less than 1e-12 in all    (grid_test.cpp: Grid.SkippedBlocksDoNotChangeInformation)
 /// A stimulus outside the set is taken at its own value: nothing is moved to the nearest grid point.
+/// Tables of choices may be kept in single precision, which reads half the bytes: stimuli are compared by them, with utilities that
+/// err by less than 1e-6, and the belief is updated by the model itself    (grid_test.cpp: Grid.SingleTablesRankStimuliAlike)
 class GridModel final : public Model, public OutcomeTables {
  public:
   /// `stimuli`: [num_stimuli, family->stimulus_dim].
-  /// Throws: SpecError when the tables would not fit in `max_bytes`, or where a rate is too high for the count tables.
+  /// Throws: SpecError when the tables would not fit in `max_bytes`, where a rate is too high for the count tables, and for single
+  /// tables of counts.
   GridModel(std::unique_ptr<Family> family, std::vector<double> stimuli, Executor& executor,
-            std::size_t max_bytes = std::size_t{8} << 30);
+            std::size_t max_bytes = std::size_t{8} << 30, bool single_tables = false);
   ~GridModel() override;
 
   std::unique_ptr<Belief> prior() const override;
@@ -97,6 +100,11 @@ class GridModel final : public Model, public OutcomeTables {
   /// Calls take(node, outcome, b_node p(outcome | x, node)) over the active nodes and the outcomes that matter.
   template <class Take>
   void for_each_outcome(const GridBelief& belief, std::size_t stimulus_idx, Take&& take) const;
+  /// p(choice | x, node), choice > 0.
+  double probability(std::size_t stimulus_idx, std::size_t choice, std::size_t node_idx) const {
+    const std::size_t at = (stimulus_idx * (num_outcomes_ - 1) + choice - 1) * num_nodes_ + node_idx;
+    return single_tables_ ? static_cast<double>(single_probability_[at]) : probability_[at];
+  }
   /// Index of a stimulus in the set, or num_stimuli().
   std::size_t find(std::span<const double> stimulus) const;
   void fill_tables(Executor& executor);
@@ -109,8 +117,10 @@ class GridModel final : public Model, public OutcomeTables {
   std::vector<double> stimuli_;  // [num_stimuli, stimulus_dim]
   std::size_t num_nodes_ = 1;
   std::size_t num_blocks_ = 0, num_groups_ = 0;
-  std::size_t num_outcomes_ = 0;          // table columns: choices, or counts 0 … num_outcomes - 1
-  std::vector<double> probability_;       // choices: [num_stimuli, num_choices - 1, num_nodes], choices 1 …
+  std::size_t num_outcomes_ = 0;                            // table columns: choices, or counts 0 … num_outcomes - 1
+  std::vector<double> probability_;                         // choices: [num_stimuli, num_choices - 1, num_nodes], choices 1 …
+  std::vector<float> single_probability_, single_entropy_;  // instead of probability_ and entropy_
+  bool single_tables_ = false;
   std::vector<double> rate_, zero_;       // counts: λ and exp(-λ), [num_stimuli, num_nodes]
   std::vector<double> entropy_;           // [num_stimuli, num_nodes], nats
   std::vector<std::uint16_t> top_count_;  // counts: largest count that matters, [num_stimuli, num_groups]

@@ -30,34 +30,57 @@ double poisson_entropy(double rate, double zero, std::span<const double> log_fac
   return rate - rate * std::log(rate) + mean_log_factorial;
 }
 
-HARTLINE_CLONES double average(const double* weights, const double* table, std::size_t stride, std::size_t num_rows,
-                               const double* entropy, std::size_t count, double* out) {
+namespace {
+
+HARTLINE_INLINE Lanes numbers(const double* p) { return load(p); }
+HARTLINE_INLINE Lanes numbers(const float* p) {
+  using Singles = float __attribute__((vector_size(num_lanes * sizeof(float))));
+  Singles v;
+  std::memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, Lanes);
+}
+
+template <class T>
+HARTLINE_INLINE double average_of(const double* weights, const T* table, std::size_t stride, std::size_t num_rows, const T* entropy,
+                                  std::size_t count, double* out) {
   Lanes h0 = spread(0), h1 = spread(0);
   const std::size_t whole = count / 16 * 16;
   for (std::size_t c = 0; c < num_rows; ++c) {
-    const double* row = table + c * stride;
+    const T* row = table + c * stride;
     Lanes s0 = spread(0), s1 = spread(0);
     if (c == 0) {
       for (std::size_t n = 0; n < whole; n += 16) {
         const Lanes w0 = load(weights + n), w1 = load(weights + n + 8);
-        s0 += w0 * load(row + n);
-        s1 += w1 * load(row + n + 8);
-        h0 += w0 * load(entropy + n);
-        h1 += w1 * load(entropy + n + 8);
+        s0 += w0 * numbers(row + n);
+        s1 += w1 * numbers(row + n + 8);
+        h0 += w0 * numbers(entropy + n);
+        h1 += w1 * numbers(entropy + n + 8);
       }
     } else {
       for (std::size_t n = 0; n < whole; n += 16) {
-        s0 += load(weights + n) * load(row + n);
-        s1 += load(weights + n + 8) * load(row + n + 8);
+        s0 += load(weights + n) * numbers(row + n);
+        s1 += load(weights + n + 8) * numbers(row + n + 8);
       }
     }
     double rest = 0;
-    for (std::size_t n = whole; n < count; ++n) rest += weights[n] * row[n];
+    for (std::size_t n = whole; n < count; ++n) rest += weights[n] * static_cast<double>(row[n]);
     out[c] += sum(s0 + s1) + rest;
   }
   double rest = 0;
-  for (std::size_t n = whole; n < count; ++n) rest += weights[n] * entropy[n];
+  for (std::size_t n = whole; n < count; ++n) rest += weights[n] * static_cast<double>(entropy[n]);
   return sum(h0 + h1) + rest;
+}
+
+}  // namespace
+
+HARTLINE_CLONES double average(const double* weights, const double* table, std::size_t stride, std::size_t num_rows,
+                               const double* entropy, std::size_t count, double* out) {
+  return average_of(weights, table, stride, num_rows, entropy, count, out);
+}
+
+HARTLINE_CLONES double average(const double* weights, const float* table, std::size_t stride, std::size_t num_rows,
+                               const float* entropy, std::size_t count, double* out) {
+  return average_of(weights, table, stride, num_rows, entropy, count, out);
 }
 
 HARTLINE_CLONES double average_counts(const double* weights, const double* rate, const double* zero, const double* entropy,

@@ -20,6 +20,8 @@ double poisson_entropy(double rate, double zero, std::span<const double> log_fac
 /// out_c += Σ_n w_n table[c, n] for num_rows tables; returns Σ_n w_n entropy_n.
 double average(const double* weights, const double* table, std::size_t stride, std::size_t num_rows, const double* entropy,
                std::size_t count, double* out);
+double average(const double* weights, const float* table, std::size_t stride, std::size_t num_rows, const float* entropy,
+               std::size_t count, double* out);
 
 /// out_r += Σ_n w_n Poisson(r; rate_n); top[g]: the largest count that matters in group g of the block. Returns Σ_n w_n entropy_n.
 double average_counts(const double* weights, const double* rate, const double* zero, const double* entropy, std::size_t count,

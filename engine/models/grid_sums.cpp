@@ -23,7 +23,7 @@ void GridModel::for_each_outcome(const GridBelief& belief, std::size_t x, Take&&
       }
       double rest = 1;
       for (std::size_t c = 1; c < num_outcomes_; ++c) {
-        const double p = probability_[(x * (num_outcomes_ - 1) + c - 1) * num_nodes_ + n];
+        const double p = probability(x, c, n);
         take(n, c, weight * p);
         rest -= p;
       }
@@ -34,8 +34,7 @@ void GridModel::for_each_outcome(const GridBelief& belief, std::size_t x, Take&&
 double GridModel::node_response(std::size_t n, std::size_t x) const {
   if (num_choices == 0) return rate_[x * num_nodes_ + n];
   double mean = 0;
-  for (std::size_t c = 1; c < num_outcomes_; ++c)
-    mean += static_cast<double>(c) * probability_[(x * (num_outcomes_ - 1) + c - 1) * num_nodes_ + n];
+  for (std::size_t c = 1; c < num_outcomes_; ++c) mean += static_cast<double>(c) * probability(x, c, n);
   return mean;
 }
 

@@ -156,6 +156,30 @@ TEST(Grid, SkippedBlocksDoNotChangeInformation) {
   for (std::size_t x = 0; x < 41; ++x) EXPECT_NEAR(information(model, sparse, x), information(model, full, x), 1e-12);
 }
 
+TEST(Grid, SingleTablesRankStimuliAlike) {
+  const auto executor = make_serial_executor();
+  const std::vector<double> stimuli = range(-40, 0, 41).points("x");
+  const GridModel model(make_family(psychometric()), stimuli, *executor),
+      single(make_family(psychometric()), stimuli, *executor, std::size_t{1} << 30, true);
+  EXPECT_EQ(2 * single.table_bytes(), model.table_bytes());
+  auto a = model.prior(), b = single.prior();
+  Stream stream(2, Purpose::test);
+  const double truth[] = {-20, 3.5, .5, .02};
+  double off = 0;
+  for (int t = 0; t < 300; ++t) {
+    const double x = std::nearbyint(-30 + 20 * stream.uniform());
+    const double r = model.sample(truth, {&x, 1}, stream);
+    model.update(*a, {&x, 1}, choice(r), 0);
+    single.update(*b, {&x, 1}, choice(r), 0);
+    for (std::size_t k = 0; k < 41; k += 4) off = std::max(off, std::abs(information(model, *a, k) - information(single, *b, k)));
+  }
+  EXPECT_GT(off, 0);
+  EXPECT_LT(off, 1e-6);
+  // the belief itself is not coarser
+  const auto &exact = dynamic_cast<const GridBelief&>(*a).weights, &coarse = dynamic_cast<const GridBelief&>(*b).weights;
+  for (std::size_t n = 0; n < exact.size(); ++n) ASSERT_NEAR(exact[n], coarse[n], 1e-9);
+}
+
 TEST(Grid, UpdateIsBayesRuleAtEveryStimulus) {
   const auto executor = make_serial_executor();
   const GridModel model(make_family(psychometric()), range(-40, 0, 41).points("x"), *executor);

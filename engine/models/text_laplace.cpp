@@ -162,6 +162,8 @@ double TextLaplace::log_likelihood_of(const TextLaplaceBelief& belief, std::span
 /// Minus the log posterior of the normal scores, less its constant.
 double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const double> z, std::span<double> gradient,
                               std::span<double> hessian) const {
+  if (!std::all_of(z.begin(), z.end(), [](double score) { return std::isfinite(score); }))
+    return INFINITY;  // a step that went astray
   const std::size_t d = num_parameters, num = belief.num_updates, num_outputs = 1 + d + d * (d + 1) / 2;
   std::vector<equations::Input> inputs(num_symbols_);
   std::vector<double> score(z.begin(), z.end()), theta(d), first(d), second(d), values(num_outputs * num), sums(num_outputs, 0.0);
@@ -268,6 +270,7 @@ void TextLaplace::fit(TextLaplaceBelief& belief) const {
     for (const double slope : g) steepness = std::max(steepness, std::abs(slope));
     if (factor.info() != Eigen::Success || !std::isfinite(value) || !(steepness < 1e-3)) return;
     Peak mode{found.x, factor.solve(Matrix::Identity(d, d)), -value};
+    if (!mode.covariance.allFinite()) return;
     for (Eigen::Index k = 0; k < d; ++k) mode.log_mass -= std::log(factor.matrixLLT()(k, k));
     for (const Peak& other : modes) {
       Eigen::VectorXd apart(d);
