@@ -192,6 +192,51 @@ TEST(SampleInformation, NestedErrorsAreAsStated) {
 }
 
 /// Means and noise over many sizes, as of constant elasticity of substitution: atoms at the ends and a density between.
+/// Several responses: choices by enumeration, a choice and a number against a sum over both.
+TEST(SampleInformation, OfSeveralResponsesIsThatOfAllTogether) {
+  const TextLaw &choice = law_named("categorical"), &normal = law_named("normal");
+  const Samples s = drawn(200, 7, 9, [](std::size_t k, Stream& stream) {
+    return k == 5 ? 2 * stream.normal() : k == 6 ? 0.5 + stream.uniform() : 0.1 + stream.uniform();
+  });
+  Samples p = s;  // two choices of two and three, then a normal law
+  for (std::size_t i = 0; i < p.num; ++i)
+    for (const auto& [first, num] : {std::pair<std::size_t, std::size_t>{0, 2}, {2, 3}}) {
+      double total = 0;
+      for (std::size_t k = first; k < first + num; ++k) total += p.arguments[k * p.num + i];
+      for (std::size_t k = first; k < first + num; ++k) p.arguments[k * p.num + i] /= total;
+    }
+  const auto at = [&](std::size_t k, std::size_t i) { return p.arguments[k * p.num + i]; };
+  SampleInformation::Scratch scratch;
+  double exact = 0;
+  for (std::size_t a = 0; a < 2; ++a)
+    for (std::size_t b = 2; b < 5; ++b) {
+      double mixed = 0;
+      for (std::size_t i = 0; i < p.num; ++i) mixed += p.weights[i] * at(a, i) * at(b, i);
+      for (std::size_t i = 0; i < p.num; ++i) exact += p.weights[i] * at(a, i) * at(b, i) * std::log(at(a, i) * at(b, i) / mixed);
+    }
+  const models::LawPart choices[] = {{&choice, 0, 2}, {&choice, 2, 3}};
+  EXPECT_NEAR(SampleInformation(choices)(p.weights, p.arguments.data(), p.num, scratch, nullptr), exact, 1e-12);
+  EXPECT_EQ(scratch.standard_error, 0);
+
+  exact = 0;
+  for (std::size_t b = 2; b < 5; ++b)
+    for (double r = -20; r < 20; r += 0.01) {
+      std::vector<double> log_p(p.num);
+      double mixed = 0;
+      for (std::size_t i = 0; i < p.num; ++i) {
+        const double a[] = {at(5, i), at(6, i)};
+        log_p[i] = std::log(at(b, i)) + models::log_weight(normal, a, r) - models::log_norm(normal, a);
+        mixed += p.weights[i] * std::exp(log_p[i]);
+      }
+      for (std::size_t i = 0; i < p.num; ++i)
+        if (mixed > 1e-300) exact += 0.01 * p.weights[i] * std::exp(log_p[i]) * (log_p[i] - std::log(mixed));
+    }
+  const models::LawPart both[] = {{&choice, 0, 3}, {&normal, 3, 2}};
+  const double found = SampleInformation(both)(p.weights, &p.arguments[2 * p.num], p.num, scratch, nullptr);
+  EXPECT_NEAR(found, exact, 4 * scratch.standard_error);
+  EXPECT_LT(scratch.standard_error, 0.1 * exact);
+}
+
 TEST(SampleInformation, OfClippedNormalsIsWithinItsError) {
   for (const double width : {0.3, 5.0, 40.0}) {
     const Samples s = drawn(400, 4, 8, [=](std::size_t k, Stream& stream) {

@@ -30,6 +30,105 @@ HARTLINE_CLONES double sum_of_normals(const double* mean, const double* precisio
   return numerics::sum(total);
 }
 
+/// Σ_j exp(Σ_s t_s row_sj - here) over num samples; rows [num_stats, num].
+HARTLINE_CLONES double sum_of_ratios(const double* rows, const double* t, std::size_t num_stats, std::size_t num, double here) {
+  Lanes total = spread(0);
+  for (std::size_t j = 0; j < num; j += num_lanes) {
+    Lanes log_p = spread(-here);
+    for (std::size_t s = 0; s < num_stats; ++s)
+      if (t[s] != 0) log_p += spread(t[s]) * numerics::load(rows + s * num + j);  // 0 times -infinity is nothing
+    total += numerics::exp(log_p);
+  }
+  return numerics::sum(total);
+}
+
+/// Laws of exponential families are sums of products: log p(r | a) = Σ_s t_s(r) row_s(a), up to what depends on r alone. Others
+/// have a row that is worked out for every response.
+std::size_t num_rows(const models::TextLaw& law, std::size_t num_arguments) {
+  using models::LawForm;
+  if (law.kind == ResponseKind::choice) return num_arguments;
+  switch (law.form) {
+    case LawForm::normal:
+    case LawForm::lognormal:
+    case LawForm::gamma:
+    case LawForm::beta:
+    case LawForm::von_mises:
+      return 3;
+    case LawForm::zero_inflated_gamma:
+      return 4;
+    case LawForm::poisson:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+/// Rows of one set of arguments, stride apart.
+void set_rows(const models::TextLaw& law, std::span<const double> a, double* row, std::size_t stride) {
+  using models::LawForm;
+  const auto set = [&](std::initializer_list<double> values) {
+    for (const double value : values) {
+      *row = value;
+      row += stride;
+    }
+  };
+  if (law.kind == ResponseKind::choice) {
+    for (const double p : a) set({std::log(p)});
+    return;
+  }
+  switch (law.form) {
+    case LawForm::normal:
+    case LawForm::lognormal: {
+      const double precision = 1 / (a[1] * a[1]);
+      return set({-0.5 * a[0] * a[0] * precision - std::log(a[1]), a[0] * precision, -0.5 * precision});
+    }
+    case LawForm::gamma:
+    case LawForm::beta:
+      return set({-models::log_norm(law, a), a[0] - 1, law.form == LawForm::gamma ? -1 / a[1] : a[1] - 1});
+    case LawForm::von_mises:
+      return set({-models::log_norm(law, a), a[1] * std::cos(a[0]), a[1] * std::sin(a[0])});
+    case LawForm::zero_inflated_gamma:
+      return set({std::log(a[0]), std::log1p(-a[0]) - numerics::log_gamma(a[1]) - a[1] * std::log(a[2]), a[1] - 1, -1 / a[2]});
+    case LawForm::poisson:
+      return set({-a[0], std::log(a[0])});
+    default:
+      return;
+  }
+}
+
+/// t(r); of a law without rows of its own 1.
+void set_stats(const models::TextLaw& law, double r, double* t) {
+  using models::LawForm;
+  switch (law.form) {
+    case LawForm::normal:
+      t[0] = 1, t[1] = r, t[2] = r * r;
+      return;
+    case LawForm::lognormal:
+      t[0] = 1, t[1] = std::log(r), t[2] = t[1] * t[1];
+      return;
+    case LawForm::gamma:
+      t[0] = 1, t[1] = std::log(r), t[2] = r;
+      return;
+    case LawForm::beta:
+      t[0] = 1, t[1] = std::log(r), t[2] = std::log1p(-r);
+      return;
+    case LawForm::von_mises:
+      t[0] = 1, t[1] = std::cos(r), t[2] = std::sin(r);
+      return;
+    case LawForm::zero_inflated_gamma:
+      t[0] = r == 0, t[1] = r > 0, t[2] = r > 0 ? std::log(r) : 0, t[3] = r;
+      return;
+    case LawForm::poisson:
+      t[0] = 1, t[1] = r;
+      return;
+    default:
+      if (law.kind == ResponseKind::choice)
+        t[static_cast<std::size_t>(r)] = 1;
+      else
+        t[0] = 1;
+  }
+}
+
 /// Samples by their weights.
 void pick(std::span<const double> w, std::size_t num, std::vector<std::size_t>& picked) {
   picked.resize(num);
@@ -88,35 +187,44 @@ double SampleInformation::of_clipped(std::span<const double> w, const double* ar
 double SampleInformation::nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const {
   // the random numbers of the responses are the same for every stimulus
   pick(w, num_nested, s.picked);
-  const std::size_t num_laws = laws_.size();
-  s.column.resize(num_nested * (num_arguments_ + 1) + num_laws);
-  double *norms = s.column.data(), *all = norms + num_nested, *r = all + num_nested * num_arguments_;
+  std::size_t num_stats = 0;
+  for (const models::LawPart& part : laws_) num_stats += num_rows(*part.law, part.num);
+  s.column.resize(num_nested * (num_arguments_ + num_stats));
+  s.p.assign(num_stats, 0.0);
+  double *all = s.column.data(), *rows = all + num_nested * num_arguments_, *t = s.p.data();
   const auto arguments_of = [&](std::size_t k) { return std::span<const double>(all + k * num_arguments_, num_arguments_); };
   for (std::size_t k = 0; k < num_nested; ++k) {
     double* a = all + k * num_arguments_;
     for (std::size_t j = 0; j < num_arguments_; ++j) a[j] = arguments[j * stride + s.picked[k]];
-    norms[k] = 0;
+    std::size_t row = 0;
     for (const models::LawPart& part : laws_) {
       const std::span<const double> own = part.of(arguments_of(k));
       if (!models::is_valid(*part.law, own))
         throw RunError({"model.response", "possible arguments of " + std::string(part.law->name),
                         fmt::format("{}", fmt::join(own, ", ")), ""});
-      norms[k] += models::log_norm(*part.law, own);
+      set_rows(*part.law, own, rows + row * num_nested + k, num_nested);
+      row += num_rows(*part.law, part.num);
     }
   }
-  const auto log_density = [&](std::size_t k) {
-    double out = -norms[k];
-    for (std::size_t j = 0; j < num_laws; ++j) out += models::log_weight(*laws_[j].law, laws_[j].of(arguments_of(k)), r[j]);
-    return out;
-  };
   double total = 0, square = 0;
   for (std::size_t k = 0; k < num_nested; ++k) {
     Stream stream(0, Purpose::imagine, k, num_nested);
-    for (std::size_t j = 0; j < num_laws; ++j) r[j] = models::draw_response(*laws_[j].law, laws_[j].of(arguments_of(k)), stream);
-    const double here = log_density(k);
-    double mixed = 0;
-    for (std::size_t j = 0; j < num_nested; ++j) mixed += std::exp(log_density(j) - here);
-    const double value = -std::log(mixed / num_nested);
+    std::fill_n(t, num_stats, 0.0);
+    std::size_t row = 0;
+    for (const models::LawPart& part : laws_) {
+      const double r = models::draw_response(*part.law, part.of(arguments_of(k)), stream);
+      set_stats(*part.law, r, t + row);
+      if (num_rows(*part.law, part.num) == 1)
+        for (std::size_t j = 0; j < num_nested; ++j) {
+          const std::span<const double> own = part.of(arguments_of(j));
+          rows[row * num_nested + j] = models::log_weight(*part.law, own, r) - models::log_norm(*part.law, own);
+        }
+      row += num_rows(*part.law, part.num);
+    }
+    double here = 0;
+    for (std::size_t j = 0; j < num_stats; ++j)
+      if (t[j] != 0) here += t[j] * rows[j * num_nested + k];
+    const double value = -std::log(sum_of_ratios(rows, t, num_stats, num_nested, here) / num_nested);
     total += value;
     square += value * value;
   }
