@@ -127,13 +127,13 @@ TEST(TextTrials, BeliefsAboutTextsWithStatesAgree) {
     // the states now are those of the whole history
     const auto& samples = dynamic_cast<const SampleBelief&>(*belief);
     const std::size_t n = samples.num();
-    for (const std::size_t i : {std::size_t{0}, n / 2, n - 1}) {
+    for (std::size_t i = 0; i < n; ++i) {
       double z = samples.parameters[2 * n + i];
       for (std::size_t t = 0; t < r.size(); ++t) {
         const double expected = samples.parameters[i] * xs[t] - z * 1e-3;
         z += samples.parameters[n + i] * (1e3 * (std::isnan(r[t]) ? expected : r[t]) - z);
       }
-      EXPECT_NEAR(samples.parameters[3 * n + i], z, 1e-9 * (1 + std::abs(z)));
+      ASSERT_NEAR(samples.parameters[3 * n + i], z, 1e-9 * (1 + std::abs(z)));
     }
   };
   check(ParticleModel(text, {4000, 0.5, 3, 2e7}, 5, *executor), 0.1);
@@ -185,7 +185,7 @@ TEST(TextTrials, SeveralResponsesAddUp) {
            (std::isnan(time) ? 0 : log_normal_density(log_time, m - 0.3 * std::abs(k * x), 0.2) - log_time);
   };
   const double nan = std::nan("");
-  const double trials[][3] = {{1.5, 1, 0.7}, {-0.5, 1, 1.1}, {0.8, nan, 0.9}, {-1.7, 0, nan}};
+  const double trials[][3] = {{1.5, 0, 0.7}, {-0.5, 1, 1.1}, {0.8, nan, 0.9}, {-1.7, 0, nan}};
   double total = 0, mean_k = 0, mean_m = 0;
   for (int i = 0; i < 400 * 400; ++i) {
     const double k = 1 + 0.5 * (-5 + (i % 400 + 0.5) / 40), m = 0.5 * (-5 + (i / 400 + 0.5) / 40);
