@@ -132,6 +132,7 @@ class DiscreteScorer final : public PoolScorer {
     for (std::size_t n = 0; n < tables.num_nodes(); ++n) {
       tables.node(n, parameters);
       functions(parameters.data(), 1, 1, key.data());
+      for (const double value : key) TargetFunctions::check(value);
       group_.push_back(found.emplace(key, static_cast<std::uint32_t>(found.size())).first->second);
     }
     num_features_ = found.size();

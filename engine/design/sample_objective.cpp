@@ -130,6 +130,7 @@ void SampleObjective::group(const SampleView& view, Prepared& p) const {
   p.ends.assign(1, p.num);
   p.targets.resize(target_->num() * all);
   (*target_)(view.parameters, all, all, p.targets.data());
+  for (const double value : p.targets) TargetFunctions::check(value);
   for (std::size_t k = 0; k < target_->num(); ++k) {
     std::vector<std::size_t> ends;
     std::size_t first = 0;

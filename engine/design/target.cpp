@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.hpp"
+#include "equations/differentiate.hpp"
 #include "equations/kernel.hpp"
 #include "equations/lower.hpp"
 
@@ -69,7 +71,8 @@ TargetFunctions::TargetFunctions(std::span<const Target> targets, std::span<cons
     for (std::size_t i = 0; i < num; ++i) {
       std::vector<equations::Id> indices(shape.size());
       std::size_t rest = i;
-      for (std::size_t d = shape.size(); d-- > 0; rest /= shape[d]) indices[d] = graph.constant(static_cast<double>(rest % shape[d]));
+      for (std::size_t d = shape.size(); d-- > 0; rest /= shape[d])
+        indices[d] = graph.constant(static_cast<double>(rest % shape[d]));
       elements.push_back(shape.empty() ? graph.symbol_value(symbol) : graph.element(symbol, indices));
     }
     k += num;
@@ -77,10 +80,25 @@ TargetFunctions::TargetFunctions(std::span<const Target> targets, std::span<cons
   for (std::size_t k = 0; k < targets.size(); ++k) {
     const std::size_t at = find(targets[k], names.size(), names);
     if (at == none && !targets[k].value.text()) refuse(targets, k, names.size(), names);
-    outputs.push_back(at != none ? elements[at]
-                                 : scope.lower(equations::parse_expression("target", *targets[k].value.text(), path_of(k)), path_of(k)));
+    outputs.push_back(at != none
+                          ? elements[at]
+                          : scope.lower(equations::parse_expression("target", *targets[k].value.text(), path_of(k)), path_of(k)));
+  }
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    bool depends = false;
+    for (std::uint32_t symbol = 0; symbol < graph.num_symbols(); ++symbol)
+      depends = depends || equations::depends_on(graph, outputs[k], symbol);
+    if (!depends || !graph.at(outputs[k]).dimension.none())
+      throw SpecError(
+          {path_of(k), "a function of parameters, which are numbers in their stated units", display(targets[k].value), ""});
   }
   kernel_ = equations::make_kernel(graph, outputs, std::vector<bool>(graph.num_symbols(), true));
+}
+
+void TargetFunctions::check(double value) {
+  if (std::isnan(value))
+    throw RunError(
+        {"design.target", "a value wherever the prior reaches", "not a number", "log(a) has none below 0, for example."});
 }
 
 void TargetFunctions::operator()(const double* parameters, std::size_t stride, std::size_t num_sets, double* out) const {

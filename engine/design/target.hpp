@@ -41,6 +41,8 @@ class TargetFunctions {
   TargetFunctions(std::span<const Target> targets, std::span<const std::string> names);
 
   std::size_t num() const { return num_; }
+  /// Throws: RunError for a value that is not a number.
+  static void check(double value);
   /// parameters [num_parameters, stride], of which the first num_sets of every row count: out [num(), num_sets].
   void operator()(const double* parameters, std::size_t stride, std::size_t num_sets, double* out) const;
 

@@ -143,7 +143,7 @@ void Learner::learn(Trial& trial) {
       watch_.look(trial, update.predictions, *arm.belief, news_);
     }
     note_attendance(a, trial);
-    if (own && update.used) note_samples(a, trial);
+    if (own && (update.used || model.has_context)) note_samples(a, trial);
     if (own && experiment_.refine_every > 0) {
       if (arm.refit.valid() && arm.num_trials == arm.refit_trial + experiment_.refine_lag) take_refit(arm);
       if (!arm.refit.valid() && arm.num_trials % experiment_.refine_every == 0) begin_refit(arm);

@@ -141,6 +141,8 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
   models::History& trials = out.trials;
   const std::size_t dim = e.stimuli.dim, num_values = e.model->num_cells * e.model->num_bins;
   if (e.candidates()) return out;
+  // of several responses there is no one number, and with states what is held out depends on what came before
+  if (const auto* samples = e.samples(); samples && (samples->num_cells > 1 || samples->has_context)) return out;
   if (e.recording) {
     const Recording& recording = *e.recording;
     const auto row = static_cast<std::int64_t>(dim), bins = static_cast<std::int64_t>(num_values);

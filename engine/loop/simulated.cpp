@@ -209,8 +209,10 @@ std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& 
 std::unique_ptr<Subject> make_simulated(const SubjectSpec& spec, const models::Model& model, std::vector<double> truth,
                                         std::vector<double> duration_ms, std::uint64_t seed) {
   const bool counts = model.response_kind == ResponseKind::counts;
-  if (spec.lapse > 0 && model.response_kind == ResponseKind::trace)
-    throw SpecError({"subject.lapse", "0 for responses that are neither counts nor choices", number_text(spec.lapse),
+  const bool is_text = dynamic_cast<const models::TextModel*>(&model);
+  if (spec.lapse > 0 && (model.response_kind == ResponseKind::trace || (is_text && (model.has_context || model.num_cells > 1))))
+    throw SpecError({"subject.lapse", "0 for traces, for several responses of a text and for one with states",
+                     number_text(spec.lapse),
                      "A model written as text may have lapses of its own: mixture(1 - lapse, …, lapse, …)."});
   if (spec.overdispersion > 0 && !counts)
     throw SpecError({"subject.overdispersion", "0 for responses that are not counts", number_text(spec.overdispersion), ""});

@@ -201,10 +201,13 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
   for (const auto& [name, unit_text] : names) written.values.push_back({name, scope.value(name, "model." + name), unit_text});
 
   program = written;
-  for (equations::ResponseLine& line : program.responses)  // arguments in the unit of the response
-    for (Id& id : line.arguments) {
-      const Dimension& dimension = program.graph.at(id).dimension;
-      if (dimension.none()) continue;
+  for (equations::ResponseLine& line :
+       program.responses)  // arguments in the unit of the response, weights of a mixture as they are
+    for (std::size_t k = 0; k < line.arguments.size() && line.unit.scale != 1; ++k) {
+      Id& id = line.arguments[k];
+      const Dimension& dimension = line.unit.dimension;
+      const auto is_weight = [&](const equations::LawPart& part) { return part.first == k + 1; };
+      if (std::any_of(line.parts.begin(), line.parts.end(), is_weight)) continue;
       id = program.graph.plain(
           equations::make_node(equations::Op::divide, {id, program.graph.constant(line.unit.scale, dimension)}));
     }
@@ -222,8 +225,9 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
     num_arguments += line.arguments.size();
   }
   if (num_arguments > max_arguments)
-    throw SpecError(
-        {"model.response", fmt::format("at most {} arguments of laws in all", max_arguments), std::to_string(num_arguments), ""});
+    throw SpecError({"model.response",
+                     fmt::format("at most {} arguments of laws and probabilities of choices in all", max_arguments),
+                     std::to_string(num_arguments), ""});
 }
 
 void EncodingText::read_responses(equations::Scope& scope, const Value& value, const Table* states) {
@@ -336,9 +340,12 @@ void EncodingText::read_correlations(const Table& table) {
       if (pair[c] == ',' && depth == 0) comma = c;
     }
     const auto find = [&](std::string name) {
+      const auto bare = [](std::string text) {
+        std::erase(text, ' ');
+        return text;
+      };
+      const auto at = std::find_if(names.begin(), names.end(), [&](const std::string& one) { return bare(one) == bare(name); });
       while (!name.empty() && name.front() == ' ') name.erase(0, 1);
-      while (!name.empty() && name.back() == ' ') name.pop_back();
-      const auto at = std::find(names.begin(), names.end(), name);
       if (at == names.end())
         throw SpecError({path, fmt::format("two of {}", fmt::join(names, ", ")), "\"" + name + "\"", did_you_mean(name, views)});
       const auto k = static_cast<std::size_t>(at - names.begin());
@@ -351,6 +358,7 @@ void EncodingText::read_correlations(const Table& table) {
     const auto* whole = std::get_if<std::int64_t>(&value.is);
     const double c = real ? *real : whole ? static_cast<double>(*whole) : std::nan("");
     if (a == b || !(std::abs(c) < 1)) throw SpecError({path, "two parameters and a number between -1 and 1", display(value), ""});
+    if (matrix[a][b] != 0) throw SpecError({path, "each pair once", "\"" + pair + "\" again", ""});
     matrix[a][b] = matrix[b][a] = c;
   }
   roots_.resize(d);
@@ -366,6 +374,7 @@ void EncodingText::read_correlations(const Table& table) {
     }
     if (roots_[k].size() == 1) roots_[k].clear();
   }
+  if (std::all_of(roots_.begin(), roots_.end(), [](const Root& row) { return row.empty(); })) roots_.clear();
 }
 
 namespace {
@@ -450,7 +459,9 @@ class TextFamily final : public Family {
 
 bool has_tables(const EncodingText& text) {
   const TextResponse& first = text.responses[0];
-  return text.responses.size() == 1 && text.num_states == 0 && !text.is_correlated() &&
+  const bool even = std::none_of(text.parameters.begin(), text.parameters.end(),
+                                 [](const TextParameter& parameter) { return parameter.prior.is_uneven(); });
+  return even && text.responses.size() == 1 && text.num_states == 0 && !text.is_correlated() &&
          (first.law->form == LawForm::poisson || first.num_choices > 0);
 }
 

@@ -48,7 +48,7 @@ std::vector<double> listed_values(const Statement& statement, const Syntax& call
 
 namespace {
 
-constexpr double least_share = 1e-12;  // of a law of counts that lies beyond the last value
+constexpr double least_share = 1e-10;  // of a law of counts that lies beyond the last value
 constexpr std::size_t most_values = 100000;
 
 /// Probabilities of 0, 1, … under a law of counts or choices.
@@ -258,8 +258,15 @@ double PriorLaw::log_density(double x) const {
   return free_log_density(x) - std::log(cdf_high_ - cdf_low_);
 }
 
+double PriorLaw::score_of(std::size_t k) const {
+  const double n = static_cast<double>(values_.size()), at = static_cast<double>(k);
+  const double below = cumulative_.empty() ? at / n : k > 0 ? cumulative_[k - 1] : 0;
+  const double up_to = cumulative_.empty() ? (at + 1) / n : cumulative_[k];
+  return numerics::normal_quantile(0.5 * (below + up_to));
+}
+
 std::vector<double> PriorLaw::nodes(std::size_t num) const {
-  if (is_discrete() && cumulative_.empty()) return values_;
+  if (is_discrete()) return values_;
   std::vector<double> out;
   for (std::size_t k = 0; k < num; ++k) out.push_back(quantile((static_cast<double>(k) + 0.5) / static_cast<double>(num)));
   return out;

@@ -35,12 +35,16 @@ class PriorLaw {
   /// log p(x), -∞ outside; of one of `values` the probability.
   double log_density(double x) const;
 
-  /// Nodes of equal probability: the values themselves where each is equally likely, else the quantiles (k + ½) / num.
+  /// Of single values these, else nodes of equal probability, the quantiles (k + ½) / num.
   std::vector<double> nodes(std::size_t num) const;
 
   double low() const { return low_; }
   double high() const { return high_; }
   bool is_discrete() const { return !values_.empty(); }
+  /// Single values that are not all equally likely.
+  bool is_uneven() const { return !cumulative_.empty(); }
+  /// The normal score in the middle of value k's share.
+  double score_of(std::size_t k) const;
 
  private:
   enum class Kind { uniform, normal, lognormal, half_normal, exponential, gamma, beta, values };

@@ -49,7 +49,9 @@ std::unique_ptr<Belief> TextGrid::prior() const {
   for (std::size_t k = 0; k < num_parameters; ++k) {
     std::vector<double>& axis = out->axes.emplace_back();
     for (std::size_t j = 0; j < num_values_[k]; ++j)
-      axis.push_back(numerics::normal_quantile((static_cast<double>(j) + 0.5) / static_cast<double>(num_values_[k])));
+      axis.push_back(priors_[k]->is_uneven()
+                         ? priors_[k]->score_of(j)
+                         : numerics::normal_quantile((static_cast<double>(j) + 0.5) / static_cast<double>(num_values_[k])));
   }
   lay(*out);
   weigh(*out);
@@ -81,7 +83,9 @@ void TextGrid::lay(TextGridBelief& belief) const {
       const double p = low > 0 ? numerics::normal_cdf(-low) - numerics::normal_cdf(-high)
                                : numerics::normal_cdf(high) - numerics::normal_cdf(low);
       const bool even = belief.num_updates == 0 || priors_[k]->is_discrete();  // values of equal probability
-      log_prior[j] = even ? -std::log(static_cast<double>(axis.size())) : std::log(p);
+      log_prior[j] = priors_[k]->is_uneven() ? priors_[k]->log_density(values[j])
+                     : even                  ? -std::log(static_cast<double>(axis.size()))
+                                             : std::log(p);
     }
     for (std::size_t n = 0; n < num; ++n) {
       const std::size_t j = n / stride % axis.size();

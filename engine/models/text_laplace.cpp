@@ -343,6 +343,9 @@ Update TextLaplace::update(Belief& any_belief, std::span<const double> stimulus,
                       "Take belief.kind = \"particles\" or \"grid\". The belief is unchanged."});
   std::vector<double> log_likelihood(num_samples_);
   log_likelihoods(belief, stimulus, trial.responses, log_likelihood);
+  if (!(*std::max_element(log_likelihood.begin(), log_likelihood.end()) > -INFINITY))
+    throw RunError({"response", "possible under some sample", number_text(trial.responses[0].value),
+                    "Every sample gives it probability 0. The belief is unchanged."});
   std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
   if (belief.num_updates == belief.room) {
     const std::size_t room = 2 * belief.room + 64;

@@ -62,7 +62,10 @@ TextLaw make_mixture(std::vector<LawPart> parts, const std::string& path) {
   };
   const TextLaw& first = *parts[0].law;
   for (const LawPart& part : parts)
-    if (support(*part.law) != support(first) || support(*part.law) == Support::alone)
+    if (support(*part.law) == Support::alone)
+      throw SpecError({path, "a mixture of other laws", "\"" + std::string(part.law->name) + "\"", "It has an end of its own."});
+  for (const LawPart& part : parts)
+    if (support(*part.law) != support(first))
       throw SpecError(
           {path, "a mixture of laws with the same possible responses", fmt::format("{} and {}", first.name, part.law->name), ""});
   TextLaw out = first;
@@ -151,13 +154,12 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
     std::vector<Id> logs;
     Id top = g.constant(-std::numeric_limits<double>::infinity()), total = number(0), mixed = number(0);
     for (const LawPart& part : law.parts) {
-      logs.push_back(log_density(g, *part.law, a.subspan(part.first, part.num), r));
+      logs.push_back(g.add(log(a[part.first - 1]), log_density(g, *part.law, a.subspan(part.first, part.num), r)));
       top = logs.size() == 1 ? logs[0] : g.apply(Op::max, top, logs.back());
     }
     for (std::size_t k = 0; k < logs.size(); ++k) {
-      const Id weight = a[law.parts[k].first - 1];
-      mixed = g.add(mixed, g.multiply(weight, g.apply(Op::exp, g.subtract(logs[k], top))));
-      total = g.add(total, weight);
+      mixed = g.add(mixed, g.apply(Op::exp, g.subtract(logs[k], top)));
+      total = g.add(total, a[law.parts[k].first - 1]);
     }
     const Id value = g.add(top, log(g.divide(mixed, total)));
     return g.where(g.apply(Op::less, top, number(-1e300)), top, value);
@@ -236,10 +238,17 @@ double log_weight(const TextLaw& law, std::span<const double> a, double r) {
   const auto times_log = [](double c, double x) { return c == 0 ? 0 : c * std::log(x); };
   if (!is_possible(law, r)) return -std::numeric_limits<double>::infinity();
   switch (law.form) {
-    case LawForm::mixture:
-      return std::log(average(law, a, [&](const TextLaw& part, std::span<const double> own) {
-        return std::exp(log_weight(part, own, r) - log_norm(part, own));
-      }));
+    case LawForm::mixture: {
+      double top = -std::numeric_limits<double>::infinity();
+      const auto log_p = [&](const TextLaw& part, std::span<const double> own) {
+        return log_weight(part, own, r) - log_norm(part, own);
+      };
+      for (const LawPart& part : law.parts)
+        if (a[part.first - 1] > 0) top = std::max(top, log_p(*part.law, part.of(a)));
+      if (!std::isfinite(top)) return top;
+      return top + std::log(average(
+                       law, a, [&](const TextLaw& part, std::span<const double> own) { return std::exp(log_p(part, own) - top); }));
+    }
     case LawForm::zero_inflated_gamma:
       return r == 0 ? std::log(a[0])
                     : std::log1p(-a[0]) + times_log(a[1] - 1, r) - r / a[2] - numerics::log_gamma(a[1]) - a[1] * std::log(a[2]);

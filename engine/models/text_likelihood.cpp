@@ -46,11 +46,12 @@ TextLikelihood::TextLikelihood(std::shared_ptr<const EncodingText> text) : text_
   arguments_ = equations::make_kernel(g, arguments, varies);
   if (differentiable) argument_gradient_ = equations::make_kernel(g, with_gradient, varies);
   if (!has_states()) return;
+  looks_back_.assign(num_responses(), false);
   for (const equations::State& state : program_.states) {
     start.push_back(state.start);
     next.push_back(state.next);
-    for (const equations::ResponseLine& line : program_.responses)
-      looks_back_ = looks_back_ || equations::depends_on(g, state.next, line.symbol);
+    for (std::size_t j = 0; j < num_responses(); ++j)
+      looks_back_[j] = looks_back_[j] || equations::depends_on(g, state.next, program_.responses[j].symbol);
   }
   start_ = equations::make_kernel(g, start, varies);
   for (const equations::ResponseLine& line : program_.responses) varies[line.symbol] = true;
@@ -140,7 +141,7 @@ void TextLikelihood::advance(std::span<const double> stimulus, std::span<const D
   next.resize(text_->num_states * sets.num);
   for (std::size_t j = 0; j < responses.size(); ++j) {
     inputs[j] = {&responses[j].value, 1, 0};
-    if (!looks_back_ || !std::isnan(responses[j].value)) continue;
+    if (!looks_back_[j] || !std::isnan(responses[j].value)) continue;
     if (columns.size() < num_arguments() * sets.num) columns.resize(num_arguments() * sets.num);
     expected.resize(responses.size() * sets.num);
     arguments(stimulus, sets, columns.data(), sets.num);

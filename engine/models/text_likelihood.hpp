@@ -37,8 +37,8 @@ class TextLikelihood {
   /// States after a trial, in the place of those before. A missing response counts as the one that each set expected.
   void advance(std::span<const double> stimulus, std::span<const Datum> responses, const ParameterSets& sets, double* states) const;
   bool has_states() const { return text_->num_states > 0; }
-  /// A state's next value depends on a response.
-  bool looks_back() const { return looks_back_; }
+  /// A state's next value depends on that response.
+  bool looks_back(std::size_t response_idx) const { return has_states() && looks_back_[response_idx]; }
   std::size_t num_responses() const { return text_->responses.size(); }
   std::size_t num_rows() const { return text_->num_parameters + text_->num_states; }
 
@@ -66,7 +66,7 @@ class TextLikelihood {
 
   std::shared_ptr<const EncodingText> text_;
   equations::Program program_;
-  bool looks_back_ = false;
+  std::vector<bool> looks_back_;                                                // [num_responses]
   std::vector<std::vector<std::shared_ptr<const equations::Kernel>>> kernels_;  // of each response; of a choice one each
   std::shared_ptr<const equations::Kernel> arguments_, argument_gradient_, start_, next_;
 };

@@ -99,8 +99,9 @@ void TextModel::advance(SampleBelief& belief, std::span<const double> stimulus, 
     likelihood_.advance(stimulus, trial.answers, belief.sets().part(first, count),
                         &belief.parameters[num_parameters * num + first]);
   });
-  const bool lost = std::any_of(trial.answers.begin(), trial.answers.end(), [](const Datum& r) { return std::isnan(r.value); });
-  if (lost && !trial.pending && likelihood_.looks_back())
+  bool lost = false;
+  for (std::size_t j = 0; j < num_cells; ++j) lost = lost || (std::isnan(trial.answers[j].value) && likelihood_.looks_back(j));
+  if (lost && !trial.pending)
     belief.notices.push_back(
         {true, "state", "a response that the states depend on is missing: they went on from the one that was expected"});
 }
@@ -149,8 +150,10 @@ std::vector<Prediction> TextModel::foretell(SampleBelief& belief, std::span<cons
     out[k % num_cells].below += parts[k].below;
     out[k % num_cells].up_to += parts[k].up_to;
   }
-  for (std::size_t j = 0; j < num_cells; ++j)
+  for (std::size_t j = 0; j < num_cells; ++j) {
     if (responses[j].censored) out[j].up_to = 1;
+    if (std::isnan(responses[j].value)) out[j].below = out[j].up_to = std::nan("");  // nothing to be held against
+  }
   return out;
 }
 
@@ -179,9 +182,10 @@ void TextModel::predict(const Belief& any_belief, std::span<const double> stimul
   const SampleBelief& belief = samples(any_belief);
   const std::size_t num = belief.num(), num_arguments = likelihood_.num_arguments();
   std::vector<double> arguments(num_arguments * num), a(num_arguments);
+  const std::vector<double> rows = rows_at_start(belief);
   const LawPart& part = text().laws[0];
   for (std::size_t x = 0; x < mean.size(); ++x) {
-    likelihood_.arguments(stimuli.subspan(x * stimulus_dim, stimulus_dim), belief.sets(), arguments.data());
+    likelihood_.arguments(stimuli.subspan(x * stimulus_dim, stimulus_dim), {rows.data(), num, num}, arguments.data());
     mean[x] = 0;
     for (std::size_t i = 0; i < num; ++i) {
       for (std::size_t k = 0; k < num_arguments; ++k) a[k] = arguments[k * num + i];
@@ -200,6 +204,12 @@ void TextModel::summarise(const Belief& any_belief, std::span<double> mean, std:
     for (std::size_t i = 0; i < num; ++i) variance += belief.weights[i] * (values[i] - mean[k]) * (values[i] - mean[k]);
     sd[k] = std::sqrt(variance);
   }
+}
+
+std::vector<double> TextModel::rows_at_start(const SampleBelief& belief) const {
+  std::vector<double> out = belief.parameters;
+  if (likelihood_.has_states()) likelihood_.start({out.data(), belief.num(), belief.num()}, &out[num_parameters * belief.num()]);
+  return out;
 }
 
 std::vector<double> TextModel::rows_at_start(std::span<const double> parameters) const {
@@ -269,7 +279,7 @@ double TextModel::quantile(const SampleBelief& belief, std::size_t k, double p) 
 double TextModel::response_quantile(const SampleBelief& belief, std::span<const double> stimulus, double p) const {
   const std::size_t num = belief.num(), num_arguments = likelihood_.num_arguments();
   std::vector<double> arguments(num_arguments * num), a(num_arguments);
-  likelihood_.arguments(stimulus, belief.sets(), arguments.data());
+  likelihood_.arguments(stimulus, {rows_at_start(belief).data(), num, num}, arguments.data());
   std::vector<std::pair<double, double>> values(num);
   const LawPart& part = text().laws[0];
   for (std::size_t i = 0; i < num; ++i) {

@@ -60,7 +60,7 @@ class TextModel : public Model {
   double log_predictive(const SampleBelief& belief, std::span<const double> stimulus, double response) const;
   /// The value that a share p of the belief about one parameter lies below.
   double quantile(const SampleBelief& belief, std::size_t parameter_idx, double p) const;
-  /// The same of the expected response to a stimulus.
+  /// The same of the expected first response to a stimulus, in the first trial.
   double response_quantile(const SampleBelief& belief, std::span<const double> stimulus, double p) const;
   /// Expected first response for known parameters, in the first trial.
   double expected_response(std::span<const double> parameters, std::span<const double> stimulus) const;
@@ -96,6 +96,8 @@ class TextModel : public Model {
   /// Draws responses of one set. Throws: RunError where its laws cannot be.
   void draw(const double* rows, std::size_t stride, std::span<const double> stimulus, double gain, Stream& stream,
             std::span<double> out) const;
+  /// Parameters of all sets, and the states that they start with: [num_parameters + num_states, num].
+  std::vector<double> rows_at_start(const SampleBelief& belief) const;
   /// Parameters, and the states that they start with.
   std::vector<double> rows_at_start(std::span<const double> parameters) const;
 

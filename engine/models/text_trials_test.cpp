@@ -68,7 +68,7 @@ double by_hand(double gain, double rate, double start_uv, std::span<const double
 TEST(TextTrials, StatesAreCarriedFromTrialToTrial) {
   const TextLikelihood likelihood(read(adapting));
   ASSERT_TRUE(likelihood.has_states());
-  ASSERT_TRUE(likelihood.looks_back());
+  ASSERT_TRUE(likelihood.looks_back(0));
   for (const bool one_is_missing : {false, true}) {
     std::vector<double> r(std::begin(rs), std::end(rs));
     if (one_is_missing) r[2] = std::nan("");
@@ -203,7 +203,9 @@ TEST(TextTrials, SeveralResponsesAddUp) {
       const auto& [x, choice, time] = trials[t];
       const auto mark = [](double value) { return std::isnan(value) ? Mark::missing : Mark::observed; };
       const Update update = model.update(*belief, {&x, 1}, answer(model, {choice, time}, {mark(choice), mark(time)}), 0);
-      EXPECT_EQ(update.predictions.size(), 2u);
+      ASSERT_EQ(update.predictions.size(), 2u);
+      EXPECT_EQ(std::isnan(update.predictions[0].below), std::isnan(choice));
+      EXPECT_EQ(std::isnan(update.predictions[1].below), std::isnan(time));
     }
     std::vector<double> found(2), sd(2);
     model.summarise(*belief, found, sd);
@@ -220,6 +222,31 @@ TEST(TextTrials, SeveralResponsesAddUp) {
   const double x = 0.8;
   EXPECT_THROW(laplace.update(*belief, {&x, 1}, answer(laplace, {nan, 0.9}, {Mark::missing, Mark::observed}), 0), RunError);
   EXPECT_TRUE(laplace.update(*belief, {&x, 1}, answer(laplace, {1, 0.9}), 0).used);
+}
+
+/// A rare value stays possible on a grid, with its own probability.
+TEST(TextTrials, GridsHaveUnevenPriors) {
+  const auto executor = make_serial_executor();
+  const TextGrid grid(read({"r ~ normal(c, 1)", {{"c", "bernoulli(0.01)"}}}), {25}, false, *executor);
+  const auto belief = grid.prior();
+  const double x = 0;
+  grid.update(*belief, {&x, 1}, answer(grid, {1.5}), 0);
+  const double one = 0.01 * std::exp(-0.5 * 0.25), zero = 0.99 * std::exp(-0.5 * 2.25);
+  std::vector<double> mean(1), sd(1);
+  grid.summarise(*belief, mean, sd);
+  EXPECT_NEAR(mean[0], one / (one + zero), 1e-12);
+}
+
+/// Predictions are of the first trial, whatever states a belief has come to.
+TEST(TextTrials, PredictionsStartAgain) {
+  const auto executor = make_serial_executor();
+  const ParticleModel model(read(adapting), {500, 0.5, 3, 1e6}, 5, *executor);
+  const auto belief = model.prior(), fork = belief->fork();
+  model.update(*fork, {&xs[1], 1}, answer(model, {std::nan("")}, {Mark::missing}), 0);
+  double before = 0, after = 0;
+  model.predict(*belief, {&xs[1], 1}, {&before, 1});
+  model.predict(*fork, {&xs[1], 1}, {&after, 1});
+  EXPECT_EQ(before, after);
 }
 
 TEST(TextTrials, LapsesAreAMixture) {
