@@ -283,5 +283,26 @@ TEST(LivingSubject, IsNotAskedTwiceAndItsWeightsDriftOverTheGap) {
   EXPECT_GT(r.last_trial().delivered.time_ns, hour_ns);
 }
 
+/// What a simulated subject cannot do to the responses of a text is refused before the first trial.
+TEST(LivingSubjects, OfTextsAreRefusedWhatTheyCannotDo) {
+  const auto message = [](const std::string& model, const std::string& subject, const char* belief) -> std::string {
+    try {
+      run("format = 1\nseed = 1\nnum_trials = 2\n[stimulus]\nx = \"range(-1, 1, 1)\"\n[model]\nresponse = " + model +
+          "\n[model.parameters]\nk = \"normal(0, 1)\"\n[subject]\n" + subject + "\n[belief]\nkind = \"" + belief + "\"\n");
+      return "";
+    } catch (const SpecError& error) {
+      return error.what();
+    }
+  };
+  const char *counts = "\"r ~ poisson(exp(k * x))\"", *tries = "\"r ~ binomial(200, logistic(k * x))\"";
+  EXPECT_EQ(message(counts, "overdispersion = 0.2", "particles"), "");
+  EXPECT_NE(message(tries, "overdispersion = 0.2", "particles").find("subject.overdispersion: must be 0"), std::string::npos);
+  EXPECT_EQ(message(tries, "lapse = 0.2", "particles"), "");
+  EXPECT_NE(message("[\"a ~ poisson(exp(k))\", \"b ~ poisson(exp(x))\"]", "lapse = 0.2", "particles").find("subject.lapse"),
+            std::string::npos);
+  EXPECT_EQ(message(counts, "sorter_limit = 50.0", "grid"), "");
+  EXPECT_NE(message(counts, "sorter_limit = 50.0", "laplace").find("subject.lost: must be \"missing\""), std::string::npos);
+}
+
 }  // namespace
 }  // namespace hartline::loop

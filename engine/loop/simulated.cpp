@@ -9,7 +9,7 @@
 #include "models/glm.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
-#include "models/text_model.hpp"
+#include "models/text_laplace.hpp"
 #include "numerics/normal.hpp"
 
 namespace hartline::loop {
@@ -209,15 +209,21 @@ std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& 
 std::unique_ptr<Subject> make_simulated(const SubjectSpec& spec, const models::Model& model, std::vector<double> truth,
                                         std::vector<double> duration_ms, std::uint64_t seed) {
   const bool counts = model.response_kind == ResponseKind::counts;
-  const bool is_text = dynamic_cast<const models::TextModel*>(&model);
-  if (spec.lapse > 0 && (model.response_kind == ResponseKind::trace || (is_text && (model.has_context || model.num_cells > 1))))
+  const auto* text = dynamic_cast<const models::TextModel*>(&model);
+  if (spec.lapse > 0 && (model.response_kind == ResponseKind::trace || (text && (model.has_context || model.num_cells > 1))))
     throw SpecError({"subject.lapse", "0 for traces, for several responses of a text and for one with states",
                      number_text(spec.lapse),
                      "A model written as text may have lapses of its own: mixture(1 - lapse, …, lapse, …)."});
   if (spec.overdispersion > 0 && !counts)
     throw SpecError({"subject.overdispersion", "0 for responses that are not counts", number_text(spec.overdispersion), ""});
+  if (spec.overdispersion > 0 && text && !text->text().has_rates())
+    throw SpecError({"subject.overdispersion", "0 for counts without a rate", number_text(spec.overdispersion),
+                     "A binomial law has a number of tries, which is whole."});
   if (spec.sorter_limit && !counts)
     throw SpecError({"subject.sorter_limit", "absent for responses that are not counts", number_text(*spec.sorter_limit), ""});
+  if (spec.sorter_limit && spec.lost == "censored" && dynamic_cast<const models::TextLaplace*>(&model))
+    throw SpecError({"subject.lost", "\"missing\" with belief.kind = \"laplace\"", "\"censored\"",
+                     "Grids and particles take censored responses."});
   if (spec.drift_per_s > 0 && !dynamic_cast<const models::Glm*>(&model))
     throw SpecError({"subject.drift_per_s", "0 for a model on a grid", number_text(spec.drift_per_s),
                      "A random walk would leave the parameters' domains."});

@@ -230,6 +230,15 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
                      std::to_string(num_arguments), ""});
 }
 
+bool EncodingText::has_rates() const {
+  const auto has_rate = [](const TextLaw& law) { return law.form == LawForm::poisson || law.form == LawForm::negative_binomial; };
+  return std::any_of(responses.begin(), responses.end(), [&](const TextResponse& response) {
+    const std::vector<LawPart>& parts = response.law->parts;
+    return parts.empty() ? has_rate(*response.law)
+                         : std::all_of(parts.begin(), parts.end(), [&](const LawPart& part) { return has_rate(*part.law); });
+  });
+}
+
 void EncodingText::read_responses(equations::Scope& scope, const Value& value, const Table* states) {
   std::vector<Statement> statements;
   const auto path_of = [&](std::size_t j) { return value.text() ? "model.response" : fmt::format("model.response[{}]", j); };

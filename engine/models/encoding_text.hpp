@@ -95,6 +95,8 @@ class EncodingText {
   /// Values of the parameters at normal scores, N(0, I) under the prior: both [num_parameters, stride], of which the first num of
   /// every row count. What is correlated has other scores: z_k becomes Σ_j≤k root_kj z_j.
   void from_scores(const double* scores, std::size_t stride, std::size_t num, double* parameters) const;
+  /// Some response is a count with a rate that a gain can raise, as a binomial one is not.
+  bool has_rates() const;
   bool is_correlated() const { return !roots_.empty(); }
   /// Row k of the root of the correlations: parameters j <= k and their coefficients. Empty: z_k alone.
   using Root = std::vector<std::pair<std::size_t, double>>;

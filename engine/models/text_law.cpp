@@ -19,15 +19,19 @@ using equations::Graph;
 using equations::Id;
 using equations::Op;
 
+namespace {
+constexpr std::size_t max_choices = 64;
+}
+
 const std::vector<TextLaw>& text_laws() {
   static const std::vector<TextLaw> all = {
       {"poisson", LawForm::poisson, 1, 1, ResponseKind::counts, "poisson(mean)", false},
       {"negative_binomial", LawForm::negative_binomial, 2, 2, ResponseKind::counts, "negative_binomial(mean, dispersion)", false},
       {"bernoulli", LawForm::bernoulli, 1, 1, ResponseKind::choice, "bernoulli(p)", false},
       {"binomial", LawForm::binomial, 2, 2, ResponseKind::choice, "binomial(n, p)", false},
-      {"categorical", LawForm::categorical, 2, 64, ResponseKind::choice, "categorical(w0, w1, …)", false},
-      {"logits", LawForm::logits, 1, 63, ResponseKind::choice, "logits(v1, v2, …)", false},
-      {"ordinal", LawForm::ordinal, 2, 64, ResponseKind::choice, "ordinal(eta, c1, c2, …)", false},
+      {"categorical", LawForm::categorical, 2, max_choices, ResponseKind::choice, "categorical(w0, w1, …)", false},
+      {"logits", LawForm::logits, 1, max_choices - 1, ResponseKind::choice, "logits(v1, v2, …)", false},
+      {"ordinal", LawForm::ordinal, 2, max_choices, ResponseKind::choice, "ordinal(eta, c1, c2, …)", false},
       {"binomial", LawForm::binomial_count, 2, 2, ResponseKind::counts, "binomial(n, p)", false},
       {"normal", LawForm::normal, 2, 2, ResponseKind::trace, "normal(mean, sd)", true},
       {"clipped_normal", LawForm::clipped_normal, 4, 4, ResponseKind::trace, "clipped_normal(mean, sd, low, high)", true},
@@ -44,7 +48,10 @@ const std::vector<TextLaw>& text_laws() {
 const TextLaw* find_law(const Graph& graph, std::string_view name, std::span<const Id> arguments) {
   for (const TextLaw& law : text_laws()) {
     if (law.name != name) continue;
-    if (law.form == LawForm::binomial && !arguments.empty() && !equations::constant_value(graph, arguments[0])) continue;
+    if (law.form == LawForm::binomial && !arguments.empty()) {  // few tries that are known are choices, others counts
+      const auto n = equations::constant_value(graph, arguments[0]);
+      if (!n || *n > max_choices - 1) continue;
+    }
     return &law;
   }
   return nullptr;
@@ -88,8 +95,8 @@ std::size_t num_choices(const Graph& graph, const TextLaw& law, std::span<const 
   if (law.form == LawForm::logits) return arguments.size() + 1;
   if (law.form == LawForm::ordinal) return arguments.size();
   const auto n = equations::constant_value(graph, arguments[0]);
-  if (!n || !(*n >= 1 && *n <= 1000) || std::nearbyint(*n) != *n)
-    throw SpecError({path, "binomial(n, p) with a whole number n, 1 to 1000, that is known", n ? number_text(*n) : "another", ""});
+  if (!n || !(*n >= 1 && *n <= max_choices - 1) || std::nearbyint(*n) != *n)
+    throw SpecError({path, "binomial(n, p) with a whole number n >= 1", n ? number_text(*n) : "another", ""});
   return static_cast<std::size_t>(*n) + 1;
 }
 

@@ -256,6 +256,8 @@ void TextModel::sample(std::span<const double> parameters, std::span<const doubl
 }
 
 double TextModel::log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const {
+  if (num_cells > 1)
+    throw RunError({"model.response", "one for the likelihood of one value", fmt::format("{}", num_cells), ""});
   double out = 0;
   likelihood_(stimulus, response, {rows_at_start(parameters).data(), 1, 1}, &out);
   return out;

@@ -103,7 +103,7 @@ void Sections::add_trial(const Trial& trial, const loop::Learner& after) {
   const bool same = e_.arms[static_cast<std::size_t>(trial.arm)].utility == told_utility();
   utility_.emplace_back(same ? trial.utility : std::nan(""));
   double response = std::nan("");  // summed over cells and bins; of several responses of a text the first
-  for (std::size_t i = 0; i < trial.response.values.size() && !(e_.samples() && i > 0); ++i) {
+  for (std::size_t i = 0; i < trial.response.values.size() && !((e_.samples() || e_.candidates()) && i > 0); ++i) {
     const Mark mark = models::mark_of(trial.response, i);
     if (mark != Mark::observed && mark != Mark::censored) continue;
     response = std::isnan(response) ? trial.response.values[i] : response + trial.response.values[i];

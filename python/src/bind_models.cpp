@@ -340,7 +340,8 @@ True
             check_sizes(*self.get(), parameters, stimulus);
             return compute([&] { return self.get()->log_likelihood(parameters.span(), stimulus.span(), response); });
           },
-          "parameters"_a, "stimulus"_a, "response"_a, "log p(response | parameters, stimulus), nats.")
+          "parameters"_a, "stimulus"_a, "response"_a,
+          "log p(response | parameters, stimulus), nats. Models with one response only; with states, of the first trial.")
       .def_prop_ro(
           "kind", [](const ModelHandle& m_) { return kind_of(*m_.get()); },
           "glm, grid, gaussian_process, population or candidates.")
