@@ -108,7 +108,7 @@ struct Builder {
   Result operator()(const models::SampleView& prior) const {
     if (!pool() && set.kind() != SetKind::box)
       throw SpecError({"stimulus", "a pool or a box for a belief by samples", "a ball", ""});
-    return over_samples(SampleObjective(spec, prior, names));
+    return over_samples(SampleObjective(spec, set, prior, names));
   }
   Result over_samples(const SampleObjective& objective) const {
     if (pool()) return over_pool(make_sample_scorer(objective, set, executor));

@@ -26,6 +26,7 @@ namespace {
 
 constexpr double tiny = 1e-300;       // below it a probability is none
 constexpr double few_counts = 16;     // expected counts up to which every sample is enumerated
+constexpr std::size_t max_few = 67;   // of them, that matter
 constexpr double max_counts = 20000;  // expected counts that there are nodes for
 constexpr std::size_t max_bins = std::size_t{1} << 16;
 constexpr double bins_per_sd = 3, reach = 7;  // of a normal law
@@ -66,13 +67,14 @@ HARTLINE_CLONES void slopes_of(const double* w, const double* p, std::size_t num
     const Lanes weight = load_part(w + i, count, 0), raw = load_part(p + i, count, 1);
     const Lanes value = raw > spread(tiny) ? raw : spread(tiny);
     const Lanes slope = weight * (numerics::log(value) - spread(log_mean));
-    std::memcpy(out + i, &slope, static_cast<std::size_t>(count) * sizeof(double));
+    numerics::store_part(out + i, slope, count);
   }
 }
 
 /// p[r] = Σ w_i Poisson(r; λ_i) for r = 0 … num_counts - 1; returns Σ w_i λ_i (1 - log λ_i).
 HARTLINE_CLONES double enumerate_counts(const double* w, const double* rate, std::size_t num, std::size_t num_counts, double* p) {
-  std::fill_n(p, num_counts, 0.0);
+  Lanes sums[max_few];
+  std::fill_n(sums, num_counts, spread(0));
   Lanes rest = spread(0);
   for (std::size_t i = 0; i < num; i += num_lanes) {
     const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
@@ -81,10 +83,11 @@ HARTLINE_CLONES double enumerate_counts(const double* w, const double* rate, std
     rest += weight * (lambda * (spread(1) - numerics::log(safe)));
     Lanes q = weight * numerics::exp(-lambda);
     for (std::size_t r = 0; r < num_counts; ++r) {
-      p[r] += numerics::sum(q);
+      sums[r] += q;
       q = q * lambda * spread(1 / static_cast<double>(r + 1));
     }
   }
+  for (std::size_t r = 0; r < num_counts; ++r) p[r] = numerics::sum(sums[r]);
   return numerics::sum(rest);
 }
 
@@ -101,7 +104,7 @@ HARTLINE_CLONES void slopes_of_counts(const double* w, const double* rate, std::
       q = q * lambda * spread(1 / static_cast<double>(r + 1));
     }
     const Lanes slope = weight * (numerics::log(safe) - mean);
-    std::memcpy(out + i, &slope, static_cast<std::size_t>(count) * sizeof(double));
+    numerics::store_part(out + i, slope, count);
   }
 }
 
@@ -227,19 +230,23 @@ double SampleInformation::of_choice(std::span<const double> w, const double* p, 
   return out;
 }
 
+/// Probability of one combination of choices with each sample.
+void SampleInformation::join_choices(std::span<const double> w, const double* p, std::size_t stride, std::size_t joint,
+                                     std::vector<double>& out) const {
+  out.assign(w.begin(), w.end());
+  for (const LawPart& part : laws_) {
+    const double* own = p + (part.first + joint % part.num) * stride;
+    for (std::size_t i = 0; i < w.size(); ++i) out[i] *= own[i];
+    joint /= part.num;
+  }
+}
+
 /// Of several choices: H(all together) - Σ_j H(each | θ).
 double SampleInformation::of_choices(std::span<const double> w, const double* p, std::size_t stride, Scratch& s) const {
   const std::size_t num = w.size();
-  s.column.resize(num);
   double out = 0;
   for (std::size_t joint = 0; joint < num_joint_; ++joint) {
-    std::copy(w.begin(), w.end(), s.column.begin());
-    std::size_t rest = joint;
-    for (const LawPart& part : laws_) {
-      const double* own = p + (part.first + rest % part.num) * stride;
-      for (std::size_t i = 0; i < num; ++i) s.column[i] *= own[i];
-      rest /= part.num;
-    }
+    join_choices(w, p, stride, joint, s.column);
     double total = 0;
     for (const double q : s.column) total += q;
     out -= p_log_p(total);
@@ -250,7 +257,7 @@ double SampleInformation::of_choices(std::span<const double> w, const double* p,
 
 double SampleInformation::of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s,
                                         double* slopes) const {
-  const auto num = static_cast<std::size_t>(top + 9 * std::sqrt(top) + 14);
+  const std::size_t num = std::min(max_few, static_cast<std::size_t>(top + 9 * std::sqrt(top) + 14));
   s.p.resize(num + 1);
   s.p[num] = 0;
   double conditional = enumerate_counts(w.data(), rate, w.size(), num, s.p.data()), marginal = 0;

@@ -28,6 +28,7 @@ class SampleInformation {
  public:
   struct Scratch {
     std::vector<double> p, log_p, column, weight;  // by outcome or bin
+    std::vector<double> features, means;           // [num_features, num_nested], [2, num_features]
     std::vector<std::size_t> picked;
     double standard_error = 0;  // of the last nested value, nats; else 0
   };
@@ -45,6 +46,12 @@ class SampleInformation {
   double operator()(std::span<const double> weights, const double* arguments, std::size_t stride, Scratch& scratch,
                     double* slopes) const;
 
+  /// Σ_k Var_r[E(φ_k | r)], the fall of the variances of features [num_features, stride] that is expected: of choices by
+  /// enumeration, of others over the responses of `num_nested` samples (sample_information_test.cpp:
+  /// SampleInformation.FallOfVariances)
+  double expected_fall(std::span<const double> weights, const double* arguments, const double* features, std::size_t num_features,
+                       std::size_t stride, Scratch& scratch) const;
+
  private:
   double of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes) const;
   double of_choices(std::span<const double> w, const double* p, std::size_t stride, Scratch& s) const;
@@ -55,6 +62,10 @@ class SampleInformation {
   double of_binomial(std::span<const double> w, const double* n, const double* p, Scratch& s) const;
   double of_clipped(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
+  template <class Use>
+  double over_drawn(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s, const Use& use) const;
+  void join_choices(std::span<const double> w, const double* p, std::size_t stride, std::size_t joint,
+                    std::vector<double>& out) const;
 
   std::vector<models::LawPart> laws_;
   const models::TextLaw& law_;  // the first, and where there is one only, that

@@ -237,6 +237,50 @@ TEST(SampleInformation, OfSeveralResponsesIsThatOfAllTogether) {
   EXPECT_LT(scratch.standard_error, 0.1 * exact);
 }
 
+/// Falls of variances are those of the posterior means under every response.
+TEST(SampleInformation, FallOfVariances) {
+  const TextLaw &choice = law_named("categorical"), &normal = law_named("normal");
+  for (const bool chosen : {true, false}) {
+    const std::size_t num_arguments = chosen ? 3 : 2;
+    Samples s = drawn(60, num_arguments, 11, [&](std::size_t k, Stream& stream) {
+      return chosen ? stream.uniform() : k == 0 ? 2 * stream.normal() : 0.5 + stream.uniform();
+    });
+    for (std::size_t i = 0; i < s.num && chosen; ++i) {
+      const double total = s.arguments[i] + s.arguments[s.num + i] + s.arguments[2 * s.num + i];
+      for (std::size_t k = 0; k < 3; ++k) s.arguments[k * s.num + i] /= total;
+    }
+    std::vector<double> features(2 * s.num);
+    for (std::size_t i = 0; i < s.num; ++i) {
+      features[i] = 3 + s.arguments[i];
+      features[s.num + i] = s.arguments[s.num + i] * s.arguments[i];
+    }
+    double means[2] = {}, exact = 0;
+    for (std::size_t i = 0; i < 2 * s.num; ++i) means[i / s.num] += s.weights[i % s.num] * features[i];
+    const auto add = [&](double width, const auto& p) {
+      double mixed = 0, sums[2] = {};
+      for (std::size_t i = 0; i < s.num; ++i) {
+        const double q = s.weights[i] * p(i);
+        mixed += q;
+        for (std::size_t k = 0; k < 2; ++k) sums[k] += q * features[k * s.num + i];
+      }
+      for (std::size_t k = 0; k < 2 && mixed > 1e-200; ++k) exact += width * mixed * std::pow(sums[k] / mixed - means[k], 2);
+    };
+    if (chosen)
+      for (std::size_t y = 0; y < 3; ++y) add(1, [&](std::size_t i) { return s.arguments[y * s.num + i]; });
+    for (double r = -15; r < 15 && !chosen; r += 0.01)
+      add(0.01, [&](std::size_t i) {
+        const double a[] = {s.arguments[i], s.arguments[s.num + i]};
+        return std::exp(models::log_weight(normal, a, r) - models::log_norm(normal, a));
+      });
+    SampleInformation::Scratch scratch;
+    const double found = information_of(chosen ? choice : normal, num_arguments)
+                             .expected_fall(s.weights, s.arguments.data(), features.data(), 2, s.num, scratch);
+    EXPECT_NEAR(found, exact, chosen ? 1e-13 : 4 * scratch.standard_error);
+    EXPECT_EQ(scratch.standard_error == 0, chosen);
+    EXPECT_LT(scratch.standard_error, 0.15 * exact);
+  }
+}
+
 TEST(SampleInformation, OfClippedNormalsIsWithinItsError) {
   for (const double width : {0.3, 5.0, 40.0}) {
     const Samples s = drawn(400, 4, 8, [=](std::size_t k, Stream& stream) {

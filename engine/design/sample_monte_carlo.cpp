@@ -30,16 +30,44 @@ HARTLINE_CLONES double sum_of_normals(const double* mean, const double* precisio
   return numerics::sum(total);
 }
 
-/// Σ_j exp(Σ_s t_s row_sj - here) over num samples; rows [num_stats, num].
-HARTLINE_CLONES double sum_of_ratios(const double* rows, const double* t, std::size_t num_stats, std::size_t num, double here) {
+/// ratios[j] = exp(Σ_s t_s row_sj - here) over num samples, and their sum; rows [num_stats, num], num a multiple of the lanes.
+HARTLINE_CLONES double ratios_of(const double* rows, const double* t, std::size_t num_stats, std::size_t num, double here,
+                                 double* ratios) {
   Lanes total = spread(0);
   for (std::size_t j = 0; j < num; j += num_lanes) {
     Lanes log_p = spread(-here);
     for (std::size_t s = 0; s < num_stats; ++s)
       if (t[s] != 0) log_p += spread(t[s]) * numerics::load(rows + s * num + j);  // 0 times -infinity is nothing
-    total += numerics::exp(log_p);
+    const Lanes ratio = numerics::exp(log_p);
+    std::memcpy(ratios + j, &ratio, sizeof(ratio));
+    total += ratio;
   }
   return numerics::sum(total);
+}
+
+/// out[k] = Σ_i w_i φ_ki / Σ_i w_i
+HARTLINE_CLONES void averages(const double* w, const double* features, std::size_t num_features, std::size_t stride,
+                              std::size_t num, double sum, double* out) {
+  const std::size_t whole = num / num_lanes * num_lanes;
+  for (std::size_t k = 0; k < num_features; ++k) {
+    const double* row = features + k * stride;
+    Lanes even = spread(0), odd = spread(0);
+    std::size_t i = 0;
+    for (; i + 2 * num_lanes <= whole; i += 2 * num_lanes) {
+      even += numerics::load(w + i) * numerics::load(row + i);
+      odd += numerics::load(w + i + num_lanes) * numerics::load(row + i + num_lanes);
+    }
+    if (i < whole) even += numerics::load(w + i) * numerics::load(row + i);
+    const int rest = static_cast<int>(num - whole);
+    if (rest > 0) odd += load_part(w + whole, rest, 0) * load_part(row + whole, rest, 0);
+    out[k] = numerics::sum(even + odd) / sum;
+  }
+}
+
+double squared_distance(const double* a, const double* b, std::size_t num) {
+  double out = 0;
+  for (std::size_t k = 0; k < num; ++k) out += (a[k] - b[k]) * (a[k] - b[k]);
+  return out;
 }
 
 /// Laws of exponential families are sums of products: log p(r | a) = Σ_s t_s(r) row_s(a), up to what depends on r alone. Others
@@ -184,14 +212,18 @@ double SampleInformation::of_clipped(std::span<const double> w, const double* ar
   return total;
 }
 
-double SampleInformation::nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const {
-  // the random numbers of the responses are the same for every stimulus
+/// The mean over responses, one of each picked sample, of use(probabilities of the response with all of them, relative to that with
+/// the one it is of; their sum). The random numbers are the same for every stimulus.
+template <class Use>
+double SampleInformation::over_drawn(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s,
+                                     const Use& use) const {
   pick(w, num_nested, s.picked);
   std::size_t num_stats = 0;
   for (const models::LawPart& part : laws_) num_stats += num_rows(*part.law, part.num);
-  s.column.resize(num_nested * (num_arguments_ + num_stats));
+  s.column.resize(num_nested * (num_arguments_ + num_stats + 1));
   s.p.assign(num_stats, 0.0);
-  double *all = s.column.data(), *rows = all + num_nested * num_arguments_, *t = s.p.data();
+  double *all = s.column.data(), *rows = all + num_nested * num_arguments_, *ratios = rows + num_nested * num_stats,
+         *t = s.p.data();
   const auto arguments_of = [&](std::size_t k) { return std::span<const double>(all + k * num_arguments_, num_arguments_); };
   for (std::size_t k = 0; k < num_nested; ++k) {
     double* a = all + k * num_arguments_;
@@ -224,13 +256,47 @@ double SampleInformation::nested(std::span<const double> w, const double* argume
     double here = 0;
     for (std::size_t j = 0; j < num_stats; ++j)
       if (t[j] != 0) here += t[j] * rows[j * num_nested + k];
-    const double value = -std::log(sum_of_ratios(rows, t, num_stats, num_nested, here) / num_nested);
+    const double value = use(ratios, ratios_of(rows, t, num_stats, num_nested, here, ratios));
     total += value;
     square += value * value;
   }
   const double mean = total / num_nested;
   s.standard_error = std::sqrt(std::max(0.0, square / num_nested - mean * mean) / num_nested);
   return mean;
+}
+
+double SampleInformation::nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const {
+  return over_drawn(w, arguments, stride, s, [](const double*, double sum) { return -std::log(sum / num_nested); });
+}
+
+double SampleInformation::expected_fall(std::span<const double> w, const double* arguments, const double* features,
+                                        std::size_t num_features, std::size_t stride, Scratch& s) const {
+  s.standard_error = 0;
+  s.means.resize(2 * num_features);
+  double *mean = s.means.data(), *shifted = mean + num_features;
+  if (num_joint_ > 0) {
+    averages(w.data(), features, num_features, stride, w.size(), 1, mean);
+    double out = 0;
+    for (std::size_t joint = 0; joint < num_joint_; ++joint) {
+      join_choices(w, arguments, stride, joint, s.column);
+      double p = 0;
+      for (const double q : s.column) p += q;
+      if (!(p > 1e-300)) continue;
+      averages(s.column.data(), features, num_features, stride, w.size(), p, shifted);
+      out += p * squared_distance(shifted, mean, num_features);
+    }
+    return out;
+  }
+  pick(w, num_nested, s.picked);
+  s.features.resize(num_features * num_nested);
+  for (std::size_t k = 0; k < num_features; ++k)
+    for (std::size_t i = 0; i < num_nested; ++i) s.features[k * num_nested + i] = features[k * stride + s.picked[i]];
+  s.weight.assign(num_nested, 1.0);
+  averages(s.weight.data(), s.features.data(), num_features, num_nested, num_nested, num_nested, mean);
+  return over_drawn(w, arguments, stride, s, [&](const double* ratios, double sum) {
+    averages(ratios, s.features.data(), num_features, num_nested, num_nested, sum, shifted);
+    return squared_distance(shifted, mean, num_features);
+  });
 }
 
 }  // namespace hartline::design

@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/random.hpp"
+#include "design/random_law.hpp"
 #include "models/text_likelihood.hpp"
 
 namespace hartline::design {
@@ -30,23 +32,47 @@ std::vector<const models::TextLikelihood*> likelihoods_of(const models::Candidat
   return out;
 }
 
+/// Stimuli that the error of predictions is averaged over.
+std::vector<double> averaged(const DesignSpec& spec, const StimulusSet& set) {
+  const bool pool = set.kind() == SetKind::pool;
+  if (spec.average_over != "auto" && spec.average_over != (pool ? "pool" : "law"))
+    throw SpecError({"design.average_over", pool ? "pool for a belief by samples" : "law for a belief by samples and a box",
+                     "\"" + spec.average_over + "\"", ""});
+  std::vector<double> out;
+  if (pool) {
+    const std::size_t num = std::min(set.num(), SampleObjective::num_averaged);
+    for (std::size_t k = 0; k < num; ++k) {
+      const auto from = set.pool.begin() + static_cast<std::ptrdiff_t>(k * set.num() / num * set.dim);
+      out.insert(out.end(), from, from + static_cast<std::ptrdiff_t>(set.dim));
+    }
+    return out;
+  }
+  const RandomLaw law(spec, set);
+  Stream stream(0, Purpose::design, 0, 3);
+  out.resize(SampleObjective::num_averaged * set.dim);
+  for (std::size_t k = 0; k < SampleObjective::num_averaged; ++k) law.draw(stream, {&out[k * set.dim], set.dim});
+  return out;
+}
+
 }  // namespace
 
-SampleObjective::SampleObjective(const DesignSpec& spec, const SampleView& prior, std::span<const std::string> names)
+SampleObjective::SampleObjective(const DesignSpec& spec, const StimulusSet& set, const SampleView& prior,
+                                 std::span<const std::string> names)
     : kappa_(spec.kappa), likelihoods_{prior.likelihood}, information_(prior.likelihood->text().laws) {
-  constexpr std::pair<const char*, Kind> kinds[] = {{"mutual_information", Kind::mutual_information},
-                                                    {"target", Kind::target},
-                                                    {"posterior_variance", Kind::posterior_variance},
-                                                    {"expected_response", Kind::expected_response},
-                                                    {"upper_confidence", Kind::upper_confidence}};
+  constexpr std::pair<const char*, Kind> kinds[] = {
+      {"mutual_information", Kind::mutual_information}, {"target", Kind::target},
+      {"parameter_variance", Kind::parameter_variance}, {"prediction_error", Kind::prediction_error},
+      {"posterior_variance", Kind::posterior_variance}, {"expected_response", Kind::expected_response},
+      {"upper_confidence", Kind::upper_confidence}};
   const auto* found = std::find_if(std::begin(kinds), std::end(kinds), [&](const auto& one) { return spec.utility == one.first; });
   if (found == std::end(kinds))
     throw SpecError({"design.utility",
-                     "one of mutual_information, target, posterior_variance, expected_response, upper_confidence for a belief by "
-                     "samples",
+                     "one of mutual_information, target, parameter_variance, prediction_error, posterior_variance, "
+                     "expected_response, upper_confidence for a belief by samples",
                      "\"" + spec.utility + "\"", ""});
   kind_ = found->second;
   gradient_ = (kind_ == Kind::mutual_information || kind_ == Kind::target) && information_.has_slopes();
+  if (kind_ == Kind::prediction_error) averaged_ = averaged(spec, set);
   if (kind_ != Kind::target) return;
   if (!spec.target_weights.empty())
     throw SpecError({"design.target_weights", "absent for a belief by samples",
@@ -91,6 +117,30 @@ void SampleObjective::prepare(const models::Capability& belief, Prepared& p) con
     double total = 0;
     for (const double w : weights) total += w;
     for (double& w : weights) w /= total;
+  }
+  set_features(p);
+}
+
+void SampleObjective::set_features(Prepared& p) const {
+  const Part& part = p.parts[0];
+  if (kind_ == Kind::parameter_variance) {
+    const std::size_t num_parameters = likelihoods_[0]->num_rows() - likelihoods_[0]->text().num_states;
+    p.features.assign(part.parameters.begin(), part.parameters.begin() + static_cast<std::ptrdiff_t>(num_parameters * p.num));
+  }
+  if (kind_ != Kind::prediction_error) return;
+  const models::LawPart& first = likelihoods_[0]->text().laws[0];
+  const std::size_t num_arguments = likelihoods_[0]->num_arguments(), dim = likelihoods_[0]->text().stimulus_dim;
+  const std::size_t num = averaged_.size() / dim;
+  std::vector<double>& arguments = p.targets;
+  arguments.resize(num_arguments * p.num);
+  p.features.resize(num * p.num);
+  double a[64];
+  for (std::size_t x = 0; x < num; ++x) {
+    likelihoods_[0]->arguments({&averaged_[x * dim], dim}, {part.parameters.data(), p.num, p.num}, arguments.data(), p.num);
+    for (std::size_t n = 0; n < p.num; ++n) {
+      for (std::size_t k = 0; k < num_arguments; ++k) a[k] = arguments[k * p.num + n];
+      p.features[x * p.num + n] = models::expected_value(*first.law, first.of({a, num_arguments}));
+    }
   }
 }
 
@@ -201,6 +251,7 @@ void SampleObjective::thin(const Prepared& all, std::size_t num, Prepared& out) 
       total += out.weights[f][n] = all.weights[f][out.order[n].second] / all.weights[0][out.order[n].second];
     for (double& w : out.weights[f]) w /= total;
   }
+  set_features(out);
 }
 
 /// The information of one future, with its slopes in scratch.slopes.
@@ -258,6 +309,15 @@ double SampleObjective::operator()(const Prepared& p, std::span<const double> x,
     if (kind_ == Kind::expected_response) out = mean;
     if (kind_ == Kind::upper_confidence) out = mean + kappa_ * std::sqrt(variance);
     if (of_response) return out;
+  }
+  if (kind_ == Kind::parameter_variance || kind_ == Kind::prediction_error) {
+    const std::size_t num_features = p.features.size() / p.num;
+    const double scale = kind_ == Kind::prediction_error ? 1 / static_cast<double>(num_features) : 1;
+    for (const std::vector<double>& weights : p.weights)
+      out += scale * share *
+             information_.expected_fall(weights, s.arguments.data(), p.features.data(), num_features, p.num, s.information);
+    s.information.standard_error *= scale;
+    return out;
   }
   std::fill(gradient.begin(), gradient.end(), 0.0);
   s.slopes.resize(num_arguments * p.num);

@@ -8,6 +8,7 @@
 
 #include "design/design_spec.hpp"
 #include "design/sample_information.hpp"
+#include "design/stimulus_set.hpp"
 #include "models/model.hpp"
 
 namespace hartline::design {
@@ -18,6 +19,9 @@ namespace hartline::design {
 ///   target               I(g; r), g the groups of samples alike in the target: I(θ; r) - Σ_g p_g I(θ; r | g). A lower bound of the
 ///                        information about the target itself
 ///   model_information    I(m; r) of competing models, whose samples are the groups: they have to have the same law
+///   parameter_variance   Σ_k (Var[θ_k] - E_r Var[θ_k | r])
+///   prediction_error     mean over stimuli x' of Var[f(x')] - E_r Var[f(x') | r], f the expected first response, x' at most
+///                        `num_averaged` stimuli spread over the pool, or drawn from the law of random stimuli of a box
 ///   posterior_variance, expected_response, upper_confidence    of the expected response
 class SampleObjective {
  public:
@@ -29,6 +33,7 @@ class SampleObjective {
     std::vector<Part> parts;
     std::vector<std::vector<double>> weights;  // [num_futures][num]
     std::vector<double> targets;               // [num_targets, samples of the belief] scratch
+    std::vector<double> features;              // [num_features, num] whose variances are to fall
     std::vector<std::size_t> ends;             // of the groups, whose samples are together
     std::vector<std::pair<double, std::uint32_t>> order;
     std::size_t num = 0;
@@ -38,8 +43,11 @@ class SampleObjective {
     std::vector<double> arguments, slopes, group_slopes, group_weights;
   };
 
+  static constexpr std::size_t num_averaged = 32;
+
   /// Throws: SpecError for a utility that a belief by samples has not.
-  SampleObjective(const DesignSpec& spec, const models::SampleView& prior, std::span<const std::string> parameter_names);
+  SampleObjective(const DesignSpec& spec, const StimulusSet& set, const models::SampleView& prior,
+                  std::span<const std::string> parameter_names);
 
   /// For competing models. Throws: SpecError for beliefs that are not by samples, and for different laws.
   explicit SampleObjective(const models::CandidatesView& prior);
@@ -60,14 +68,25 @@ class SampleObjective {
   bool has_gradient() const { return gradient_; }
 
  private:
-  enum class Kind { mutual_information, target, model_information, posterior_variance, expected_response, upper_confidence };
+  enum class Kind {
+    mutual_information,
+    target,
+    model_information,
+    parameter_variance,
+    prediction_error,
+    posterior_variance,
+    expected_response,
+    upper_confidence
+  };
   void add(const models::SampleView& view, double weight, Prepared& prepared) const;
   void group(const models::SampleView& view, Prepared& prepared) const;
+  void set_features(Prepared& prepared) const;
   double information(const Prepared& prepared, std::span<const double> weights, Scratch& scratch, bool slopes) const;
 
   Kind kind_ = Kind::mutual_information;
   double kappa_;
-  std::shared_ptr<const TargetFunctions> target_;  // null: another utility
+  std::shared_ptr<const TargetFunctions> target_;           // null: another utility
+  std::vector<double> averaged_;                            // [num, stimulus_dim] stimuli that prediction errors are of
   std::size_t groups_each_ = 1;                             // of each target
   std::vector<const models::TextLikelihood*> likelihoods_;  // of each model
   SampleInformation information_;

@@ -71,7 +71,7 @@ TEST(SampleObjective, ReproducesTheSourceOnALine) {
                   {{"theta", "normal(0, 1)"}}, 1, 20000);
   DesignSpec spec;
   spec.utility = "mutual_information";
-  const SampleObjective objective(spec, std::get<SampleView>(s.view()), s.particles->parameter_names);
+  const SampleObjective objective(spec, s.set, std::get<SampleView>(s.view()), s.particles->parameter_names);
   SampleObjective::Prepared prepared;
   SampleObjective::Scratch scratch;
   objective.prepare(s.view(), prepared);
@@ -89,7 +89,7 @@ TEST(SampleObjective, GradientsAreDifferences) {
       spec.utility = "target";
       spec.target = {1};
     }
-    const SampleObjective objective(spec, std::get<SampleView>(s.view()), s.particles->parameter_names);
+    const SampleObjective objective(spec, s.set, std::get<SampleView>(s.view()), s.particles->parameter_names);
     SampleObjective::Prepared prepared;
     SampleObjective::Scratch scratch;
     objective.prepare(s.view(), prepared);
@@ -108,6 +108,33 @@ TEST(SampleObjective, GradientsAreDifferences) {
   }
 }
 
+/// Of a linear model with r = a + b x and standard normal priors the variances of a, b and of predictions at x' fall by
+/// 1, x² and (1 + x x')² divided by 1 + x² + .4². 20,000 samples have an error of .01, responses of 256 of them one of .06.
+TEST(SampleObjective, VariancesFall) {
+  Setting s({{"x", "box(-1, 1)"}}, {{"response", "r ~ normal(a + b * x, 0.4)"}}, {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}}, 1,
+            20000);
+  s.set.shape = SetKind::pool;
+  s.set.pool = {-1, 0, 1};
+  const auto fall = [&](const char* utility, double x) {
+    DesignSpec spec;
+    spec.utility = utility;
+    const SampleObjective objective(spec, s.set, std::get<SampleView>(s.view()), s.particles->parameter_names);
+    SampleObjective::Prepared prepared, thin;
+    SampleObjective::Scratch scratch;
+    objective.prepare(s.view(), prepared);
+    objective.thin(prepared, objective.num_enough(), thin);
+    const double all = objective(prepared, {&x, 1}, scratch, {}, nullptr);
+    EXPECT_LT(scratch.information.standard_error, 0.12 * all);
+    EXPECT_NEAR(objective(thin, {&x, 1}, scratch, {}, nullptr), all, 0.3 * all);
+    return all;
+  };
+  for (const double x : {-1., 0., 0.5, 1.}) {
+    const double by = 1 + x * x + 0.16, predicted = 1 + 2 * x * x / 3;
+    EXPECT_NEAR(fall("parameter_variance", x), (1 + x * x) / by, 0.15 * (1 + x * x) / by) << x;
+    EXPECT_NEAR(fall("prediction_error", x), predicted / by, 0.15 * predicted / by) << x;
+  }
+}
+
 /// A target tells less than all parameters, and the parameter that a response does not depend on nothing.
 TEST(SampleObjective, TargetsAreParts) {
   const Setting s({{"x", "box(-1, 1)"}}, {{"response", "r ~ normal(a + b * x, 0.4)"}},
@@ -116,7 +143,7 @@ TEST(SampleObjective, TargetsAreParts) {
     DesignSpec spec;
     spec.utility = utility;
     spec.target = std::move(target);
-    const SampleObjective objective(spec, std::get<SampleView>(s.view()), s.particles->parameter_names);
+    const SampleObjective objective(spec, s.set, std::get<SampleView>(s.view()), s.particles->parameter_names);
     SampleObjective::Prepared prepared;
     SampleObjective::Scratch scratch;
     objective.prepare(s.view(), prepared);
@@ -204,7 +231,7 @@ TEST(SampleSearch, FindsTheBestOfAGrid) {
     Choice choice;
     design->choose(*plan, s.view(), 3, {}, choice);
     spec.utility = "mutual_information";
-    const SampleObjective objective(spec, std::get<SampleView>(s.view()), s.particles->parameter_names);
+    const SampleObjective objective(spec, s.set, std::get<SampleView>(s.view()), s.particles->parameter_names);
     SampleObjective::Prepared prepared;
     SampleObjective::Scratch scratch;
     objective.prepare(s.view(), prepared);
@@ -274,7 +301,10 @@ TEST(SampleSearch, WorksWithoutGradients) {
 TEST(SampleSearch, RefusesWhatItDoesNotDo) {
   const Setting s = sources("box(-4, 4)[2]", "normal(0, 1)[2]");
   DesignSpec spec;
-  spec.utility = "parameter_variance";
+  spec.utility = "laplace_information";
+  EXPECT_THROW(s.design(spec), SpecError);
+  spec.utility = "prediction_error";
+  spec.average_over = "pool";
   EXPECT_THROW(s.design(spec), SpecError);
   spec = {};
   spec.max_expected_count = 3;

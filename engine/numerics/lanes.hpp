@@ -42,9 +42,16 @@ HARTLINE_INLINE Lanes sum_each(const Lanes v[8]) {
 }
 /// The first `count` lanes from memory, the others `rest`.
 HARTLINE_INLINE Lanes load_part(const double* p, int count, double rest) {
+  if (count == num_lanes) return load(p);  // a copy of a size that is not known is a call
   Lanes v = spread(rest);
   std::memcpy(&v, p, static_cast<std::size_t>(count) * sizeof(double));
   return v;
+}
+
+/// The first `count` lanes to memory.
+HARTLINE_INLINE void store_part(double* p, Lanes v, int count) {
+  if (count == num_lanes) return store(p, v);
+  std::memcpy(p, &v, static_cast<std::size_t>(count) * sizeof(double));
 }
 
 /// e^x. Accuracy: 1.5 ulp on [-708, 709]; below it 0, above it infinity    (numerics_test.cpp: Lanes.ExpIsAccurate)

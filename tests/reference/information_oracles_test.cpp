@@ -36,7 +36,7 @@ std::vector<double> informations(const models::TextModel& model, const std::vect
   const models::Capability capability = model.capability(*belief);
   design::DesignSpec spec;
   spec.utility = "mutual_information";
-  const design::SampleObjective objective(spec, std::get<models::SampleView>(capability), model.parameter_names);
+  const design::SampleObjective objective(spec, {}, std::get<models::SampleView>(capability), model.parameter_names);
   design::SampleObjective::Prepared prepared;
   design::SampleObjective::Scratch scratch;
   objective.prepare(capability, prepared);
