@@ -71,9 +71,9 @@ HARTLINE_CLONES void compute(const Step& step, std::size_t n, double* out, const
     case Op::divide:
       return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return x / y; });
     case Op::min:
-      return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return (x < y) | (x != x) ? x : y; });
+      return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return ((x < y) | (x != x)) ? x : y; });
     case Op::max:
-      return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return (x > y) | (x != x) ? x : y; });
+      return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return ((x > y) | (x != x)) ? x : y; });
     case Op::less:
       return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return truth(x < y); });
     case Op::less_equal:
