@@ -38,11 +38,6 @@ HARTLINE_INLINE std::array<double, 4> cubic(double t) {
   const double a = t + 1, b = t, c = t - 1, d = t - 2;
   return {-b * c * d / 6, a * c * d / 2, -a * b * d / 2, a * b * c / 6};
 }
-/// Their derivatives by t.
-HARTLINE_INLINE std::array<double, 4> cubic_slope(double t) {
-  return {-(3 * t * t - 6 * t + 2) / 6, (3 * t * t - 4 * t - 1) / 2, -(3 * t * t - 2 * t - 2) / 2, (3 * t * t - 1) / 6};
-}
-
 double p_log_p(double p) { return p > tiny ? p * std::log(p) : 0; }
 
 /// Σ w_i p_i, and Σ w_i p_i log p_i.
