@@ -64,7 +64,7 @@ const char* const texts[] = {
     "given a\ngiven c\ny = where(a < c and not (a < 0.1), a^3 * c, max(a, c) / (1 + a)) + clip(a, 0.2, 0.4) + min(a, c)\n",
     "given a\ny = log_gamma(a + 1) + erf(a) * erfc(a) + exprel(a) + log1p(a) * expm1(-a) + sqrt(a) + abs(a - 2) + tanh(a)\n",
     "given a : rad\ny = sin(a) * cos(2 * a) + tan(a / 3) + sin(30 deg) + log_bessel_i0(a / 1 rad)\nz = atan2(a, 2 rad) + asin(0.3) "
-    "+ atan(a / 1 rad)\n",
+    "+ atan(a / 1 rad) + 30 deg\n",
     "given v : mV\nm = 0.1 * (v + 40 mV) / 1 mV / (1 - exp(-(v + 40 mV) / (10 mV))) : 1\nI = 120 mS / (1 cm)^2 * m^3 * (v - 50 mV) "
     ": A/m^2\n",
     "given x\nr ~ mixture(0.9, poisson(exp(x) + z), 0.1, poisson(2))\nstart z = 1\nz' = 0.9 * z + 0.1 * r\n",

@@ -303,8 +303,13 @@ Id Graph::remake(const Node& node) {
     case Op::where:
       return where(node.args[0], node.args[1], node.args[2]);
     default:
-      return node.num_args() == 1 ? apply(node.op, node.args[0]) : apply(node.op, node.args[0], node.args[1]);
+      break;
   }
+  const Id out = node.num_args() == 1 ? apply(node.op, node.args[0]) : apply(node.op, node.args[0], node.args[1]);
+  if (nodes_[out].dimension == node.dimension) return out;
+  Node erased = nodes_[out];  // of an angle: where units are erased it stays a number
+  erased.dimension = node.dimension;
+  return plain(erased);
 }
 
 }  // namespace hartline::equations

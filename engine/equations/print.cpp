@@ -76,12 +76,21 @@ class Printer {
       case Op::max:
         return {primary, call("max", node)};
       case Op::atan2:
-        return {primary, call("atan2", node)};
+        return angle_of("atan2", node);
       case Op::where:
         return {primary, call("where", node)};
       default:
-        return {primary, call(function_of(node.op).name, node)};
+        if (const Function& function = function_of(node.op); function.rule == UnitRule::to_angle)
+          return angle_of(function.name, node);
+        else
+          return {primary, call(function.name, node)};
     }
+  }
+
+  /// Reads back as an angle, or where units are erased as its number of radians.
+  std::pair<Binding, std::string> angle_of(std::string_view name, const Node& node) const {
+    if (node.dimension.none()) return {product, call(name, node) + " / 1 rad"};
+    return {primary, call(name, node)};
   }
 
   std::pair<Binding, std::string> constant(const Node& node) const {
