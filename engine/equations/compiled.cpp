@@ -277,7 +277,8 @@ class Writer {
   /// A function that is called, as it would be long to compile again at every place.
   template <class Function>
   Number own(const char* name, Number a, Function f) {
-    llvm::Value* out = call_own(name, vector_type(), {spread(a).value}, [&](const std::vector<Number>& in) { return f(in[0]).value; });
+    llvm::Value* out =
+        call_own(name, vector_type(), {spread(a).value}, [&](const std::vector<Number>& in) { return f(in[0]).value; });
     return number(a.varies() ? out : ir_.CreateExtractElement(out, std::uint64_t{0}));
   }
   template <class Body>

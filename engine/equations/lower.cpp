@@ -152,6 +152,9 @@ class Lowering {
     if (part.text == "and" || part.text == "or")
       return plain(part.text == "and" ? Op::both : Op::either, {condition(a), condition(b)}, {}, true);
     Id ia = number(a), ib = number(b);
+    // a number of units without a name of their own is written 3 * (1 m)^-3, and is one number
+    if (part.text == "*" && graph_.is_constant(ia) && graph_.is_constant(ib, 1))
+      return graph_.constant(graph_.at(ia).value, dimension(ia) * dimension(ib));
     if (part.text == "*") return plain(Op::multiply, {ia, ib}, dimension(ia) * dimension(ib));
     if (part.text == "/") return plain(Op::divide, {ia, ib}, dimension(ia) / dimension(ib));
     if (part.text == "^") return power(part, ia, ib);
@@ -177,6 +180,7 @@ class Lowering {
                                   text(statement_.at(part.args[0])), scope_.unit_of(base), text(part), at_column(part)));
     const auto raised = hartline::power(dimension(base), *value);
     if (!raised) fail(part, fmt::format("{} to the power {} has no unit", scope_.unit_of(base), number_text(*value)));
+    if (graph_.is_constant(base, 1)) return graph_.constant(1, *raised);
     return plain(Op::power, {base, exponent}, *raised);
   }
 
