@@ -11,6 +11,7 @@
 #include "design/feasible_set.hpp"
 #include "design/function_pool.hpp"
 #include "design/linear_scorer.hpp"
+#include "design/lookahead.hpp"
 #include "design/pool_design.hpp"
 #include "design/population_pool.hpp"
 #include "design/reach_scorer.hpp"
@@ -46,6 +47,11 @@ void refuse_unused(const DesignSpec& spec, const StimulusSet& set) {
   unused("scoring", spec.scoring != none.scoring, searches, "kinds infomax and uncertainty");
   unused("search", spec.search != none.search, searches, "kinds infomax and uncertainty");
   unused("deadline_ms", spec.deadline_ms.has_value(), searches, "kinds infomax and uncertainty");
+  const bool ahead = searches && spec.lookahead.depth > 1;
+  unused("lookahead.depth", spec.lookahead.depth != 1, searches, "kinds infomax and uncertainty");
+  unused("lookahead.width", spec.lookahead.width != none.lookahead.width, ahead, "a depth of 2 or more");
+  unused("lookahead.num_futures", spec.lookahead.num_futures != none.lookahead.num_futures, ahead, "a depth of 2 or more");
+  unused("lookahead.num_samples", spec.lookahead.num_samples != none.lookahead.num_samples, ahead, "a depth of 2 or more");
   unused("per_second", spec.per_second, searches && pool, "infomax and uncertainty over a pool");
   unused("cost", !spec.cost.empty(), searches && pool, "infomax and uncertainty over a pool");
   unused("max_expected_count", spec.max_expected_count.has_value(), searches, "kinds infomax and uncertainty");
@@ -84,6 +90,7 @@ struct Builder {
   }
 
   Result operator()(const models::GaussianView& prior) const {
+    refuse_lookahead("a linear model");
     if (spec.utility == "model_information" || spec.utility == "response_sd" || spec.utility == "mmse")
       refuse("utility",
              "one of laplace_information, first_order_information, mutual_information, posterior_variance, parameter_variance, "
@@ -100,15 +107,33 @@ struct Builder {
     return over_pool(make_reach_scorer(JointUtility(utility), second, spec.scoring == "current_bin", set, *prior.reach, executor));
   }
 
+  /// Whether a choice is to think of more than the next trial.
+  bool looks_ahead() const {
+    if (spec.lookahead.depth == 1) return false;
+    require_pool("look-ahead");
+    if (spec.max_expected_count)
+      refuse("max_expected_count", "left out with look-ahead", number_text(*spec.max_expected_count), "");
+    return true;
+  }
+  void refuse_lookahead(const char* belief) const {
+    if (spec.lookahead.depth > 1)
+      refuse("lookahead.depth", fmt::format("1 for {}", belief), fmt::format("{}", spec.lookahead.depth),
+             "Grids, particles and Laplace's method look ahead.");
+  }
+
   Result operator()(const models::DiscreteView& prior) const {
     require_pool("a belief on a grid");
+    if (looks_ahead()) return make_lookahead_design(spec, imagine_tables(spec, set, prior, names, executor), set, seed, executor);
     return over_pool(make_discrete_scorer(spec, set, prior, names, executor));
   }
 
   Result operator()(const models::SampleView& prior) const {
     if (!pool() && set.kind() != SetKind::box)
       throw SpecError({"stimulus", "a pool or a box for a belief by samples", "a ball", ""});
-    return over_samples(SampleObjective(spec, set, prior, names));
+    const SampleObjective objective(spec, set, prior, names);
+    if (looks_ahead())
+      return make_lookahead_design(spec, imagine_samples(spec, objective, set, prior, executor), set, seed, executor);
+    return over_samples(objective);
   }
   Result over_samples(const SampleObjective& objective) const {
     if (pool()) return over_pool(make_sample_scorer(objective, set, executor));
@@ -118,6 +143,7 @@ struct Builder {
   }
 
   Result operator()(const models::CandidatesView& prior) const {
+    refuse_lookahead("competing models");
     if (spec.kind != "infomax" || spec.utility != "model_information")
       refuse("utility", "model_information, with kind infomax, for competing models",
              quoted(spec.kind == "infomax" ? spec.utility : spec.kind), "");
@@ -128,11 +154,13 @@ struct Builder {
   }
 
   Result operator()(const models::FunctionView& prior) const {
+    refuse_lookahead("a Gaussian process");
     require_pool("a Gaussian process");
     return make_function_pool_design(spec, *prior.law, set, seed, executor);
   }
 
   Result operator()(const models::PopulationView& prior) const {
+    refuse_lookahead("a population");
     require_pool("a population");
     if (spec.max_expected_count) refuse("max_expected_count", "left out for a population", "a value", "");
     for (const char* other : {"parameter_variance", "prediction_error", "target", "model_information", "response_sd", "mmse"})

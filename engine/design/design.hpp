@@ -24,7 +24,10 @@ struct Choice {
   std::vector<double> values;    // [dim]
   double utility = 0;            // less its cost and per second, where the design says so; NaN for a draw
   std::int64_t units = 0;        // units of work done
-  bool explored = false;         // drawn by the design's exploration share
+  // with look-ahead: utilities summed over the trials thought of, and by how much that is more than for the choice that thinks of
+  // one trial less, with its standard error, 0 where it is exact
+  double total = 0, lead = 0, lead_error = 0;
+  bool explored = false;  // drawn by the design's exploration share
 };
 
 /// State of a design. A function of the stimuli presented and the updates of the belief, in order.

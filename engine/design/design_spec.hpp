@@ -11,6 +11,24 @@
 
 namespace hartline::design {
 
+/// The `design.lookahead` table.
+struct LookaheadSpec {
+  std::int64_t depth = 1;
+  std::int64_t width = 8;
+  std::int64_t num_futures = 32;
+  std::int64_t num_samples = 512;
+
+  bool operator==(const LookaheadSpec&) const = default;
+  template <class F>
+  static void describe(F&& field) {
+    field("depth", &LookaheadSpec::depth, "trials", between(1, 10), "trials that are thought of together; 1: the next alone");
+    field("width", &LookaheadSpec::width, "", at_least(1), "stimuli that are looked into, the best one-step ones");
+    field("num_futures", &LookaheadSpec::num_futures, "", between(2, 4096),
+          "responses imagined to each, where they are not enumerated");
+    field("num_samples", &LookaheadSpec::num_samples, "", between(16, 1000000), "samples of an imagined belief by samples");
+  }
+};
+
 /// The `design` table.
 struct DesignSpec {
   std::string kind = "infomax";
@@ -25,6 +43,7 @@ struct DesignSpec {
   std::int64_t max_products = 48;
   std::int64_t max_evaluations = 4000;
   std::optional<double> deadline_ms;
+  LookaheadSpec lookahead;
   bool per_second = false;
   std::vector<double> cost;
   std::optional<double> max_expected_count;
@@ -65,6 +84,7 @@ struct DesignSpec {
     field("max_products", &DesignSpec::max_products, "", between(4, 96), "dimension of the Krylov space of a ball search");
     field("max_evaluations", &DesignSpec::max_evaluations, "", at_least(1), "evaluations that a gradient search may take");
     field("deadline_ms", &DesignSpec::deadline_ms, "ms", positive(), "time for a choice; when it is over the best so far is taken");
+    field("lookahead", &DesignSpec::lookahead, "", any(), "trials ahead that a choice thinks of");
     field("per_second", &DesignSpec::per_second, "", any(),
           "divide the utility by how long trials of the stimulus have taken so far; of one not shown yet, by the mean of all");
     field("cost", &DesignSpec::cost, "", any(), "of each member of the pool, in the unit of the utility; subtracted");

@@ -277,52 +277,78 @@ double SampleObjective::information(const Prepared& p, std::span<const double> w
   return out;
 }
 
-double SampleObjective::operator()(const Prepared& p, std::span<const double> x, Scratch& s, std::span<double> gradient,
-                                   double* expected) const {
-  const std::size_t num_arguments = likelihoods_[0]->num_arguments(), dim = x.size();
-  const models::LawPart& first = likelihoods_[0]->text().laws[0];
-  const double share = 1 / static_cast<double>(p.weights.size());
-  s.arguments.resize(num_arguments * (gradient.empty() ? 1 : 1 + dim) * p.num);
+void SampleObjective::set_arguments(const Prepared& p, std::span<const double> x, Scratch& s, bool slopes) const {
+  s.arguments.resize(likelihoods_[0]->num_arguments() * (slopes ? 1 + x.size() : 1) * p.num);
   for (std::size_t m = 0; m < p.parts.size(); ++m) {
     const Part& part = p.parts[m];
     const ParameterSets sets{part.parameters.data(), part.num, part.num};
-    if (gradient.empty())
-      likelihoods_[m]->arguments(x, sets, &s.arguments[part.first], p.num);
-    else
+    if (slopes)
       likelihoods_[m]->argument_gradient(x, sets, &s.arguments[part.first], p.num);
+    else
+      likelihoods_[m]->arguments(x, sets, &s.arguments[part.first], p.num);
   }
-  const bool of_response = kind_ >= Kind::posterior_variance;
-  double out = 0;
-  if (of_response || expected) {
-    double mean = 0, square = 0, a[64];
-    for (std::size_t n = 0; n < p.num; ++n) {
-      for (std::size_t k = 0; k < num_arguments; ++k) a[k] = s.arguments[k * p.num + n];
-      const double value = models::expected_value(*first.law, first.of({a, num_arguments}));
-      for (const std::vector<double>& weights : p.weights) {
-        mean += share * weights[n] * value;
-        square += share * weights[n] * value * value;
-      }
+}
+
+/// The expected fall of variances of one future.
+double SampleObjective::fall(const Prepared& p, std::span<const double> weights, Scratch& s) const {
+  const std::size_t num_features = p.features.size() / p.num;
+  const double out = information_.expected_fall(weights, s.arguments.data(), p.features.data(), num_features, p.num, s.information);
+  if (kind_ == Kind::parameter_variance) return out;
+  s.information.standard_error /= static_cast<double>(num_features);
+  return out / static_cast<double>(num_features);
+}
+
+/// Mean and mean square of the expected first response.
+std::pair<double, double> SampleObjective::response_moments(const Prepared& p, std::size_t first_future, std::size_t last_future,
+                                                            const Scratch& s) const {
+  const std::size_t num_arguments = likelihoods_[0]->num_arguments();
+  const models::LawPart& law = likelihoods_[0]->text().laws[0];
+  const double share = 1 / static_cast<double>(last_future - first_future);
+  double mean = 0, square = 0, a[64];
+  for (std::size_t n = 0; n < p.num; ++n) {
+    for (std::size_t k = 0; k < num_arguments; ++k) a[k] = s.arguments[k * p.num + n];
+    const double value = models::expected_value(*law.law, law.of({a, num_arguments}));
+    for (std::size_t f = first_future; f < last_future; ++f) {
+      mean += share * p.weights[f][n] * value;
+      square += share * p.weights[f][n] * value * value;
     }
-    if (expected) *expected = mean;
-    const double variance = std::max(0.0, square - mean * mean);
-    if (kind_ == Kind::posterior_variance) out = variance;
-    if (kind_ == Kind::expected_response) out = mean;
-    if (kind_ == Kind::upper_confidence) out = mean + kappa_ * std::sqrt(variance);
-    if (of_response) return out;
   }
-  if (kind_ == Kind::parameter_variance || kind_ == Kind::prediction_error) {
-    const std::size_t num_features = p.features.size() / p.num;
-    const double scale = kind_ == Kind::prediction_error ? 1 / static_cast<double>(num_features) : 1;
-    for (const std::vector<double>& weights : p.weights)
-      out += scale * share *
-             information_.expected_fall(weights, s.arguments.data(), p.features.data(), num_features, p.num, s.information);
-    s.information.standard_error *= scale;
-    return out;
+  return {mean, square};
+}
+
+double SampleObjective::of_response(const std::pair<double, double>& moments) const {
+  const auto [mean, square] = moments;
+  const double variance = std::max(0.0, square - mean * mean);
+  if (kind_ == Kind::posterior_variance) return variance;
+  return kind_ == Kind::expected_response ? mean : mean + kappa_ * std::sqrt(variance);
+}
+
+void SampleObjective::each(const Prepared& p, std::span<const double> x, Scratch& s, std::size_t first,
+                           std::span<double> utility) const {
+  set_arguments(p, x, s, false);
+  for (std::size_t k = 0; k < utility.size(); ++k) {
+    const std::size_t f = first + k;
+    utility[k] = is_of_response() ? of_response(response_moments(p, f, f + 1, s))
+                 : is_fall()      ? fall(p, p.weights[f], s)
+                                  : information(p, p.weights[f], s, false);
   }
+}
+
+double SampleObjective::operator()(const Prepared& p, std::span<const double> x, Scratch& s, std::span<double> gradient,
+                                   double* expected) const {
+  const std::size_t num_arguments = likelihoods_[0]->num_arguments(), dim = x.size();
+  const double share = 1 / static_cast<double>(p.weights.size());
+  set_arguments(p, x, s, !gradient.empty());
+  if (is_of_response() || expected) {
+    const auto moments = response_moments(p, 0, p.weights.size(), s);
+    if (expected) *expected = moments.first;
+    if (is_of_response()) return of_response(moments);
+  }
+  double out = 0;
   std::fill(gradient.begin(), gradient.end(), 0.0);
   s.slopes.resize(num_arguments * p.num);
   for (const std::vector<double>& weights : p.weights) {
-    out += share * information(p, weights, s, !gradient.empty());
+    out += share * (is_fall() ? fall(p, weights, s) : information(p, weights, s, !gradient.empty()));
     for (std::size_t j = 0; j < gradient.size(); ++j)
       for (std::size_t k = 0; k < num_arguments; ++k) {
         const double *slope = &s.slopes[k * p.num], *by_x = &s.arguments[(num_arguments + k * dim + j) * p.num];

@@ -62,6 +62,10 @@ class SampleObjective {
   double operator()(const Prepared& prepared, std::span<const double> x, Scratch& scratch, std::span<double> gradient,
                     double* expected) const;
 
+  /// The utility under each of prepared.weights from the first on.
+  void each(const Prepared& prepared, std::span<const double> x, Scratch& scratch, std::size_t first,
+            std::span<double> utility) const;
+
   /// Samples that are enough to compare stimuli by: 1,024; four times that where they fall into groups.
   std::size_t num_enough() const { return kind_ == Kind::target || kind_ == Kind::model_information ? 4096 : 1024; }
 
@@ -81,6 +85,13 @@ class SampleObjective {
   void add(const models::SampleView& view, double weight, Prepared& prepared) const;
   void group(const models::SampleView& view, Prepared& prepared) const;
   void set_features(Prepared& prepared) const;
+  void set_arguments(const Prepared& prepared, std::span<const double> x, Scratch& scratch, bool slopes) const;
+  std::pair<double, double> response_moments(const Prepared& prepared, std::size_t first_future, std::size_t last_future,
+                                             const Scratch& scratch) const;
+  double of_response(const std::pair<double, double>& moments) const;
+  bool is_of_response() const { return kind_ >= Kind::posterior_variance; }
+  bool is_fall() const { return kind_ == Kind::parameter_variance || kind_ == Kind::prediction_error; }
+  double fall(const Prepared& prepared, std::span<const double> weights, Scratch& scratch) const;
   double information(const Prepared& prepared, std::span<const double> weights, Scratch& scratch, bool slopes) const;
 
   Kind kind_ = Kind::mutual_information;

@@ -265,6 +265,11 @@ Update GridModel::update(Belief& any_belief, std::span<const double> stimulus, c
   return out;
 }
 
+void GridModel::condition(Belief& fork, std::size_t x, std::size_t outcome) const {
+  double evidence = 0;
+  take(dynamic_cast<GridBelief&>(fork), {&stimuli_[x * stimulus_dim], stimulus_dim}, static_cast<double>(outcome), false, evidence);
+}
+
 double GridModel::predictive(const Belief& any_belief, std::size_t x, std::span<double> p) const {
   const GridBelief& belief = grid(any_belief);
   std::fill(p.begin(), p.end(), 0.0);

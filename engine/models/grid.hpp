@@ -85,6 +85,7 @@ class GridModel final : public Model, public OutcomeTables {
   double node_response(std::size_t node_idx, std::size_t stimulus_idx) const override;
   void outcome_sums(const Belief& belief, std::size_t stimulus_idx, std::span<const double> features,
                     std::span<double> out) const override;
+  void condition(Belief& fork, std::size_t stimulus_idx, std::size_t outcome) const override;
   void outcome_groups(const Belief& belief, std::size_t stimulus_idx, std::span<const std::uint32_t> group,
                       std::span<double> out) const override;
   std::span<const double> stimuli() const { return stimuli_; }

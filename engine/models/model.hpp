@@ -99,6 +99,8 @@ class OutcomeTables {
   /// The same summed over the nodes of each group, group [num_nodes]: out [num_outcomes, num_groups].
   virtual void outcome_groups(const Belief& belief, std::size_t stimulus_idx, std::span<const std::uint32_t> group,
                               std::span<double> out) const = 0;
+  /// Takes an outcome of one stimulus into a fork of a belief. Throws: RunError where it is impossible.
+  virtual void condition(Belief& fork, std::size_t stimulus_idx, std::size_t outcome) const = 0;
 };
 
 /// Capability of a belief on a finite set of nodes.
