@@ -73,6 +73,7 @@ const char* const texts[] = {
     "given v[3]\ns = sum(k in 3, v[k])\nrate = sum(k in 2, exp(v[k] * s))\nall = sum(k in 3, v[k] * sum(j in 3, v[j] * v[k]) * "
     "s)\n",
     "given w[3]\ngiven x[3]\ngiven y[2]\ns = dot(w, x)\nrho = sum(k in 2, y[k] * s)\n",
+    "five = --5\ni = -dB\nj = -dB\nk = -(2 m)\n",
     "z = 12 * M^3 * -(2 m - -1 m)\nq = M\n",
     "given t : dB\ngiven x : dB\np = 0.98 - 0.48 * exp(-10^(3.5 * (x - t) / 20 dB))\nr ~ bernoulli(p)\n",
 };

@@ -82,7 +82,8 @@ class Lowering {
         return sum(part);
       case Form::sign: {
         const Id a = number(part.args[0]);
-        if (statement_.at(part.args[0]).form == Form::number) return graph_.constant(-graph_.at(a).value, graph_.at(a).dimension);
+        if (graph_.is_constant(a) && !std::signbit(graph_.at(a).value))
+          return graph_.constant(-graph_.at(a).value, graph_.at(a).dimension);
         return plain(Op::negate, {a}, graph_.at(a).dimension);
       }
       case Form::negation:
