@@ -75,7 +75,7 @@ class Lookahead final : public Design {
     Candidate* chosen = &plan.candidates[0];
     chosen->total = chosen->now;
     std::size_t num_left = num;
-    for (std::int64_t depth = 2; depth <= depth_ && num_left > 1; ++depth) {
+    for (std::int64_t depth = 2; depth <= depth_ && (num_left > 1 || depth == 2); ++depth) {
       std::size_t done = 0;
       while (done < num_left && budget.allows(out.units)) {
         if (!look_into(plan, plan.candidates[done], num_roots, depth, budget)) break;

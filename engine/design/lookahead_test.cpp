@@ -72,6 +72,7 @@ TEST(Lookahead, FindsWhatIsWorthMoreTogether) {
   EXPECT_EQ(s.choose({}).values[0], 0);
   const Choice greedy = s.choose(ahead(2, 1, 48, 1400));
   EXPECT_EQ(greedy.values[0], 0);
+  EXPECT_NEAR(greedy.total, 2.628, 0.003);
   const Choice choice = s.choose(ahead(2, 61, 48, 1400));
   EXPECT_GE(std::abs(choice.values[0]), 0.4);
   EXPECT_LE(std::abs(choice.values[0]), 0.6);

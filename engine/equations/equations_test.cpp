@@ -78,6 +78,18 @@ const char* const texts[] = {
     "given t : dB\ngiven x : dB\np = 0.98 - 0.48 * exp(-10^(3.5 * (x - t) / 20 dB))\nr ~ bernoulli(p)\n",
 };
 
+/// Found by fuzzing: infinity is a number of its own, and so is every number of units without a name.
+TEST(Programs, OddNumbersReadBack) {
+  for (const char* text :
+       {"given x\ny = (1 / 0) * (36000 / 0 / 0 * x) - 1 / 0 * x\n", "given x : m\ny = 4 / 0 * M * x * (1 / 0)\n"})
+    for (const char* pass : {"erase_units", "simplify", "name_shared"}) {
+      Program program = read_program(text, "text");
+      EXPECT_EQ(print(read_program(print(program), "printed")), print(program));
+      run_passes(program, pass);
+      EXPECT_EQ(print(read_program(print(program), "printed")), print(program)) << pass;
+    }
+}
+
 TEST(Programs, WhatIsPrintedReadsBack) {
   for (const char* text : texts) {
     Program program = read_program(text, "text");

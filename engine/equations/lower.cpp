@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "base/error.hpp"
@@ -157,6 +158,9 @@ class Lowering {
     if (part.text == "*" && graph_.is_constant(ia) && graph_.is_constant(ib, 1))
       return graph_.constant(graph_.at(ia).value, dimension(ia) * dimension(ib));
     if (part.text == "*") return plain(Op::multiply, {ia, ib}, dimension(ia) * dimension(ib));
+    // infinity is written (1 / 0)
+    if (part.text == "/" && graph_.is_constant(ia, 1) && graph_.is_constant(ib, 0) && dimension(ia).none() && dimension(ib).none())
+      return graph_.constant(std::numeric_limits<double>::infinity());
     if (part.text == "/") return plain(Op::divide, {ia, ib}, dimension(ia) / dimension(ib));
     if (part.text == "^") return power(part, ia, ib);
     const bool adds = part.text == "+" || part.text == "-";
