@@ -1,5 +1,5 @@
 """How the next stimulus is chosen: Design, Plan, choose."""
 
-from ._engine.design import Choice, Design, DesignSpec, Plan, StimulusSet, ball, box, pool
+from ._engine.design import Choice, Design, DesignSpec, LookaheadSpec, Plan, StimulusSet, ball, box, pool
 
-__all__ = ["Choice", "Design", "DesignSpec", "Plan", "StimulusSet", "ball", "box", "pool"]
+__all__ = ["Choice", "Design", "DesignSpec", "LookaheadSpec", "Plan", "StimulusSet", "ball", "box", "pool"]

@@ -126,6 +126,8 @@ DesignHandle design_of(const Lab& lab, std::size_t arm) {
 
 void bind_design(nb::module_& m) {
   m.doc() = "How the next stimulus is chosen.";
+  bind_spec<design::LookaheadSpec>(m, "LookaheadSpec", "Trials ahead that a choice thinks of: the table ``design.lookahead``.",
+                                   "depth=2, width=12");
   bind_spec<design::DesignSpec>(m, "DesignSpec", "How the next stimulus is chosen: the ``design`` table.",
                                 "kind='random', law='gaussian', law_sd=0.5");
 
