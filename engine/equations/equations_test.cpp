@@ -81,7 +81,8 @@ const char* const texts[] = {
 /// Found by fuzzing: infinity is a number of its own, and so is every number of units without a name.
 TEST(Programs, OddNumbersReadBack) {
   for (const char* text : {"given x\ny = (1 / 0) * (36000 / 0 / 0 * x) - 1 / 0 * x\n", "given x : m\ny = 4 / 0 * M * x * (1 / 0)\n",
-                           "given x\ny = 0 / 0 * x - (0 / 0) * x + 1 / -0 * x - -(0 / 0)\n"})
+                           "given x\ny = 0 / 0 * x - (0 / 0) * x + 1 / -0 * x - -(0 / 0)\n",
+                           "given x\ny = 12 * (S / 0 S / 3)\nz = y * x + (2 - 2) / (3 - 3)\nw = 1 / 0\nv = w * x\n"})
     for (const char* pass : {"erase_units", "simplify", "name_shared"}) {
       Program program = read_program(text, "text");
       EXPECT_EQ(print(read_program(print(program), "printed")), print(program));

@@ -43,6 +43,9 @@ std::uint32_t Graph::add_symbol(Symbol symbol) {
 }
 
 Id Graph::plain(const Node& wanted) {
+  // infinity and what is no number are constants wherever they come from
+  if (wanted.op == Op::divide && is_constant(wanted.args[0]) && is_constant(wanted.args[1], 0))
+    return constant(nodes_[wanted.args[0]].value / nodes_[wanted.args[1]].value, wanted.dimension);
   std::vector<Id>& bucket = by_hash_[hash_of(wanted)];
   for (const Id id : bucket)
     if (same(nodes_[id], wanted)) return id;
@@ -185,6 +188,7 @@ Id Graph::multiply(Id a, Id b) {
 
 Id Graph::divide(Id a, Id b) {
   const Dimension dimension = nodes_[a].dimension / nodes_[b].dimension;
+  if (is_constant(a) && is_constant(b, 0)) return plain(make_node(Op::divide, {a, b}, dimension));
   if (is_constant(a, 0)) return constant(0, dimension);
   if (is_constant(b) && nodes_[b].value != 0 && std::isfinite(1 / nodes_[b].value)) {
     const Dimension inverse = Dimension{} / nodes_[b].dimension;

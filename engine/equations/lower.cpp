@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "base/error.hpp"
@@ -158,11 +157,6 @@ class Lowering {
     if (part.text == "*" && graph_.is_constant(ia) && graph_.is_constant(ib, 1))
       return graph_.constant(graph_.at(ia).value, dimension(ia) * dimension(ib));
     if (part.text == "*") return plain(Op::multiply, {ia, ib}, dimension(ia) * dimension(ib));
-    if (part.text == "/" && is_bare_zero(ib) &&
-        !std::signbit(graph_.at(ib).value)) {  // infinity is written (1 / 0), what is no number (0 / 0)
-      if (graph_.is_constant(ia, 1) && dimension(ia).none()) return graph_.constant(std::numeric_limits<double>::infinity());
-      if (is_bare_zero(ia)) return graph_.constant(std::numeric_limits<double>::quiet_NaN());
-    }
     if (part.text == "/") return plain(Op::divide, {ia, ib}, dimension(ia) / dimension(ib));
     if (part.text == "^") return power(part, ia, ib);
     const bool adds = part.text == "+" || part.text == "-";

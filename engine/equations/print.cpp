@@ -94,10 +94,10 @@ class Printer {
   }
 
   std::pair<Binding, std::string> constant(const Node& node) const {
-    const bool negative = std::signbit(node.value);
-    std::string out = std::isinf(node.value) ? "(1 / 0)" : std::isnan(node.value) ? "(0 / 0)" : number_text(std::abs(node.value));
-    Binding binding = negative ? sign : primary;
-    if (negative) out = "-" + out;
+    const bool negative = std::signbit(node.value), odd = !std::isfinite(node.value);
+    std::string out = std::isinf(node.value) ? "1 / 0" : std::isnan(node.value) ? "0 / 0" : number_text(std::abs(node.value));
+    Binding binding = negative ? sign : odd ? product : primary;
+    if (negative) out = odd ? "-(" + out + ")" : "-" + out;
     if (node.dimension.none()) return {binding, out};
     const std::string unit = unit_text(node.dimension);
     if (const auto named = unit_named(unit); named && named->scale == 1 && std::isfinite(node.value))
