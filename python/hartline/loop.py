@@ -10,6 +10,7 @@ from ._engine.loop import (
     Experiment,
     GaborSpec,
     Learner,
+    Pairing,
     RecordSpec,
     Respondent,
     Run,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .base import Trial
 
 __all__ = [
-    "ArmSpec", "CompareSpec", "Experiment", "GaborSpec", "Learner", "RecordSpec", "Respondent", "Run", "Spec", "StimulusSpec",
+    "ArmSpec", "CompareSpec", "Experiment", "GaborSpec", "Learner", "Pairing", "RecordSpec", "Respondent", "Run", "Spec", "StimulusSpec",
     "StopSpec", "Subject", "SubjectSpec", "ValidationSpec", "WatchSpec", "resume",
 ]
 
