@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import os
@@ -32,8 +33,8 @@ class Dask(Executor):
     ...         return hl.cloud.map("math.isqrt", items, executor).results()
     """
 
-    def __init__(self, client: Client, closing: tuple[Any, ...] = ()):
-        self.client, self._closing = client, closing
+    def __init__(self, client: Client, closing: contextlib.ExitStack | None = None):
+        self.client, self._closing = client, closing or contextlib.ExitStack()
 
     @property
     def num_workers(self) -> int:
@@ -51,8 +52,7 @@ class Dask(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Closes what was started."""
-        for thing in self._closing:
-            thing.close()
+        self._closing.close()
 
 
 def dask(where: Any = None, *, certificates: str | os.PathLike[str] | None = None, num_workers: int | None = None,
@@ -80,11 +80,9 @@ def dask(where: Any = None, *, certificates: str | os.PathLike[str] | None = Non
         client = distributed.Client(where, **options)
     except (OSError, ValueError) as error:
         raise IoError.about(f"scheduler {where}", "there, with the same certificates", f"{type(error).__name__}: {error}") from error
-    try:
-        return Dask(_secured(client, insecure), (client,))
-    except SpecError:
-        client.close()
-        raise
+    with contextlib.ExitStack() as closing:
+        closing.enter_context(client)
+        return Dask(_secured(client, insecure), closing.pop_all())
 
 
 def _on_this_machine(num_workers: int) -> Dask:
@@ -93,20 +91,21 @@ def _on_this_machine(num_workers: int) -> Dask:
     import dask as settings
     from tornado.ioloop import PeriodicCallback
 
-    chosen = {
+    closing = contextlib.ExitStack()
+    closing.enter_context(settings.config.set({
         "distributed.scheduler.allowed-failures": 0,  # `map` itself tries again, and counts for each task alone
         "distributed.scheduler.http.routes": [],      # no page without a key
         "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
-    }
-    with settings.config.set(chosen):
-        cluster = distributed.LocalCluster(n_workers=num_workers, threads_per_worker=1, processes=True, dashboard_address=None,
-                                           worker_dashboard_address=None, silence_logs=logging.CRITICAL,
-                                           security=distributed.Security.temporary())
-        client = distributed.Client(cluster)
-    replacing = PeriodicCallback(lambda: _replace(cluster, num_workers), 1000)
-    cluster.loop.add_callback(replacing.start)
-    return Dask(client, (client, cluster))
+        # a worker that was lost, came back, and happens to be away again when this is over would be closed for good
+        "distributed.deploy.lost-worker-timeout": "365 days",
+    }))
+    cluster = closing.enter_context(distributed.LocalCluster(
+        n_workers=num_workers, threads_per_worker=1, processes=True, dashboard_address=None, worker_dashboard_address=None,
+        silence_logs=logging.CRITICAL, security=distributed.Security.temporary()))
+    client = closing.enter_context(distributed.Client(cluster))
+    cluster.loop.add_callback(PeriodicCallback(lambda: _replace(cluster, num_workers), 1000).start)
+    return Dask(client, closing)
 
 
 def _replace(cluster: Any, num_workers: int) -> None:
