@@ -409,7 +409,7 @@ void bind_pairing(nb::module_& m) {
   nb::class_<PairingHandle>(m, "Pairing", R"(The runs of a comparison, made apart: ``Experiment.pairing``.
 
 >>> import hartline as hl
->>> experiment = hl.Experiment.example("tuning_curve", set={"compare.num_seeds": 2, "compare.num_held_out": 20})
+>>> experiment = hl.Experiment.example("psychometric", set={"num_trials": 8, "compare.num_seeds": 2})
 >>> pairing = experiment.pairing()
 >>> runs = [pairing.measure(run_idx) for run_idx in range(pairing.num_runs)]
 >>> pairing.combine(runs) == experiment.compare()

@@ -101,7 +101,7 @@ def _on_this_machine(num_workers: int) -> Dask:
         "distributed.deploy.lost-worker-timeout": "365 days",
     }))
     cluster = closing.enter_context(distributed.LocalCluster(
-        n_workers=num_workers, threads_per_worker=1, processes=True, dashboard_address=None, worker_dashboard_address=None,
+        n_workers=num_workers, threads_per_worker=1, processes=True, scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         silence_logs=logging.CRITICAL, security=distributed.Security.temporary()))
     client = closing.enter_context(distributed.Client(cluster))
     cluster.loop.add_callback(PeriodicCallback(lambda: _replace(cluster, num_workers), 1000).start)

@@ -34,7 +34,7 @@ def run_task(experiment: Experiment, *, keep: Sequence[str] = ("metrics",), num_
     for a model written as text. ``items``: those that will be mapped, where they name files.
 
     >>> import hartline as hl
-    >>> task = hl.cloud.run_task(hl.Experiment.example("tuning_curve"), keep=["estimate"])
+    >>> task = hl.cloud.run_task(hl.Experiment.example("psychometric", set={"num_trials": 20}), keep=["estimate"])
     >>> results = list(hl.cloud.map(task, [1, {"seed": 2, "num_trials": 5}]))
     >>> [result["num_trials"] for result in results]
     [20, 5]
@@ -75,7 +75,7 @@ def sweep(experiment: Experiment, over: Mapping[str, Iterable[Any]], seeds: int 
     Returns a table with a row for each run: its settings, its seed, its result; of pandas, or a list where there is none.
 
     >>> import hartline as hl
-    >>> experiment = hl.Experiment.example("tuning_curve")
+    >>> experiment = hl.Experiment.example("psychometric")
     >>> table = hl.cloud.sweep(experiment, over={"num_trials": [5, 10]}, seeds=2)
     >>> table[["num_trials", "seed"]].values.tolist()
     [[5, 1], [5, 2], [10, 1], [10, 2]]
@@ -98,7 +98,7 @@ def compare(experiment: Experiment, executor: Executor | None = None, **options:
     ``options``: of ``map``.
 
     >>> import hartline as hl
-    >>> experiment = hl.Experiment.example("tuning_curve", set={"compare.num_seeds": 2, "compare.num_held_out": 20})
+    >>> experiment = hl.Experiment.example("psychometric", set={"num_trials": 8, "compare.num_seeds": 2})
     >>> hl.cloud.compare(experiment) == experiment.compare()
     True
     """
