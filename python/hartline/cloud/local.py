@@ -163,6 +163,8 @@ def serve(descriptor: int) -> None:
             reply = False, error
         try:
             line.send(reply)
+        except OSError:  # the client is gone
+            return
         except Exception as error:  # what cannot be pickled
             line.send((False, RuntimeError(f"the worker's answer did not travel: {error}")))
 
