@@ -100,6 +100,12 @@ def kill_one(pids: list[int], chance: random.Random) -> bool:
     return True
 
 
+def wait_for_more(results: Results) -> None:
+    before = results.num_computed
+    while results.num_computed <= before + 1 and not all(future.done() for future in results.futures):
+        time.sleep(0.005)
+
+
 def check_sweep(results: Results, store: Path, expected: dict[str, bytes], text: str) -> None:
     require(not results.errors(), f"{text}: {results.errors()}")
     require(results.num_stored + results.num_computed == len(results), f"{text}: {results.num_stored} + {results.num_computed} tasks")
@@ -115,6 +121,8 @@ def kill_workers(executor: Any, pids: Callable[[], list[int]], pause_s: float, f
         store = folder / f"sweep-{num_sweeps}"
         results = hl.cloud.map(TASK, range(num_tasks), executor, store=str(store), tries=TRIES)
         while hits < kills and not all(future.done() for future in results.futures):
+            if chance.random() < 0.8:  # tasks are at work; else any moment, a worker's start among them
+                wait_for_more(results)
             time.sleep(chance.uniform(0, 2 * pause_s))
             hits += kill_one(pids(), chance)
         results.wait(600)
@@ -194,12 +202,12 @@ def main() -> int:
         if arguments.what == "local":
             title = "Workers on this machine killed with SIGKILL"
             with hl.cloud.Workers() as workers:
-                row = kill_workers(workers, lambda: workers.pids, 0.1, folder, expected, arguments.kills, chance)
+                row = kill_workers(workers, lambda: workers.pids, 0.05, folder, expected, arguments.kills, chance)
         elif arguments.what == "dask":
             title = "Workers of a Dask cluster with mutual TLS killed with SIGKILL"
             with hl.cloud.dask() as cluster:
                 require(cluster.client.scheduler.address.startswith("tls://"), "the cluster must be encrypted")
-                row = kill_workers(cluster, children, 0.5, folder, expected, arguments.kills, chance)
+                row = kill_workers(cluster, children, 0.1, folder, expected, arguments.kills, chance)
         else:
             title = "Sweeps killed with SIGKILL and started again"
             row = kill_sweeps(folder, expected, arguments.kills, chance)
