@@ -157,7 +157,7 @@ try: hl.cloud.map(cloud_tasks.large, range(40), store=sys.argv[1] + "/store").re
 except hl.IoError as error: print(error)
 store = hl.cloud.Store(sys.argv[1] + "/store")
 keys = store.keys()
-assert 0 < len(keys) < 40 and all(len(store.get(key)) == 10_002 for key in keys), len(keys)
+assert 0 < len(keys) < 40 and all(len(store.get(key) or b"") == 10_002 for key in keys), len(keys)
 import os, pathlib
 pathlib.Path(sys.argv[1], "ballast").unlink()
 again = hl.cloud.map(cloud_tasks.large, range(40), store=store).wait()

@@ -163,7 +163,7 @@ class Results:
                 if future.cancel():
                     future.set_running_or_notify_cancel()
             self._show(last=True)
-            if self._store and self.num_computed:
+            if self._store and self._estimate and self.num_computed:
                 self._store.keep_seconds(digest(self._hashed), self.num_computed, self.seconds_computed / self.num_computed)
             self._writers.shutdown()
             if self._owned:
@@ -174,11 +174,12 @@ class Results:
 
     def _take_stored(self) -> list[int]:
         """What is not in the store."""
-        keys = self._store.keys() if self._store else set()
         missing = []
         for index in range(len(self._items)):
-            if self._store and (key := self._key(index)) in keys:
-                self.futures[index].set_result(json.loads(self._store.get(key)))
+            if self._cancelled:
+                break
+            if self._store and (stored := self._store.get(self._key(index))) is not None:
+                self.futures[index].set_result(json.loads(stored))
                 self.num_stored += 1
                 self._show()
             else:

@@ -31,13 +31,12 @@ class Store:
 
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
-        self._numbers = itertools.count()
         about = json.dumps({"format": 1, "engine": engine()}) + "\n"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not (self.folder / "store.json").exists():
                 with contextlib.suppress(FileExistsError):
-                    self._write(self.folder / "store.json", about.encode())
+                    write_new(self.folder / "store.json", about.encode())
             found = json.loads((self.folder / "store.json").read_text())
         except OSError as error:
             raise self._disk(error) from error
@@ -60,10 +59,12 @@ class Store:
                             os.unlink(entry.path)
         return out
 
-    def get(self, key: str) -> bytes:
-        """A stored result. Raises IoError."""
+    def get(self, key: str) -> bytes | None:
+        """A stored result; None where there is none. Raises IoError."""
         try:
             return self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise self._disk(error) from error
 
@@ -74,7 +75,7 @@ class Store:
             if not path.parent.exists():
                 path.parent.mkdir(exist_ok=True)
                 _to_the_disk(self.folder)
-            self._write(path, result)
+            write_new(path, result)
         except FileExistsError:
             if self.get(key) != result:
                 raise RunError.about("task", "a function of its item alone", "another result than is stored",
@@ -95,7 +96,8 @@ class Store:
     def keep_seconds(self, head: str, num: int, mean: float) -> None:
         """Adds `num` timed tasks to those known. It is for estimates only: nothing is raised where it cannot be kept."""
         known, before = self.seconds(head)
-        path, aside = self.folder / f"{head}.seconds", self._aside(self.folder / "seconds")
+        path = self.folder / f"{head}.seconds"
+        aside = _aside(path)
         with contextlib.suppress(OSError):
             aside.write_text(json.dumps([known + num, (known * before + num * mean) / (known + num)]))
             aside.replace(path)
@@ -103,25 +105,31 @@ class Store:
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key[2:]}.json"
 
-    def _aside(self, path: Path) -> Path:
-        return path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.{next(self._numbers)}{UNFINISHED}")
-
-    def _write(self, path: Path, data: bytes) -> None:
-        """All of it or nothing, on the disk. Raises FileExistsError where the name is taken, OSError."""
-        aside = self._aside(path)
-        try:
-            with aside.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(aside, path)  # unlike renaming, never over another
-        finally:
-            aside.unlink(missing_ok=True)
-        _to_the_disk(path.parent)
-
     def _disk(self, error: OSError) -> IoError:
         return IoError.about(f"store {self.folder}", "a folder that can be read and written", str(error.strerror or error),
                              "What is stored stays stored; mend it and start again: only what is missing is computed.")
+
+
+_numbers = itertools.count()
+
+
+def _aside(path: Path) -> Path:
+    """A name beside it that nobody else uses."""
+    return path.with_name(f"{path.name}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}{UNFINISHED}")
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """A new file, on the disk, all of it or nothing. Raises FileExistsError where the name is taken, OSError."""
+    aside = _aside(path)
+    try:
+        with aside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, path)  # unlike renaming, never over another
+    finally:
+        aside.unlink(missing_ok=True)
+    _to_the_disk(path.parent)
 
 
 def _to_the_disk(folder: Path) -> None:
