@@ -26,9 +26,9 @@ inline std::vector<Id> before_sum(const Graph& graph, const Node& sum) {
   return out;
 }
 
-/// What a node needs and `done` (a map by Id) does not hold, arguments first. The body of a sum is worked out with the sum.
+/// What nodes need and `done` (a map by Id) does not hold, arguments first. The body of a sum is worked out with the sum.
 template <class Done>
-std::vector<Id> needed_here(const Graph& graph, Id root, const Done& done) {
+std::vector<Id> needed_here(const Graph& graph, std::span<const Id> roots, const Done& done) {
   std::vector<Id> order;
   const auto arguments = [&](Id id, auto&& f) {
     const Node& node = graph.at(id);
@@ -38,10 +38,14 @@ std::vector<Id> needed_here(const Graph& graph, Id root, const Done& done) {
     else
       for (std::size_t k = node.num_args(); k-- > 0;) f(node.args[k]);
   };
-  for_each_needed(graph, std::span<const Id>(&root, 1), arguments, [&](Id id) {
+  for_each_needed(graph, roots, arguments, [&](Id id) {
     if (!done.contains(id)) order.push_back(id);
   });
   return order;
+}
+template <class Done>
+std::vector<Id> needed_here(const Graph& graph, Id root, const Done& done) {
+  return needed_here(graph, std::span<const Id>(&root, 1), done);
 }
 
 /// The node of the index of that depth.
