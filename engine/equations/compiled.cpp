@@ -104,12 +104,16 @@ class Writer {
   /// what a processor looks ahead for.
   std::vector<Id> by_functions(std::vector<Id> order) const {
     std::unordered_map<Id, std::size_t> functions;
+    const auto on_the_way_to = [&](Id id) {
+      const auto found = functions.find(id);
+      return found == functions.end() ? 0 : found->second;
+    };
     for (const Id id : order) {
       const Node& node = graph_.at(id);
-      std::size_t most = 0;
-      for (std::size_t k = 0; k < node.num_args(); ++k)
-        if (const auto found = functions.find(node.args[k]); found != functions.end()) most = std::max(most, found->second);
-      functions[id] = most + (node.op >= Op::exp ? 1 : 0);
+      const Id in_exprel = exprel_divided_by(graph_, node);
+      std::size_t most = in_exprel == no_id ? 0 : on_the_way_to(in_exprel);
+      for (std::size_t k = 0; k < node.num_args(); ++k) most = std::max(most, on_the_way_to(node.args[k]));
+      functions[id] = most + (node.op >= Op::exp || in_exprel != no_id ? 1 : 0);
     }
     std::stable_sort(order.begin(), order.end(), [&](Id a, Id b) { return functions[a] < functions[b]; });
     return order;
@@ -202,8 +206,9 @@ class Writer {
   Number compute(const Node& node) {
     std::array<Number, 3> args;
     bool varies = false;
+    const Id in_exprel = exprel_divided_by(graph_, node);
     for (std::size_t k = 0; k < node.num_args(); ++k) {
-      args[k] = values_.at(node.args[k]);
+      args[k] = values_.at(k == 1 && in_exprel != no_id ? in_exprel : node.args[k]);
       varies = varies || args[k].varies();
     }
     if (varies)
@@ -219,6 +224,7 @@ class Writer {
       case Op::both:
         return a * b;
       case Op::divide: {
+        if (in_exprel != no_id) return math::over_exprel(a, b);
         math::Reciprocal divisor;
         if (request_.fused && graph_.is_constant(node.args[1])) divisor = math::reciprocal(graph_.at(node.args[1]).value);
         return divisor.head != 0 ? math::over(a, divisor) : a / b;

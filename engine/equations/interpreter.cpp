@@ -33,6 +33,7 @@ struct Step {
   std::uint32_t out = no_slot;
   std::array<std::uint32_t, 3> args = {no_slot, no_slot, no_slot};
   double value = 0;           // a constant, an exponent, or the count of a sum
+  bool by_exprel = false;     // a quotient: the second argument is that of exprel
   math::Reciprocal divisor;   // of a number that is divided by
   std::uint32_t symbol = 0;   // of a read
   std::uint32_t partner = 0;  // begin ↔ end
@@ -70,6 +71,8 @@ HARTLINE_CLONES void compute(const Step& step, std::size_t n, double* out, const
     case Op::multiply:
       return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return x * y; });
     case Op::divide:
+      if (step.by_exprel)
+        return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return math::over_exprel(x, y); });
       if (step.divisor.head != 0) {
         const math::Reciprocal divisor = step.divisor;
         return map(n, out, a, sa, [divisor](Lanes x) HARTLINE_LAMBDA { return math::over(x, divisor); });
@@ -190,9 +193,12 @@ class Interpreter final : public Kernel {
     step.value = node.value;
     step.num_args = static_cast<std::uint8_t>(node.num_args());
     if (node.op == Op::sum) return append_sum(id, node);
+    const Id in_exprel = exprel_divided_by(graph_, node);
+    step.by_exprel = in_exprel != no_id;
     for (std::size_t k = 0; k < step.num_args; ++k) {
-      step.args[k] = slot_of_.at(node.args[k]);
-      step.arg_varies[k] = node_varies_.at(node.args[k]);
+      const Id arg = k == 1 && step.by_exprel ? in_exprel : node.args[k];
+      step.args[k] = slot_of_.at(arg);
+      step.arg_varies[k] = node_varies_.at(arg);
       step.varies |= step.arg_varies[k];
     }
     if ((node.op == Op::power || node.op == Op::divide) && graph_.is_constant(node.args[1]))

@@ -146,6 +146,38 @@ TEST(MathKernels, DivisionByANumberOfTheTextIsExact) {
   }
 }
 
+TEST(MathKernels, QuotientsByExprelKeepTheirStatedAccuracy) {
+  Graph graph;
+  const Id a = graph.symbol_value(graph.add_symbol({"a", {}, {}, ""})), x = graph.symbol_value(graph.add_symbol({"x", {}, {}, ""}));
+  const Id out = graph.divide(a, graph.apply(Op::exprel, x));
+  std::vector<double> in_a, in_x{0.0, -0.0, 5e-324, -1e-310, 1e-300, -1e-17, 700, -1e300};
+  for (std::uint64_t k = 0; k < 20000; ++k) {
+    Stream stream(14, Purpose::test, k);
+    const double u = 2 * stream.uniform() - 1;
+    in_x.push_back(k % 3 == 0 ? 700 * u : k % 3 == 1 ? u : std::ldexp(u, static_cast<int>(stream.integer(66)) - 60));
+  }
+  for (std::size_t k = 0; k < in_x.size(); ++k) in_a.push_back(std::ldexp(1.0 + static_cast<double>(k % 100) / 99, -1));
+  const Input inputs[] = {{in_a.data(), 1, 1}, {in_x.data(), 1, 1}};
+  std::vector<double> y(in_x.size());
+  double* to[] = {y.data()};
+  make_interpreter(graph, {&out, 1}, {true, true})->run(inputs, in_x.size(), to);
+  double worst = 0, at = 0;
+  for (std::size_t k = 0; k < in_x.size(); ++k) {
+    const double off = ulps(y[k], Quad(in_a[k]) / exprel_of(Quad(in_x[k])));
+    if (off <= worst) continue;
+    worst = off;
+    at = in_x[k];
+  }
+  RecordProperty("worst", std::to_string(worst));
+  EXPECT_LE(worst, 3.5) << at;
+  const double inf = std::numeric_limits<double>::infinity(), ends[] = {inf, -inf, std::numeric_limits<double>::quiet_NaN(), 710};
+  const double twos[] = {2, 2, 2, 2}, wanted[] = {0, inf, ends[2], 0};
+  const Input at_ends[] = {{twos, 1, 1}, {ends, 1, 1}};
+  make_interpreter(graph, {&out, 1}, {true, true})->run(at_ends, 4, to);
+  for (const std::size_t k : {0u, 1u, 3u}) EXPECT_EQ(y[k], wanted[k]) << ends[k];
+  EXPECT_TRUE(std::isnan(y[2]));
+}
+
 // --- powers ------------------------------------------------------------------------------------------------------------------
 
 struct Powers {
