@@ -1,27 +1,44 @@
 #!/usr/bin/env python3
-"""The polynomial of engine/equations/math_kernels.hpp for e^r: finds it anew and holds the header's numbers against it.
+"""Polynomials of engine/equations/math_kernels.hpp: finds them anew and holds the header's numbers against them.
 
     tests/reference/minimax.py
 
-q(r) = ((e^r - 1) / r - 1) / r on |r| <= ln 2 / 2 as ½ + c1 r + … + c10 r^10, with the largest relative error of 1 + r q(r) as small as
-can be: Remez's exchange with 50 digits. Prints the numbers and the errors before and after they are rounded to doubles; exits with 1
-if the header's are worse than these. Standard library only.
+Each has the largest relative error, of what it is a part of, as small as can be: Remez's exchange with 50 digits. Prints the numbers
+beside the header's and the errors before and after they are rounded to doubles; exits with 1 if the header's are not as good.
+
+    exp_beyond_line   ((e^r - 1) / r - 1) / r = ½ + c0 r + …   on |r| <= ln 2 / 2, for (e^r - 1) / r
+    log_beyond_line   log(m) / s - 2 = z (c0 + c1 z + …)   with s = (m - 1) / (m + 1), z = s², m in [√½, √2], for log(m)
+    log_beyond_cube   3 log(m) / (2 s) - 3 - z = z² (c0 + c1 z + …), likewise
+
+Standard library only.
 """
 
 import re
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal, getcontext
 from pathlib import Path
 
 getcontext().prec = 50
 HEADER = Path(__file__).resolve().parents[2] / "engine/equations/math_kernels.hpp"
-ORDER = 10
-END = Decimal(2).ln() / 2 * Decimal("1.0005")
 HALF = Decimal("0.5")
+WIDER = Decimal("1.0005")
 
 
-def wanted(r: Decimal) -> Decimal:
-    """(q(r) - 1/2) / r by its series, whose 40 terms have 50 digits."""
+@dataclass
+class Case:
+    function: str  # of the header
+    num: int  # coefficients
+    low: Decimal
+    high: Decimal
+    wanted: Callable[[Decimal], Decimal]
+    weight: Callable[[Decimal], Decimal]  # of an error of it
+    most: Decimal  # relative error of the header's doubles
+
+
+def exp_beyond_line(r: Decimal) -> Decimal:
+    """((e^r - 1) / r - 1) / r - ½, divided by r."""
     total, term = Decimal(0), Decimal(1) / 6
     for k in range(40):
         total += term
@@ -29,9 +46,20 @@ def wanted(r: Decimal) -> Decimal:
     return total
 
 
-def weight(r: Decimal) -> Decimal:
-    """How an error of that counts in (e^r - 1) / r, relatively."""
-    return r * r / (1 + r * (HALF + r * wanted(r)))
+def odd_series(first: int, scale: int) -> Callable[[Decimal], Decimal]:
+    """scale (1 / first + z / (first + 2) + …)."""
+    return lambda z: sum((scale * z**k / (first + 2 * k) for k in range(40)), Decimal(0))
+
+
+LN2_HALF = Decimal(2).ln() / 2
+SMALLEST_Z = Decimal("1e-9")  # nothing counts at 0
+LARGEST_Z = ((Decimal(2).sqrt() - 1) / (Decimal(2).sqrt() + 1)) ** 2
+CASES = [
+    Case("exp_beyond_line", 10, -LN2_HALF * WIDER, LN2_HALF * WIDER, exp_beyond_line,
+         lambda r: r * r / (1 + r * (HALF + r * exp_beyond_line(r))), Decimal("2e-18")),
+    Case("log_beyond_line", 7, SMALLEST_Z, LARGEST_Z * WIDER, odd_series(3, 2), lambda z: z / 2, Decimal("2e-18")),
+    Case("log_beyond_cube", 8, SMALLEST_Z, LARGEST_Z * WIDER, odd_series(5, 3), lambda z: z * z / 3, Decimal("1e-20")),
+]
 
 
 def value(c: list[Decimal], r: Decimal) -> Decimal:
@@ -39,10 +67,6 @@ def value(c: list[Decimal], r: Decimal) -> Decimal:
     for one in reversed(c):
         total = total * r + one
     return total
-
-
-def error(c: list[Decimal], r: Decimal) -> Decimal:
-    return (wanted(r) - value(c, r)) * weight(r)
 
 
 def solved(a: list[list[Decimal]], b: list[Decimal]) -> list[Decimal]:
@@ -61,43 +85,60 @@ def solved(a: list[list[Decimal]], b: list[Decimal]) -> list[Decimal]:
     return x
 
 
-def extremes(c: list[Decimal], points: list[Decimal]) -> list[tuple[Decimal, Decimal]]:
-    """The largest error of each stretch without a change of sign: where, and how large."""
+def extremes(errors: list[tuple[Decimal, Decimal]]) -> list[tuple[Decimal, Decimal]]:
+    """Of points and errors, the largest error of each stretch without a change of sign."""
     out: list[tuple[Decimal, Decimal]] = []
-    for r in points:
-        off = error(c, r)
+    for x, off in errors:
+        if off == 0:
+            continue
         if out and (off > 0) == (out[-1][1] > 0):
             if abs(off) > abs(out[-1][1]):
-                out[-1] = (r, off)
+                out[-1] = (x, off)
         else:
-            out.append((r, off))
+            out.append((x, off))
     return out
 
 
-def main() -> None:
-    points = [END * (2 * i - 1201) / 1201 for i in range(1202)]  # even in number: not 0, where nothing counts
-    n = ORDER + 1
-    at = [points[round((len(points) - 1) * i / (n - 1))] for i in range(n)]
+def best(case: Case, points: list[Decimal], errors: Callable[[list[Decimal]], list[tuple[Decimal, Decimal]]]) -> list[Decimal]:
+    n = case.num + 1
+    at = [points[1 + round((len(points) - 2) * i / (n - 1))] for i in range(n)]
     c: list[Decimal] = []
     for _ in range(40):
-        a = [[r**k for k in range(ORDER)] + [(-1) ** i / weight(r)] for i, r in enumerate(at)]
-        c = solved(a, [wanted(r) for r in at])[:ORDER]
-        found = extremes(c, points)
+        a = [[x**k for k in range(case.num)] + [(-1) ** i / case.weight(x)] for i, x in enumerate(at)]
+        c = solved(a, [case.wanted(x) for x in at])[: case.num]
+        found = extremes(errors(c))
         while len(found) > n:
             found.pop(0 if abs(found[0][1]) < abs(found[-1][1]) else -1)
-        at = [r for r, _ in found]
+        at = [x for x, _ in found]
         sizes = [abs(off) for _, off in found]
-        if max(sizes) < min(sizes) * Decimal("1.001"):
+        if len(at) < n or max(sizes) < min(sizes) * Decimal("1.001"):
             break
-    worst = max(abs(error(c, r)) for r in points)
-    body = HEADER.read_text().split("V exp_beyond_line(V r) {")[1].split("\n}")[0]
-    header = sorted((Decimal(float.fromhex(x)) for x in re.findall(r"0x1[.0-9a-fp-]+", body)), reverse=True)
-    theirs = max(abs(error(header, r)) for r in points)
-    for k, (one, other) in enumerate(zip(c, header, strict=True), 1):
-        print(f"c{k}: {float(one).hex()}, in the header {float(other).hex()}")
-    print(f"largest relative error {worst:.2e}, of the header's doubles {theirs:.2e}")
-    if theirs > Decimal("2e-18"):
-        sys.exit("minimax: the header's polynomial is not this one.")
+    return c
+
+
+def main() -> None:
+    for case in CASES:
+        steps = 1201  # odd: where the middle is 0 nothing counts
+        points = [case.low + (case.high - case.low) * i / steps for i in range(steps + 1)]
+        table = [(x, case.wanted(x), case.weight(x)) for x in points]
+
+        def errors(c: list[Decimal], table: list[tuple[Decimal, Decimal, Decimal]] = table) -> list[tuple[Decimal, Decimal]]:
+            return [(x, (wanted - value(c, x)) * weight) for x, wanted, weight in table]
+
+        c = best(case, points, errors)
+        body = HEADER.read_text().split(f"V {case.function}(V ")[1].split("\n}")[0]
+        header = [Decimal(0)] * case.num
+        for first, name in enumerate(("even", "odd")):  # from the highest power downwards
+            found = re.findall(rf"\b{name} = (?:multiply_add\({name}, \w+, )?like\(\w, ([-+.0-9a-fpx]+)\)", body)
+            for k, one in zip(range(first, case.num, 2), reversed(found), strict=True):
+                header[k] = Decimal(float.fromhex(one))
+        print(case.function)
+        for k, one in enumerate(c):
+            print(f"  c{k}: {float(one).hex()}, in the header {float(header[k]).hex()}")
+        worst, theirs = (max(abs(off) for _, off in errors(one)) for one in (c, header))
+        print(f"  largest relative error {worst:.2e}, of the header's doubles {theirs:.2e}")
+        if theirs > case.most:
+            sys.exit(f"minimax: {case.function} is not this polynomial.")
 
 
 if __name__ == "__main__":
