@@ -105,15 +105,16 @@ class TablesImagination final : public Imagination {
 
 struct SamplesState final : Imagination::State {
   explicit SamplesState(int num_threads) : slots(num_threads) {}
-  SampleObjective::Prepared all, dream;  // the branches are the dream's weights
-  std::size_t num = 0;
+  SampleObjective::Prepared all, dream, first;  // `first`: samples that are enough to compare members by, before any answer
+  std::vector<std::vector<double>> branches;    // weights of the dream's samples
+  std::size_t num = 0, num_roots = 0;
   ScratchSlots<SampleObjective::Scratch> slots;
   std::vector<double> arguments, log_likelihood, drawn, values, weight;
   std::vector<Datum> responses;
 
   std::vector<double>& add() {
-    if (num == dream.weights.size()) dream.weights.emplace_back();
-    return dream.weights[num++];
+    if (num == branches.size()) branches.emplace_back();
+    return branches[num++];
   }
 };
 
@@ -139,7 +140,11 @@ class SamplesImagination final : public Imagination {
     auto& s = static_cast<SamplesState&>(any);
     objective_.prepare(belief, s.all);
     objective_.thin(s.all, num_samples_, s.dream);
-    return s.num = s.dream.weights.size();
+    objective_.thin(s.all, objective_.num_enough(), s.first);
+    s.num = s.num_roots = s.dream.weights.size();
+    if (s.branches.size() < s.num) s.branches.resize(s.num);
+    std::copy(s.dream.weights.begin(), s.dream.weights.end(), s.branches.begin());
+    return s.num;
   }
 
   void cut(State& any, std::size_t num) const override { static_cast<SamplesState&>(any).num = num; }
@@ -152,7 +157,7 @@ class SamplesImagination final : public Imagination {
     const std::size_t num = alone ? num_drawn : num_futures_, num_responses = likelihood_.num_responses();
     s.drawn.resize(num * num_responses);
     // one response, or one of each kind, of samples that stand for equal shares; the same random numbers for every member
-    const std::vector<double>& w = s.dream.weights[from];
+    const std::vector<double>& w = s.branches[from];
     double below = 0;
     for (std::size_t n = 0, m = 0; n < s.dream.num && m < num; ++n) {
       below += w[n] * static_cast<double>(num);
@@ -192,21 +197,23 @@ class SamplesImagination final : public Imagination {
   void answer_once(State& any, std::size_t branch, std::size_t member, Stream& stream) const override {
     auto& s = static_cast<SamplesState&>(any);
     set_arguments(s, member);
-    const std::vector<double>& w = s.dream.weights[branch];
+    const std::vector<double>& w = s.branches[branch];
     double u = stream.uniform();
     std::size_t n = 0;
     while (n + 1 < s.dream.num && u >= w[n]) u -= w[n++];
     s.drawn.resize(likelihood_.num_responses());
     draw(s, n, stream, s.drawn.data());
     s.responses.assign(s.drawn.begin(), s.drawn.end());
-    std::swap(s.weight, s.dream.weights[branch]);
-    condition_on(s, s.weight, member, s.dream.weights[branch]);
+    std::swap(s.weight, s.branches[branch]);
+    condition_on(s, s.weight, member, s.branches[branch]);
   }
 
   void score(State& any, std::size_t member, std::size_t first, std::span<double> utility) const override {
     auto& s = static_cast<SamplesState&>(any);
     s.slots.with([&](SampleObjective::Scratch& scratch) {
-      objective_.each(s.dream, {&set_.pool[member * set_.dim], set_.dim}, scratch, first, utility);
+      if (first == 0 && utility.size() == s.num_roots)
+        return objective_.each(s.first, s.first.weights, stimulus(member), scratch, utility);
+      objective_.each(s.dream, std::span(s.branches).subspan(first, utility.size()), stimulus(member), scratch, utility);
     });
   }
 
@@ -241,7 +248,7 @@ class SamplesImagination final : public Imagination {
     return top + std::log(total);
   }
   double condition(SamplesState& s, std::size_t from, std::size_t member, std::vector<double>& after) const {
-    return condition_on(s, s.dream.weights[from], member, after);
+    return condition_on(s, s.branches[from], member, after);
   }
 
   void enumerate(SamplesState& s, std::size_t from, std::size_t member, std::vector<double>& probability) const {
