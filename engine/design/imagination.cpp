@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "design/discrete_scorer.hpp"
+#include "design/futures.hpp"
 #include "design/scratch_slots.hpp"
 #include "models/text_likelihood.hpp"
 
@@ -90,11 +92,13 @@ class TablesImagination final : public Imagination {
     tables_.condition(*s.beliefs[branch], member, y);
   }
 
-  void score(State& any, std::size_t member, std::size_t first, std::span<double> utility) const override {
+  void score(State& any, std::size_t member, std::span<const std::size_t> branches, std::span<double> utility) const override {
     auto& s = static_cast<TablesState&>(any);
-    for (std::size_t k = 0; k < utility.size(); ++k)
-      scorer_->score(*s.scorer, DiscreteView{{}, &tables_, s.beliefs[first + k].get()}, {&member, 1}, {&utility[k], 1}, {});
+    for (std::size_t k = 0; k < branches.size(); ++k)
+      scorer_->score(*s.scorer, DiscreteView{{}, &tables_, s.beliefs[branches[k]].get()}, {&member, 1}, {&utility[k], 1}, {});
   }
+
+  bool add_by_sample(State&, std::size_t, std::size_t, double, std::vector<double>&) const override { return false; }
 
  private:
   const models::OutcomeTables& tables_;
@@ -109,7 +113,8 @@ struct SamplesState final : Imagination::State {
   std::vector<std::vector<double>> branches;    // weights of the dream's samples
   std::size_t num = 0, num_roots = 0;
   ScratchSlots<SampleObjective::Scratch> slots;
-  std::vector<double> arguments, log_likelihood, drawn, values, weight;
+  std::vector<double> arguments, log_likelihood, drawn, values, weight, by_weight;
+  Futures::Nodes futures;
   std::vector<Datum> responses;
 
   std::vector<double>& add() {
@@ -130,6 +135,7 @@ class SamplesImagination final : public Imagination {
         num_threads_(executor.num_threads()) {
     if (likelihood_.has_states())
       throw SpecError({"design.lookahead.depth", "1 for a text with states", fmt::format("{}", spec.lookahead.depth), ""});
+    if (Futures::has_rules(likelihood_.text().laws)) futures_.emplace(likelihood_.text().laws[0]);
     for (const models::TextResponse& response : likelihood_.text().responses) num_joint_ *= response.num_choices;
     if (num_joint_ > SampleInformation::max_joint) num_joint_ = 0;
   }
@@ -151,6 +157,7 @@ class SamplesImagination final : public Imagination {
 
   void answer(State& any, std::size_t from, std::size_t member, std::vector<double>& probability) const override {
     auto& s = static_cast<SamplesState&>(any);
+    if (futures_) return imagine(s, from, member, probability);
     if (num_joint_ > 0) return enumerate(s, from, member, probability);
     set_arguments(s, member);
     const bool alone = likelihood_.num_responses() == 1;
@@ -208,13 +215,26 @@ class SamplesImagination final : public Imagination {
     condition_on(s, s.weight, member, s.branches[branch]);
   }
 
-  void score(State& any, std::size_t member, std::size_t first, std::span<double> utility) const override {
+  void score(State& any, std::size_t member, std::span<const std::size_t> branches, std::span<double> utility) const override {
     auto& s = static_cast<SamplesState&>(any);
     s.slots.with([&](SampleObjective::Scratch& scratch) {
-      if (first == 0 && utility.size() == s.num_roots)
-        return objective_.each(s.first, s.first.weights, stimulus(member), scratch, utility);
-      objective_.each(s.dream, std::span(s.branches).subspan(first, utility.size()), stimulus(member), scratch, utility);
+      if (branches.back() < s.num_roots)
+        objective_.each(s.first, s.first.weights, branches, stimulus(member), scratch, utility);
+      else
+        objective_.each(s.dream, s.branches, branches, stimulus(member), scratch, utility);
     });
+  }
+
+  bool add_by_sample(State& any, std::size_t member, std::size_t branch, double share, std::vector<double>& out) const override {
+    auto& s = static_cast<SamplesState&>(any);
+    if (!objective_.has_gradient() || s.dream.num == s.all.num) return false;
+    s.by_weight.resize(s.dream.num);
+    s.slots.with([&](SampleObjective::Scratch& scratch) {
+      objective_.under(s.dream, s.branches[branch], stimulus(member), scratch, {}, s.by_weight);
+    });
+    out.resize(s.dream.num);
+    for (std::size_t n = 0; n < s.dream.num; ++n) out[n] += share * s.branches[branch][n] * s.by_weight[n];
+    return true;
   }
 
  private:
@@ -251,6 +271,27 @@ class SamplesImagination final : public Imagination {
     return condition_on(s, s.branches[from], member, after);
   }
 
+  void imagine(SamplesState& s, std::size_t from, std::size_t member, std::vector<double>& probability) const {
+    const std::size_t first = probability.size();
+    set_arguments(s, member);
+    futures_->place(s.branches[from], s.arguments.data(), s.dream.num, num_futures_, s.futures);
+    double total = 0;
+    for (std::size_t f = 0; f < s.futures.value.size(); ++f) {
+      std::vector<double>& after = s.add();
+      after.resize(s.dream.num);
+      futures_->likelihood(s.futures.value[f], s.arguments.data(), s.dream.num, after);
+      double p = 0;
+      for (std::size_t n = 0; n < s.dream.num; ++n) p += after[n] *= s.branches[from][n];
+      if (s.futures.weight[f] * p > negligible) {
+        for (double& w : after) w /= p;
+        total += probability.emplace_back(s.futures.weight[f] * p);
+      } else {
+        --s.num;
+      }
+    }
+    for (std::size_t k = first; k < probability.size(); ++k) probability[k] /= total;
+  }
+
   void enumerate(SamplesState& s, std::size_t from, std::size_t member, std::vector<double>& probability) const {
     const std::size_t first = probability.size();
     double total = 0;
@@ -271,6 +312,7 @@ class SamplesImagination final : public Imagination {
   }
 
   SampleObjective objective_;
+  std::optional<Futures> futures_;  // where there are rules
   const StimulusSet& set_;
   const models::TextLikelihood& likelihood_;
   std::size_t num_futures_, num_samples_, num_joint_ = 1;  // combinations of choices; 0: not enumerated

@@ -327,13 +327,15 @@ double SampleObjective::of_response(const std::pair<double, double>& moments) co
   return kind_ == Kind::expected_response ? mean : mean + kappa_ * std::sqrt(variance);
 }
 
-void SampleObjective::each(const Prepared& p, std::span<const std::vector<double>> weights, std::span<const double> x, Scratch& s,
-                           std::span<double> utility) const {
+void SampleObjective::each(const Prepared& p, std::span<const std::vector<double>> weights, std::span<const std::size_t> which,
+                           std::span<const double> x, Scratch& s, std::span<double> utility) const {
   set_arguments(p, x, s, false);
-  for (std::size_t k = 0; k < utility.size(); ++k)
-    utility[k] = is_of_response() ? of_response(response_moments(p, weights.subspan(k, 1), s))
-                 : is_fall()      ? fall(p, weights[k], s)
-                                  : information(p, weights[k], s, false);
+  for (std::size_t k = 0; k < utility.size(); ++k) {
+    const std::vector<double>& w = weights[which[k]];
+    utility[k] = is_of_response() ? of_response(response_moments(p, {&w, 1}, s))
+                 : is_fall()      ? fall(p, w, s)
+                                  : information(p, w, s, false);
+  }
 }
 
 double SampleObjective::operator()(const Prepared& p, std::span<const double> x, Scratch& s, std::span<double> gradient,
@@ -357,9 +359,9 @@ double SampleObjective::operator()(const Prepared& p, std::span<const double> x,
 
 double SampleObjective::under(const Prepared& p, std::span<const double> weights, std::span<const double> x, Scratch& s,
                               std::span<double> gradient, std::span<double> by_weight) const {
-  set_arguments(p, x, s, true);
+  set_arguments(p, x, s, !gradient.empty());
   s.slopes.resize(likelihoods_[0]->num_arguments() * p.num);
-  const double out = information(p, weights, s, true, by_weight.data());
+  const double out = information(p, weights, s, !gradient.empty(), by_weight.data());
   std::fill(gradient.begin(), gradient.end(), 0.0);
   add_gradient(p, 1, s, gradient);
   return out;

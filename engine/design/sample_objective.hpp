@@ -67,9 +67,9 @@ class SampleObjective {
   double under(const Prepared& prepared, std::span<const double> weights, std::span<const double> x, Scratch& scratch,
                std::span<double> gradient, std::span<double> by_weight) const;
 
-  /// The utility under each of some weights [utility.size()][prepared.num].
-  void each(const Prepared& prepared, std::span<const std::vector<double>> weights, std::span<const double> x, Scratch& scratch,
-            std::span<double> utility) const;
+  /// The utility under some of many weights, [][prepared.num]: those of the indices `which` [utility.size()].
+  void each(const Prepared& prepared, std::span<const std::vector<double>> weights, std::span<const std::size_t> which,
+            std::span<const double> x, Scratch& scratch, std::span<double> utility) const;
 
   /// Samples that are enough to compare stimuli by: 1,024; four times that where they fall into groups.
   std::size_t num_enough() const { return kind_ == Kind::target || kind_ == Kind::model_information ? 4096 : 1024; }

@@ -92,11 +92,13 @@ void TreeObjective::choose_next(State& s, Tree& tree, std::span<const double> pl
   branch(s, tree);
   // the first place is the stimulus itself, under the roots
   s.utility.resize(num_roots + num_places * num_branches);
+  while (s.index.size() < std::max(num_roots, num_branches)) s.index.push_back(s.index.size());
+  const std::span<const std::size_t> index(s.index);
   executor_.for_each_block(static_cast<int>(num_places) + 1, [&](int block) {
     s.slots.with([&](SampleObjective::Scratch& scratch) {
-      if (block == 0) return objective_.each(s.samples, roots, tree.x, scratch, {s.utility.data(), num_roots});
+      if (block == 0) return objective_.each(s.samples, roots, index, tree.x, scratch, {s.utility.data(), num_roots});
       const auto k = static_cast<std::size_t>(block) - 1;
-      objective_.each(s.samples, s.branches, places.subspan(k * dim_, dim_), scratch,
+      objective_.each(s.samples, s.branches, index, places.subspan(k * dim_, dim_), scratch,
                       {&s.utility[num_roots + k * num_branches], num_branches});
     });
   });

@@ -55,6 +55,7 @@ class TreeObjective {
     std::vector<std::vector<double>> likelihood, by_weight, c;  // [num_roots + num_branches][num]
     std::vector<double> p, slopes;                              // of each branch: its share, and 2 dim derivatives
     std::vector<double> utility;
+    std::vector<std::size_t> index;  // 0, 1, …
   };
 
   TreeObjective(const SampleObjective& objective, std::size_t dim, std::size_t num_futures, Executor& executor);

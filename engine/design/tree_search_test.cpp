@@ -212,6 +212,19 @@ TEST(TreeSearch, IsTheSameAtAnyNumberOfThreadsAndAfterItsUnits) {
   }
 }
 
+/// A box and a pool of the same stimuli: the tree is worth what the pool's look-ahead says of its first stimulus.
+TEST(TreeSearch, AgreesWithThePool) {
+  Setting s("box(-2, 2)[2]", {{"response", "r ~ bernoulli(0.02 + 0.96 * logistic(3 * (a * x[0] + b * x[1] - 0.5)))"}},
+            {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}}, 20, 0);
+  const Choice tree = s.choose(ahead(8));
+  s.set.shape = SetKind::pool;
+  for (int i = -10; i <= 10; ++i)
+    for (int j = -10; j <= 10; ++j) s.set.pool.insert(s.set.pool.end(), {0.2 * i, 0.2 * j});
+  const Choice pool = s.choose(ahead(441, 64, 4096));
+  EXPECT_GE(tree.total, pool.total - 0.005);
+  EXPECT_LE(tree.total, pool.total + 0.02);  // between the members there is a little more
+}
+
 TEST(TreeSearch, RefusesWhatItDoesNotDo) {
   const Setting s = source(50, 1);
   DesignSpec spec = ahead(3);
