@@ -98,8 +98,11 @@ struct Problem {
 
 /// What one experiment came to, nats.
 struct Outcome {
-  double expected = 0;  // Σ_t I(θ; r_t | history) of what was shown, under the belief
-  double realised = 0;  // log p(history | truth) - log evidence
+  double expected = 0;              // Σ_t I(θ; r_t | history) of what was shown, under the belief
+  double realised = 0;              // log p(history | truth) - log evidence
+  double choose_ms = 0;             // in the mean
+  double num_ahead = 0;             // choices that were not those of one step
+  std::vector<std::int64_t> units;  // of each choice
 };
 
 class Duel {
@@ -114,7 +117,9 @@ class Duel {
     first_ = loop::build(spec_, "", 1, *executor_);
   }
 
-  Outcome run(std::uint64_t seed, const DesignSpec& spec, double deadline_ms) const {
+  /// One experiment, each choice with a deadline, or with as many units as another had done by it: then the clock's chance is the
+  /// same for both.
+  Outcome run(std::uint64_t seed, const DesignSpec& spec, double deadline_ms, std::span<const std::int64_t> units) const {
     // the tables of a grid are the same for all; particles are drawn anew
     const auto own = first_->grid() ? nullptr : loop::build(spec_, "", seed, *executor_);
     const loop::Experiment& e = own ? *own : *first_;
@@ -137,9 +142,17 @@ class Duel {
       const models::Capability view = model.capability(*belief);
       design::Budget budget;
       budget.num_trials = problem_.num_trials - t;
-      budget.clock = &clock;
-      budget.deadline_ns = clock.now_ns() + static_cast<std::int64_t>(deadline_ms * 1e6);
+      if (units.empty()) {
+        budget.clock = &clock;
+        budget.deadline_ns = clock.now_ns() + static_cast<std::int64_t>(deadline_ms * 1e6);
+      } else {
+        budget.max_units = units[static_cast<std::size_t>(t)];
+      }
+      const std::int64_t begun = clock.now_ns();
       design->choose(*plan, view, static_cast<std::uint64_t>(t), budget, choice);
+      out.choose_ms += static_cast<double>(clock.now_ns() - begun) * 1e-6 / static_cast<double>(problem_.num_trials);
+      out.num_ahead += choice.lead > 0;
+      out.units.push_back(choice.units);
       out.expected += information(e, view, choice);
       design->follow(*plan, view, choice.pool_index, choice.values, 0);
       Stream stream(seed, Purpose::response, static_cast<std::uint64_t>(t));
@@ -202,20 +215,29 @@ Rows lookahead_rows(const std::string& problem_name, double deadline_ms, std::si
   DesignSpec one_step, ahead;
   one_step.utility = ahead.utility = "mutual_information";
   ahead.lookahead = problem->lookahead;
-  std::vector<double> expected(num_experiments), realised(num_experiments), level(num_experiments);
+  std::vector<double> expected(num_experiments), realised(num_experiments), level(num_experiments), ms(num_experiments),
+      one_ms(num_experiments), others(num_experiments);
   const auto two = make_executor(2);
   two->for_each_block(static_cast<int>(num_experiments), [&](int k) {
     const auto i = static_cast<std::size_t>(k);
-    const Outcome a = duel.run(i + 1, ahead, deadline_ms), b = duel.run(i + 1, one_step, deadline_ms);
+    const Outcome a = duel.run(i + 1, ahead, deadline_ms, {}), b = duel.run(i + 1, one_step, deadline_ms, a.units);
     expected[i] = a.expected - b.expected;
     realised[i] = a.realised - b.realised;
     level[i] = b.expected;
+    ms[i] = a.choose_ms;
+    one_ms[i] = b.choose_ms;
+    others[i] = a.num_ahead;
   });
   const Mean gain = mean_of(expected), raw = mean_of(realised), one = mean_of(level);
   const double bound = gain.mean - 2.326 * gain.error;
   const bool ok = bound > -0.02;
   // both tell the same mean; a difference of more than four errors would be a wrong belief
   const bool right = std::abs(gain.mean - raw.mean) < 4 * raw.error + 0.02;
+  const std::string answer = fmt::format(
+      "T = {}, {} paired experiments; 99 % lower bound {:.4f}; by evidence {:.3f} ± {:.3f}; {:.2g} ms to choose, one step {:.2g}; "
+      "{:.2f} choices of an experiment were others",
+      problem->num_trials, num_experiments, bound, raw.mean, raw.error, mean_of(ms).mean, mean_of(one_ms).mean,
+      mean_of(others).mean);
   rows.push_back({fmt::format("lookahead/{}", problem_name),
                   fmt::format("gain at {:g} ms", deadline_ms),
                   gain.mean,
@@ -228,8 +250,7 @@ Rows lookahead_rows(const std::string& problem_name, double deadline_ms, std::si
                   "",
                   true,
                   right,
-                  fmt::format("T = {}, {} paired experiments; 99 % lower bound {:.4f}; by evidence {:.3f} ± {:.3f}",
-                              problem->num_trials, num_experiments, bound, raw.mean, raw.error)});
+                  answer});
   return rows;
 }
 

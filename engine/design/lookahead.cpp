@@ -21,7 +21,7 @@ constexpr std::int64_t blocks_at_once = 4;    // between two looks at the clock,
 constexpr std::size_t scored_at_once = 16;    // and under branches
 constexpr std::size_t branches_at_once = 64;  // that a member is scored under
 constexpr double significant = 2;             // standard errors
-constexpr double close = 0.01;                // of a total, which deeper thought may turn
+constexpr double close = 0.01;                // share of a total, which deeper thought may turn
 constexpr double none = -std::numeric_limits<double>::infinity();
 
 /// A member that is looked into.
@@ -91,7 +91,8 @@ class Lookahead final : public Design {
     Candidate* chosen = &plan.candidates[0];
     chosen->total = chosen->now;
     std::size_t num_left = num;
-    const std::int64_t deepest = std::min(depth_, budget.num_trials);
+    const std::int64_t deepest = budget.allows(out.units) ? std::min(depth_, budget.num_trials) : 1;
+    if (deepest > 1) order_next(plan);
     for (std::int64_t depth = 2; depth <= deepest && (num_left > 1 || depth == 2); ++depth) {
       std::size_t done = 0;
       while (done < num_left && budget.allows(out.units)) {
@@ -179,13 +180,16 @@ class Lookahead final : public Design {
       plan.candidates[k].member = plan.order[k];
       plan.candidates[k].now = plan.now[plan.order[k]];
     }
-    // what follows is looked for among the most useful first
+    return num;
+  }
+
+  /// What follows is looked for among the most useful first.
+  void order_next(LookaheadPlan& plan) const {
     plan.order.clear();
     for (std::size_t i = 0; i < set_.num(); ++i)
       if (plan.members.available.mask[i]) plan.order.push_back(i);
     std::sort(plan.order.begin(), plan.order.end(),
               [&](std::size_t a, std::size_t b) { return plan.now[a] != plan.now[b] ? plan.now[a] > plan.now[b] : a < b; });
-    return num;
   }
 
   /// The branches of all answers to a member.
@@ -349,7 +353,7 @@ class Lookahead final : public Design {
       return first;
     }
     out.lead_error = std::hypot(error_of(*best, *first, depth), sampling_error(plan, *best, *first, num_roots));
-    if (out.lead > significant * out.lead_error) return best;
+    if (out.lead > std::max(significant * out.lead_error, close * std::abs(best->total))) return best;
     out.lead = 0;
     return first;
   }
@@ -360,8 +364,9 @@ class Lookahead final : public Design {
     std::size_t kept = 1;
     for (std::size_t k = 1; k < num; ++k) {
       const Candidate& c = plan.candidates[k];
-      const double error = std::max(error_of(plan.candidates[0], c, depth), close);
-      if (plan.candidates[0].total - c.total <= significant * error) std::swap(plan.candidates[kept++], plan.candidates[k]);
+      const double error = error_of(plan.candidates[0], c, depth);
+      if (plan.candidates[0].total - c.total <= std::max(significant * error, close * std::abs(c.total)))
+        std::swap(plan.candidates[kept++], plan.candidates[k]);
     }
     return kept;
   }

@@ -27,7 +27,7 @@ namespace hartline::design {
 class SampleInformation {
  public:
   struct Scratch {
-    std::vector<double> p, log_p, column, weight;  // by outcome or bin
+    std::vector<double> p, log_p, column, weight, sums;  // by outcome or bin
     std::vector<double> features, means;           // [num_features, num_nested], [2, num_features]
     std::vector<std::size_t> picked;
     double standard_error = 0;  // of the last nested value, nats; else 0

@@ -59,7 +59,8 @@ void SampleSearch::choose(Plan& any_plan, const Capability& belief, std::uint64_
   }
   objective_.prepare(belief, plan.prepared);
   objective_.thin(plan.prepared, objective_.num_enough(), plan.thin);  // of all but the last steps
-  Point best;
+  Point& best = plan.best;
+  best.utility = -std::numeric_limits<double>::infinity();
   screen(plan, trial, budget, out.units, best);
   const std::size_t num = plan.num_climbs = pick_starts(plan);
   climb(plan, plan.thin, num, num_steps, trial, budget, out.units, best);

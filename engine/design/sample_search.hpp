@@ -34,6 +34,7 @@ class SamplePlan final : public Plan {
   std::vector<std::size_t> order;  // of the points of the last choice, the best first
   std::vector<Climb> climbs;
   std::size_t num_climbs = 0;  // of the last choice
+  Point best;
   std::vector<double> last;    // the stimulus before, or empty
 };
 

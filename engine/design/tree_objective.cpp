@@ -12,12 +12,22 @@ TreeObjective::TreeObjective(const SampleObjective& objective, std::size_t dim, 
     : objective_(objective),
       futures_(objective.likelihood().text().laws[0]),
       dim_(dim),
-      num_futures_(num_futures),
+      num_futures_(std::max(num_futures, objective.likelihood().text().laws[0].num)),  // choices are all of them
       executor_(executor) {}
 
 void TreeObjective::begin(State& s, const SampleObjective::Prepared& belief, std::size_t num_samples) const {
   objective_.thin(belief, num_samples, s.samples);
   s.thinned = s.samples.num < belief.num;
+  // room for all that may come, so that later choices need none
+  const std::size_t num_roots = belief.weights.size(), most = num_roots * num_futures_;
+  const auto make_room = [&](std::vector<std::vector<double>>& rows, std::size_t num_rows) {
+    if (rows.size() < num_rows) rows.resize(num_rows);
+    for (std::vector<double>& row : rows) row.reserve(num_samples + num_samples / 2 + 2);
+  };
+  make_room(s.branches, most);
+  make_room(s.likelihood, num_futures_);
+  make_room(s.by_weight, num_roots + most);
+  make_room(s.c, most);
 }
 
 void TreeObjective::place(State& s, Tree& tree) const {
@@ -58,8 +68,6 @@ void TreeObjective::place(State& s, Tree& tree) const {
 /// Weights of the samples in every branch, and its share, not normalised. s.arguments are those of tree.x.
 void TreeObjective::branch(State& s, Tree& tree) const {
   const std::size_t num = s.samples.num, num_futures = tree.futures.value.size(), num_roots = s.samples.weights.size();
-  if (s.branches.size() < tree.num_branches()) s.branches.resize(tree.num_branches());
-  if (s.likelihood.size() < num_futures) s.likelihood.resize(num_futures);
   s.p.resize(tree.num_branches());
   executor_.for_each_block(static_cast<int>(num_futures), [&](int block) {
     const auto f = static_cast<std::size_t>(block);
@@ -128,8 +136,6 @@ void TreeObjective::evaluate(State& s, Tree& tree) const {
   s.arguments.resize(likelihood.num_arguments() * (1 + dim_) * num);
   likelihood.argument_gradient(tree.x, {s.samples.parts[0].parameters.data(), num, num}, s.arguments.data(), num);
   branch(s, tree);
-  if (s.by_weight.size() < first + num_branches) s.by_weight.resize(first + num_branches);
-  if (s.c.size() < num_branches) s.c.resize(num_branches);
   s.utility.resize(first);
   s.slopes.assign((first + 2 * num_branches) * dim_, 0.0);  // of the roots' utilities; of each branch ω ∂(p U) and ω ∂p
   const double* argument_slopes = s.arguments.data() + likelihood.num_arguments() * num;

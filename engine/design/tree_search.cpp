@@ -22,6 +22,7 @@ constexpr std::size_t num_more = 48;                    // places that what foll
 constexpr int num_rounds = 3, num_steps = 6;            // futures are placed anew each round
 constexpr double first_step = 0.05, least_step = 1e-4;  // of the range
 constexpr double significant = 2;                       // standard errors
+constexpr double close = 0.01;                          // share of a total, which deeper thought may turn
 
 /// A tree that climbs.
 struct Climb {
@@ -192,7 +193,7 @@ class TreeSearch final : public Design {
     if (best == first) return *first;
     out.lead = best->at.total - first->at.total;
     out.lead_error = tree_.error_of(plan.state, best->at, first->at);
-    if (out.lead > significant * out.lead_error) return *best;
+    if (out.lead > std::max(significant * out.lead_error, close * std::abs(best->at.total))) return *best;
     out.lead = 0;
     return *first;
   }

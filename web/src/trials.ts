@@ -61,7 +61,7 @@ export function trial_figures(trials: Trials, utility: Utility, trial: number): 
       from_zero: true,
       caption:
         'How much more the trials thought of are worth with the stimulus shown than with the best for the next trial ' +
-        'alone, which is shown where the lead is within two standard errors; the band is one.',
+        'alone; 0 where that is shown. The band is one standard error.',
     },
     {
       id: 'half-logdet',
