@@ -16,6 +16,8 @@
 #include "design/population_pool.hpp"
 #include "design/reach_scorer.hpp"
 #include "design/sample_pool.hpp"
+#include "design/sample_search.hpp"
+#include "design/tree_search.hpp"
 #include "design/utility_meaning.hpp"
 
 namespace hartline::design {
@@ -110,7 +112,6 @@ struct Builder {
   /// Whether a choice is to think of more than the next trial.
   bool looks_ahead() const {
     if (spec.lookahead.depth == 1) return false;
-    require_pool("look-ahead");
     if (spec.max_expected_count)
       refuse("max_expected_count", "left out with look-ahead", number_text(*spec.max_expected_count), "");
     return true;
@@ -131,7 +132,7 @@ struct Builder {
     if (!pool() && set.kind() != SetKind::box)
       throw SpecError({"stimulus", "a pool or a box for a belief by samples", "a ball", ""});
     const SampleObjective objective(spec, set, prior, names);
-    if (looks_ahead())
+    if (looks_ahead() && pool())
       return make_lookahead_design(spec, imagine_samples(spec, objective, set, prior, executor), set, seed, executor);
     return over_samples(objective);
   }
@@ -139,7 +140,8 @@ struct Builder {
     if (pool()) return over_pool(make_sample_scorer(objective, set, executor));
     if (spec.max_expected_count) refuse("max_expected_count", "left out for a box", number_text(*spec.max_expected_count), "");
     if (spec.search == "ball") refuse("search", "auto or gradient for a box", quoted(spec.search), "");
-    return make_sample_search(spec, objective, set, seed, executor);
+    if (looks_ahead()) return make_tree_search(spec, objective, set, seed, executor);
+    return std::make_unique<SampleSearch>(spec, objective, set, seed, executor);
   }
 
   Result operator()(const models::CandidatesView& prior) const {

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "design/spread_samples.hpp"
 #include "numerics/lanes.hpp"
 #include "numerics/special.hpp"
 
@@ -24,21 +25,9 @@ using numerics::spread;
 
 namespace {
 
-constexpr double tiny = 1e-300;       // below it a probability is none
 constexpr double few_counts = 16;     // expected counts up to which every sample is enumerated
 constexpr std::size_t max_few = 67;   // of them, that matter
 constexpr double max_counts = 20000;  // expected counts that there are nodes for
-constexpr std::size_t max_bins = std::size_t{1} << 16;
-constexpr double bins_per_sd = 3, reach = 7;  // of a normal law
-constexpr double sd_ratio = 1.15;             // from one node of the standard deviation to the next
-constexpr std::size_t max_sds = 64;
-
-/// Cubic weights of the nodes -1, 0, 1, 2 for a point at t in [0, 1].
-HARTLINE_INLINE std::array<double, 4> cubic(double t) {
-  const double a = t + 1, b = t, c = t - 1, d = t - 2;
-  return {-b * c * d / 6, a * c * d / 2, -a * b * d / 2, a * b * c / 6};
-}
-double p_log_p(double p) { return p > tiny ? p * std::log(p) : 0; }
 
 /// Σ w_i p_i, and Σ w_i p_i log p_i.
 struct Sums {
@@ -63,6 +52,30 @@ HARTLINE_CLONES void slopes_of(const double* w, const double* p, std::size_t num
     const Lanes value = raw > spread(tiny) ? raw : spread(tiny);
     const Lanes slope = weight * (numerics::log(value) - spread(log_mean));
     numerics::store_part(out + i, slope, count);
+  }
+}
+
+/// out_i += p_i (log p_i - log_mean).
+HARTLINE_CLONES void add_divergences(const double* p, std::size_t num, double log_mean, double* out) {
+  for (std::size_t i = 0; i < num; i += num_lanes) {
+    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
+    const Lanes raw = load_part(p + i, count, 1), value = raw > spread(tiny) ? raw : spread(tiny);
+    numerics::store_part(out + i, load_part(out + i, count, 0) + raw * (numerics::log(value) - spread(log_mean)), count);
+  }
+}
+
+/// out_i = Σ_r Poisson(r; λ_i) surprise_r - λ_i (1 - log λ_i).
+HARTLINE_CLONES void divergences_of_counts(const double* rate, std::size_t num, const double* surprise, std::size_t num_counts,
+                                           double* out) {
+  for (std::size_t i = 0; i < num; i += num_lanes) {
+    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
+    const Lanes lambda = load_part(rate + i, count, 1), safe = lambda > spread(tiny) ? lambda : spread(tiny);
+    Lanes q = numerics::exp(-lambda), mean = -lambda * (spread(1) - numerics::log(safe));
+    for (std::size_t r = 0; r < num_counts; ++r) {
+      mean += q * spread(surprise[r]);
+      q = q * lambda * spread(1 / static_cast<double>(r + 1));
+    }
+    numerics::store_part(out + i, mean, count);
   }
 }
 
@@ -165,16 +178,6 @@ class CountNodes {
   }
 };
 
-/// Where a sample lies among nodes: node and distance from it.
-struct Place {
-  std::size_t node;
-  double t;
-};
-HARTLINE_INLINE Place place(double x) {
-  const double whole = std::floor(x);
-  return {static_cast<std::size_t>(whole), x - whole};
-}
-
 }  // namespace
 
 SampleInformation::SampleInformation(std::span<const LawPart> laws) : laws_(laws.begin(), laws.end()), law_(*laws[0].law) {
@@ -192,10 +195,10 @@ bool SampleInformation::has_slopes() const {
 }
 
 double SampleInformation::operator()(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s,
-                                     double* slopes) const {
+                                     double* slopes, double* divergences) const {
   s.standard_error = 0;
   if (laws_.size() > 1) return num_joint_ > 0 ? of_choices(w, arguments, stride, s) : nested(w, arguments, stride, s);
-  if (law_.kind == ResponseKind::choice) return of_choice(w, arguments, stride, slopes);
+  if (law_.kind == ResponseKind::choice) return of_choice(w, arguments, stride, slopes, divergences);
   if (law_.form == LawForm::poisson) {
     double top = 0;
     for (std::size_t i = 0; i < w.size(); ++i) {
@@ -204,10 +207,11 @@ double SampleInformation::operator()(std::span<const double> w, const double* ar
                         "Shorten the window or narrow the prior."});
       top = std::max(top, arguments[i]);
     }
-    return top <= few_counts ? of_few_counts(w, arguments, top, s, slopes) : of_counts(w, arguments, top, s, slopes);
+    return top <= few_counts ? of_few_counts(w, arguments, top, s, slopes, divergences)
+                             : of_counts(w, arguments, top, s, slopes, divergences);
   }
   if (law_.form == LawForm::normal || law_.form == LawForm::lognormal)
-    return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr);
+    return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr, divergences);
   if (law_.form == LawForm::clipped_normal) return of_clipped(w, arguments, stride, s);
   if (law_.form == LawForm::binomial_count &&
       std::all_of(arguments, arguments + w.size(), [&](double n) { return n == arguments[0]; }))
@@ -215,12 +219,16 @@ double SampleInformation::operator()(std::span<const double> w, const double* ar
   return nested(w, arguments, stride, s);
 }
 
-double SampleInformation::of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes) const {
+double SampleInformation::of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes,
+                                    double* divergences) const {
   double out = 0;
+  if (divergences) std::fill_n(divergences, w.size(), 0.0);
   for (std::size_t k = 0; k < num_arguments_; ++k) {
     const Sums sums = sums_of(w.data(), p + k * stride, w.size());
     out += sums.negentropy - p_log_p(sums.mean);
-    if (slopes) slopes_of(w.data(), p + k * stride, w.size(), std::log(std::max(sums.mean, tiny)), slopes + k * stride);
+    const double log_mean = std::log(std::max(sums.mean, tiny));
+    if (slopes) slopes_of(w.data(), p + k * stride, w.size(), log_mean, slopes + k * stride);
+    if (divergences) add_divergences(p + k * stride, w.size(), log_mean, divergences);
   }
   return out;
 }
@@ -250,8 +258,8 @@ double SampleInformation::of_choices(std::span<const double> w, const double* p,
   return out;
 }
 
-double SampleInformation::of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s,
-                                        double* slopes) const {
+double SampleInformation::of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes,
+                                        double* divergences) const {
   const std::size_t num = std::min(max_few, static_cast<std::size_t>(top + 9 * std::sqrt(top) + 14));
   s.p.resize(num + 1);
   s.p[num] = 0;
@@ -266,10 +274,17 @@ double SampleInformation::of_few_counts(std::span<const double> w, const double*
       s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
     slopes_of_counts(w.data(), rate, w.size(), s.log_p.data(), num, slopes);
   }
+  if (divergences) {
+    s.log_p.resize(num);
+    for (std::size_t r = 0; r < num; ++r)
+      s.log_p[r] = -std::log(std::max(s.p[r], tiny)) - numerics::log_factorial(static_cast<double>(r));
+    divergences_of_counts(rate, w.size(), s.log_p.data(), num, divergences);
+  }
   return marginal - conditional;
 }
 
-double SampleInformation::of_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes) const {
+double SampleInformation::of_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes,
+                                    double* divergences) const {
   const CountNodes& table = CountNodes::get();
   const auto num_nodes = static_cast<std::size_t>(2 * std::sqrt(top) / CountNodes::step) + 4;
   s.weight.assign(num_nodes, 0.0);
@@ -308,117 +323,21 @@ double SampleInformation::of_counts(std::span<const double> w, const double* rat
       slopes[i] = w[i] * (std::log(std::max(rate[i], 1e-12)) - mean);
     }
   }
-  return marginal - conditional;
-}
-
-double SampleInformation::of_normal(std::span<const double> w, const double* mean, const double* sd, Scratch& s,
-                                    double* mean_slopes, double* sd_slopes) const {
-  const std::size_t num = w.size();
-  double low = INFINITY, high = -INFINITY, least = INFINITY, most = 0, conditional = 0;
-  for (std::size_t i = 0; i < num; ++i) {
-    low = std::min(low, mean[i]);
-    high = std::max(high, mean[i]);
-    least = std::min(least, sd[i]);
-    most = std::max(most, sd[i]);
-  }
-  if (!(least > 0) || !std::isfinite(most) || !std::isfinite(low) || !std::isfinite(high))
-    throw RunError({"model.response", "a finite mean and a standard deviation above 0",
-                    fmt::format("means of {} … {}, standard deviations of {} … {}", number_text(low), number_text(high),
-                                number_text(least), number_text(most)),
-                    ""});
-  const double h = least / bins_per_sd, pad = std::ceil(reach * most / h) + 2, ratio = std::log(sd_ratio);
-  const double range = (high - low) / h + 2 * pad + 4;
-  const bool one = most <= least * (1 + 1e-12);
-  const std::size_t num_sds = one ? 1 : static_cast<std::size_t>(std::log(most / least) / ratio) + 5;
-  if (range > static_cast<double>(max_bins) || num_sds > max_sds)
-    throw RunError({"model.response",
-                    fmt::format("means within {:.0f} standard deviations of each other, and these within a factor "
-                                "of {:.0f}",
-                                static_cast<double>(max_bins) / bins_per_sd, std::exp(ratio * (max_sds - 5))),
-                    fmt::format("means of {} … {}, standard deviations of {} … {}", number_text(low), number_text(high),
-                                number_text(least), number_text(most)),
-                    "Narrow the prior, or show less extreme stimuli."});
-  const auto num_bins = static_cast<std::size_t>(range);
-  const double origin = low - pad * h;
-  const auto sd_of = [&](std::size_t c) { return one ? least : least * std::exp(ratio * (static_cast<double>(c) - 1)); };
-  const auto sd_place = [&](double value) { return one ? Place{0, 0} : place(std::max(0.0, std::log(value / least) / ratio) + 1); };
-  // samples to nodes
-  s.weight.assign(num_sds * num_bins, 0.0);
-  for (std::size_t i = 0; i < num; ++i) {
-    const auto [j, t] = place((mean[i] - origin) / h);
-    const auto c = cubic(t);
-    if (one) {
-      for (std::size_t k = 0; k < 4; ++k) s.weight[j + k - 1] += w[i] * c[k];
-      continue;
+  if (divergences) {
+    s.column.assign(num_nodes, 0.0);
+    for (std::size_t j = 0; j < num_nodes; ++j) {
+      const CountNodes::Node& node = table.nodes[j];
+      s.column[j] = -node.log_factorial;
+      for (std::size_t r = 0; r < node.num; ++r)
+        s.column[j] -= table.pmf[node.at + r] * std::log(std::max(s.p[node.first + r], tiny));
     }
-    const auto [m, u] = sd_place(sd[i]);
-    const auto d = cubic(u);
-    for (std::size_t l = 0; l < 4; ++l)
-      for (std::size_t k = 0; k < 4; ++k) s.weight[(m + l - 1) * num_bins + j + k - 1] += w[i] * d[l] * c[k];
-    conditional += w[i] * std::log(sd[i]);
-  }
-  if (one) conditional = std::log(least);
-  conditional += 0.5 * std::log(2 * std::numbers::pi * std::numbers::e);
-
-  // density at the bins
-  const auto kernel_of = [&](std::size_t c, int power) {
-    const double width = sd_of(c) / h;
-    const auto half = static_cast<std::size_t>(reach * width) + 1;
-    s.column.resize(2 * half + 1);
-    for (std::size_t k = 0; k <= 2 * half; ++k) {
-      const double z = (static_cast<double>(k) - static_cast<double>(half)) / width;
-      const double phi = std::exp(-0.5 * z * z) / (std::sqrt(2 * std::numbers::pi) * width);
-      s.column[k] = power == 0 ? phi : power == 1 ? phi * z : phi * (z * z - 1);
-    }
-    return half;
-  };
-  s.p.assign(num_bins, 0.0);
-  for (std::size_t c = 0; c < num_sds; ++c) {
-    const std::size_t half = kernel_of(c, 0);
-    const double* from = &s.weight[c * num_bins];
-    for (std::size_t j = 0; j < num_bins; ++j) {
-      if (from[j] == 0) continue;
-      const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
-      for (std::size_t b = first; b < last; ++b) s.p[b] += from[j] * s.column[b + half - j];
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
+      const auto c = cubic(t);
+      divergences[i] = c[0] * s.column[j == 0 ? 1 : j - 1] - rate[i] * (1 - std::log(std::max(rate[i], tiny)));
+      for (std::size_t k = 1; k < 4; ++k) divergences[i] += c[k] * s.column[j + k - 1];
     }
   }
-  double marginal = 0;
-  for (const double p : s.p) marginal -= p_log_p(p);
-  marginal += std::log(h);  // p is the probability of a bin
-  if (!mean_slopes) return marginal - conditional;
-
-  // ∂I/∂m_i = -w_i ∫ φ'(y - m_i) log p dy, by tables over the nodes
-  s.log_p.resize(num_bins);
-  for (std::size_t b = 0; b < num_bins; ++b) s.log_p[b] = std::log(std::max(s.p[b], 1e-25));
-  std::fill(s.weight.begin(), s.weight.end(), 0.0);
-  const auto table_of = [&](std::size_t c, int power) {
-    const std::size_t half = kernel_of(c, power);
-    double* to = &s.weight[c * num_bins];
-    for (std::size_t j = 0; j < num_bins; ++j) {
-      const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
-      double total = 0;
-      for (std::size_t b = first; b < last; ++b) total += s.log_p[b] * s.column[b + half - j];
-      to[j] = -total / sd_of(c);
-    }
-  };
-  const auto read = [&](std::size_t i) {
-    const auto [j, t] = place((mean[i] - origin) / h);
-    const auto c = cubic(t);
-    double value = 0;
-    if (one) {
-      for (std::size_t k = 0; k < 4; ++k) value += c[k] * s.weight[j + k - 1];
-      return value;
-    }
-    const auto [m, u] = sd_place(sd[i]);
-    const auto d = cubic(u);
-    for (std::size_t l = 0; l < 4; ++l)
-      for (std::size_t k = 0; k < 4; ++k) value += d[l] * c[k] * s.weight[(m + l - 1) * num_bins + j + k - 1];
-    return value;
-  };
-  for (std::size_t c = 0; c < num_sds; ++c) table_of(c, 1);
-  for (std::size_t i = 0; i < num; ++i) mean_slopes[i] = w[i] * read(i);
-  for (std::size_t c = 0; c < num_sds; ++c) table_of(c, 2);
-  for (std::size_t i = 0; i < num; ++i) sd_slopes[i] = w[i] * (read(i) - 1 / sd[i]);
   return marginal - conditional;
 }
 

@@ -54,7 +54,19 @@ void Learner::pass_time(const Trial& trial) {
     experiment_.model->update(*arm.belief, {}, {}, elapsed_s);
 }
 
-void Learner::choose(const Trial& trial, const design::Budget& budget, design::Choice& out) {
+std::int64_t Learner::num_to_come(std::size_t arm, std::int64_t trial) const {
+  constexpr std::int64_t farthest = 64;  // trials that are looked through; an arm that has none of them is far from its end
+  const std::int64_t wanted = experiment_.arms[arm].spec.lookahead.depth;
+  std::int64_t num = 0;
+  for (std::int64_t t = trial; t < experiment_.spec.num_trials && num < wanted; ++t) {
+    if (t == trial + farthest) return wanted;
+    const Assignment assignment = experiment_.assign(t);
+    num += assignment.role != Role::validate && assignment.arm == static_cast<std::int64_t>(arm);
+  }
+  return std::max<std::int64_t>(num, 1);
+}
+
+void Learner::choose(const Trial& trial, const design::Budget& given, design::Choice& out) {
   if (trial.role == Role::validate) {
     const Assignment assignment = experiment_.assign(trial.index);
     design::take(experiment_.validation, assignment.validation_idx, out);
@@ -72,6 +84,8 @@ void Learner::choose(const Trial& trial, const design::Budget& budget, design::C
   if (trial.role == Role::fallback) return draw_fallback(trial, out);  // a replay; the run had begun to choose
   const auto index = static_cast<std::uint64_t>(trial.index);
   const design::Design& design = *experiment_.arms[a].design;
+  design::Budget budget = given;
+  budget.num_trials = num_to_come(a, trial.index);
   if (num_decided_ == num_trials_) return design.choose(*arm.plan, capability(a), index, budget, out);
   // decided and not answered yet: of this arm's trials the expected information counts, of the others only what was shown
   const auto outlook = arm.belief->fork();

@@ -212,11 +212,13 @@ void GridModel::take(GridBelief& belief, std::span<const double> stimulus, doubl
 }
 
 void GridModel::imagine(GridBelief& belief, std::span<const double> stimulus) const {
-  if (belief.imagined.empty())
+  if (belief.imagined.empty()) {
+    const GridBelief before(belief);  // a future has no futures of its own
     for (std::size_t k = 0; k < num_imagined; ++k) {
-      belief.imagined.push_back(std::make_unique<GridBelief>(belief));
+      belief.imagined.push_back(std::make_unique<GridBelief>(before));
       belief.outlook.push_back(belief.imagined.back().get());
     }
+  }
   std::vector<double> parameters(num_parameters);
   for (std::size_t k = 0; k < num_imagined; ++k) {
     GridBelief& future = *belief.imagined[k];

@@ -73,6 +73,17 @@ Sections::Sections(const loop::Experiment& experiment)
   }
 }
 
+void Sections::add_lookahead(const std::vector<std::pair<std::int64_t, Array>>& told) {
+  for (const auto& [trial, array] : told) {
+    const auto at = static_cast<std::size_t>(trial);
+    if (at >= utility_.size() || array.values.size() != 3) continue;
+    for (List* list : {&total_, &lead_, &lead_error_}) list->resize(utility_.size(), std::nan(""));
+    total_[at] = array.values[0];
+    lead_[at] = array.values[1];
+    lead_error_[at] = array.values[2];
+  }
+}
+
 bool Sections::is_sample_curve() const { return e_.samples() && e_.stimuli.dim == 1; }
 
 std::vector<double> Sections::curve_stimuli() const {
@@ -426,6 +437,10 @@ Value Sections::trials() const {
   out.set("response", response_);
   if (!e_.process()) out.set(e_.grid() || e_.candidates() || e_.samples() ? "entropy" : "half_logdet", uncertainty_);
   if (!error_.empty()) out.set("relative_error", error_);
+  if (total_.empty()) return out;
+  out.set("total", total_);
+  out.set("lead", lead_);
+  out.set("lead_error", lead_error_);
   return out;
 }
 

@@ -89,6 +89,10 @@ TEST(Designs, DoNotAllocateAfterTheFirstTrials) {
     s.max_expected_count = 50;
   };
   const auto target = [](DesignSpec& s) { s.target = {0, 1}; };
+  const auto ahead = [](DesignSpec& s) {
+    s.lookahead.depth = 2;
+    s.no_repeat = true;
+  };
   const Case cases[] = {{"pool", &plain, &pool, spec("auto", modified)},
                         {"pool, variance", &plain, &pool, spec("parameter_variance", same)},
                         {"pool, prediction", &plain, &pool, spec("prediction_error", same)},
@@ -104,7 +108,8 @@ TEST(Designs, DoNotAllocateAfterTheFirstTrials) {
                         {"grid", &grid, &axis, spec("auto", modified)},
                         {"grid, variance", &grid, &axis, spec("parameter_variance", same)},
                         {"grid, prediction", &grid, &axis, spec("prediction_error", same)},
-                        {"grid, target", &grid, &axis, spec("target", target)}};
+                        {"grid, target", &grid, &axis, spec("target", target)},
+                        {"grid, two trials", &grid, &axis, spec("auto", ahead)}};
   for (const Case& c : cases)
     for (Executor* executor : {serial.get(), two.get()})
       for (const bool pending : {false, true})
