@@ -1,11 +1,14 @@
 // The commands of the program, one function each; each returns an exit code.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "loop/training.hpp"
 
 namespace hartline::cli {
 
@@ -20,6 +23,8 @@ struct Options {
   bool json = false;
   int threads = 0;
   std::int64_t num_contrasts = 100000;
+  std::vector<std::string> arguments;  // the whole command line behind the program's name
+  loop::Training::Method gradient;     // of a program with libtorch
 };
 
 enum ExitCode {
@@ -40,6 +45,11 @@ int replay_command(const Options& options);
 int report_command(const Options& options);
 int explain_command(const Options& options);
 int score_command(const Options& options);
+int train_command(const Options& options);
+
+/// Set by the signals that ask the program to stop, once stop_on_interrupt was called.
+extern std::atomic<bool> stop_requested;
+void stop_on_interrupt();
 
 /// Calls `body`; an error becomes one line on standard error and its exit code.
 int guarded(const std::function<int()>& body);

@@ -9,7 +9,7 @@
 
 namespace hartline::cli {
 
-int run_program(int argc, const char* const* argv) {
+int run_program(int argc, const char* const* argv, const loop::Training::Method& gradient) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit fails like a full disk, with a message, instead of ending the program
   CLI::App app{
       "Hartline: choose the stimulus from which the most is learned.\n"
@@ -18,6 +18,8 @@ int run_program(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", version());
   Options options;
+  options.arguments.assign(argv + 1, argv + argc);
+  options.gradient = gradient;
   const auto add_common = [&](CLI::App* command, const char* what) {
     command->add_option("file", options.file, what)->required();
     command->add_flag("--json", options.json, "print one JSON document");
@@ -42,6 +44,9 @@ int run_program(int argc, const char* const* argv) {
       app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
   add_experiment(compare);
   compare->add_option("--out", options.out, "record to write; default: none");
+  CLI::App* train = app.add_subcommand("train", "train the network of an experiment with a table `train`; goes on where a killed training was");
+  add_experiment(train);
+  train->add_option("--out", options.out, "network to write; default: the experiment's, or NAME.policy or NAME.posterior here");
   CLI::App* check = app.add_subcommand("check", "validate an experiment without running it");
   add_experiment(check);
   CLI::App* resume = app.add_subcommand("resume", "continue an interrupted run");
@@ -71,6 +76,7 @@ int run_program(int argc, const char* const* argv) {
   }
   return guarded([&] {
     if (*run) return run_command(options);
+    if (*train) return train_command(options);
     if (*compare) return compare_command(options);
     if (*check) return check_command(options);
     if (*resume) return resume_command(options);

@@ -1,0 +1,15 @@
+// Beliefs about the parameters of a model that is written as text: the `belief` table, and what it makes.
+#pragma once
+
+namespace hartline {
+class Executor;
+}
+
+namespace hartline::loop {
+
+struct Experiment;
+
+/// Sets the experiment's model from its tables; the belief's defaults are written out in them. Throws: SpecError.
+void build_on_text(Experiment& e, Executor& executor);
+
+}  // namespace hartline::loop
