@@ -8,8 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "loop/training.hpp"
-
 namespace hartline::cli {
 
 struct Options {
@@ -23,8 +21,6 @@ struct Options {
   bool json = false;
   int threads = 0;
   std::int64_t num_contrasts = 100000;
-  std::vector<std::string> arguments;  // the whole command line behind the program's name
-  loop::Training::Method gradient;     // of a program with libtorch
 };
 
 enum ExitCode {

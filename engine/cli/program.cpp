@@ -9,7 +9,7 @@
 
 namespace hartline::cli {
 
-int run_program(int argc, const char* const* argv, const loop::Training::Method& gradient) {
+int run_program(int argc, const char* const* argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit fails like a full disk, with a message, instead of ending the program
   CLI::App app{
       "Hartline: choose the stimulus from which the most is learned.\n"
@@ -18,8 +18,6 @@ int run_program(int argc, const char* const* argv, const loop::Training::Method&
   app.require_subcommand(1);
   app.set_version_flag("--version", version());
   Options options;
-  options.arguments.assign(argv + 1, argv + argc);
-  options.gradient = gradient;
   const auto add_common = [&](CLI::App* command, const char* what) {
     command->add_option("file", options.file, what)->required();
     command->add_flag("--json", options.json, "print one JSON document");

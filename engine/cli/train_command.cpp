@@ -1,13 +1,7 @@
-// hartline train: a network from an experiment, here or in the program that has libtorch.
+// hartline train: a network from an experiment.
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
-#include <cerrno>
-#include <cmath>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -17,40 +11,13 @@
 #include "io/json.hpp"
 #include "loop/spec.hpp"
 #include "loop/stimuli.hpp"
-
-extern char** environ;
+#include "loop/training.hpp"
 
 namespace hartline::cli {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-/// hartline_train with the same command line; its exit code.
-int pass_on(const Options& options) {
-  const fs::path program = fs::read_symlink("/proc/self/exe").parent_path() / "hartline_train";
-  if (!fs::exists(program))
-    throw SpecError({"train.method", "evolution where hartline_train is not installed", "\"gradient\"",
-                     "It is built where libtorch-dev is installed (tools/setup test, HARTLINE_TORCH)."});
-  std::vector<std::string> arguments{program.string()};
-  arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  pid_t child = 0;
-  stop_on_interrupt();
-  if (const int error = posix_spawn(&child, program.c_str(), nullptr, nullptr, argv.data(), environ); error != 0)
-    throw IoError({program.string(), "a program that starts", std::strerror(error), ""});
-  int status = 0;
-  bool told = false;
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) throw IoError({program.string(), "a program that can be waited for", std::strerror(errno), ""});
-    if (stop_requested && !std::exchange(told, true)) kill(child, SIGTERM);
-  }
-  if (WIFEXITED(status)) return WEXITSTATUS(status);
-  throw RunError({program.string(), "a program that ends by itself", fmt::format("signal {}", WTERMSIG(status)),
-                  "Run the command again: training goes on where it was written down."});
-}
 
 /// Where the network goes: where the experiment looks for it, or beside the reader.
 std::string network_path(const Options& options, const loop::Spec& spec, const std::string& folder) {
@@ -69,14 +36,13 @@ int train_command(const Options& options) {
   const loop::Spec spec = loop::read_spec(document, options.file);
   if (!spec.train)
     throw SpecError({"train", "a table", "nothing", "[train] alone takes every default."});
-  if (spec.train->method == "gradient" && !options.gradient) return pass_on(options);
   const std::string folder = fs::absolute(options.file).parent_path().string(), path = network_path(options, spec, folder);
   const auto executor = make_executor(options.threads);
   stop_on_interrupt();
   models::TrainedNetwork network;
   {
     std::optional<Progress> line;
-    network = loop::train(document, options.file, folder, path, *executor, options.gradient, [&](std::int64_t done_of, std::int64_t all) {
+    network = loop::train(document, options.file, folder, path, *executor, [&](std::int64_t done_of, std::int64_t all) {
       if (!line) line.emplace(spec.train->minutes ? "seconds" : "steps", all, options.json);
       line->show(done_of);
     }, &stop_requested);

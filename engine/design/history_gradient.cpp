@@ -83,4 +83,31 @@ void add_score_function(Pulls& pulls) {
   }
 }
 
+std::size_t shorten(Pulls& pulls, std::span<const double> stimulus_range) {
+  const std::size_t num = pulls.score.size(), each = pulls.stimulus.size() / num, num_responses = pulls.response.size() / num,
+                    dim = stimulus_range.size(), trials = each / dim, per_trial = num_responses / trials;
+  std::vector<double> lengths(num, 0.0);
+  for (std::size_t r = 0; r < num; ++r)
+    for (std::size_t i = 0; i < each; ++i) {
+      // what a stimulus does by itself and by its response
+      double whole = pulls.stimulus[r * each + i];
+      const std::size_t t = r * trials + i / dim;
+      for (std::size_t j = 0; j < per_trial; ++j)
+        whole += pulls.response[t * per_trial + j] * pulls.slope[(t * per_trial + j) * dim + i % dim];
+      lengths[r] += whole * whole * stimulus_range[i % dim] * stimulus_range[i % dim];
+    }
+  std::vector<double> sorted = lengths;
+  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(num / 2), sorted.end());
+  const double most = most_pull * std::sqrt(sorted[num / 2]);
+  std::size_t num_shortened = 0;
+  for (std::size_t r = 0; r < num; ++r) {
+    const double length = std::sqrt(lengths[r]);
+    if (!(length > most)) continue;
+    ++num_shortened;
+    for (std::size_t i = r * each; i < (r + 1) * each; ++i) pulls.stimulus[i] *= most / length;
+    for (std::size_t i = r * num_responses; i < (r + 1) * num_responses; ++i) pulls.response[i] *= most / length;
+  }
+  return num_shortened;
+}
+
 }  // namespace hartline::design

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "models/history_tape.hpp"
 
 namespace hartline::design {
 
@@ -46,7 +47,7 @@ Contrasts Rollouts::draw_contrasts(std::uint64_t step, std::size_t num) const {
 }
 
 void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std::size_t first, std::size_t num,
-                        Histories& out) const {
+                        Histories& out, models::HistoryTape* tape) const {
   const std::size_t dim = rule_.dim(), num_responses = likelihood_.num_responses(), rows = likelihood_.num_rows(),
                     num_parameters = likelihood_.text().num_parameters, trials = num_trials();
   if (out.owner != this || out.num != num) {
@@ -60,6 +61,7 @@ void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std
     out.responses.resize(num * trials * num_responses);
   }
   network_.restart(out.state);
+  if (tape) tape->restart();
   const std::size_t stride = out.state.stride;
   thread_local std::vector<double> arguments;
   thread_local std::vector<models::Datum> answers;
@@ -71,12 +73,13 @@ void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std
     if (likelihood_.has_states()) likelihood_.start({truth.data(), 1, 1}, &truth[num_parameters]);
   }
   for (std::size_t t = 0; t < trials; ++t) {
-    network_.read(weights, out.state, out.outputs.data());
+    if (!tape) network_.read(weights, out.state, out.outputs.data());
+    const double* told = tape ? tape->read(weights) : out.outputs.data();
     for (std::size_t r = 0; r < num; ++r) {
-      if (!std::isfinite(out.outputs[r])) throw RunError({"train", "weights whose network is finite", number_text(out.outputs[r]), ""});
+      if (!std::isfinite(told[r])) throw RunError({"train", "weights whose network is finite", number_text(told[r]), "Lower train.learning_rate."});
       const std::span<double> x{&out.stimuli[(r * trials + t) * dim], dim};
       double* y = &out.responses[(r * trials + t) * num_responses];
-      rule_(&out.outputs[r], stride, x);
+      rule_(told + r, stride, x);
       double* truth = &out.truth[r * rows];
       likelihood_.arguments(x, {truth, 1, 1}, arguments.data(), 1);
       Stream stream(seed_, Purpose::response, step, (first + r) * trials + t);
@@ -87,7 +90,10 @@ void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std
       }
       models::scale_inputs(trained_, x, {y, num_responses}, r, stride, out.inputs.data());
     }
-    network_.take(weights, out.inputs.data(), out.state);
+    if (tape)
+      tape->take(weights, out.inputs.data());
+    else
+      network_.take(weights, out.inputs.data(), out.state);
   }
 }
 

@@ -8,6 +8,10 @@
 #include "design/policy.hpp"
 #include "models/text_likelihood.hpp"
 
+namespace hartline::models {
+class HistoryTape;
+}
+
 namespace hartline::design {
 
 /// Contrasts of one step, shared by its rollouts.
@@ -36,7 +40,9 @@ class Rollouts {
   };
   /// Simulates rollouts first … first + num - 1 of a step under the weights. Allocates: nothing for histories of as many before.
   /// Throws: RunError for weights that tell what is not finite.
-  void simulate(std::span<const double> weights, std::uint64_t step, std::size_t first, std::size_t num, Histories& out) const;
+  /// `tape`: one of num histories that keeps the network's way, or null.
+  void simulate(std::span<const double> weights, std::uint64_t step, std::size_t first, std::size_t num, Histories& out,
+                models::HistoryTape* tape = nullptr) const;
 
   /// Σ sPCE over histories, nats (design/score.hpp). `scratch` is the caller's.
   double score(const Histories& histories, const Contrasts& contrasts, std::vector<double>& scratch) const;

@@ -33,7 +33,7 @@ struct TrainSpec {
     field("target", &TrainSpec::target, "", one_of({"policy", "posterior"}),
           "policy: chooses stimuli; posterior: tells what the parameters may be");
     field("method", &TrainSpec::method, "", one_of({"evolution", "gradient"}),
-          "evolution: by trying neighbours, from simulated experiments alone; gradient: by derivatives, needs the program with libtorch");
+          "evolution: by trying neighbours, from simulated experiments alone; gradient: by derivatives");
     field("order", &TrainSpec::order, "", one_of({"auto", "free", "kept"}),
           "of the trials; free: they are exchangeable; kept: the network is recurrent; auto: kept where the text has states");
     field("encoder", &TrainSpec::encoder, "", between(1, 4096), "units of the hidden layers that read a trial");

@@ -32,8 +32,8 @@ class TorchNetwork {
   static torch::Tensor run(const Layer& layer, const torch::Tensor& x) { return torch::addmm(layer.bias, x, layer.weights); }
 
   models::NetworkShape shape_;
+  std::vector<std::pair<torch::Tensor, std::size_t>> leaves_;  // and where each stands among the weights; filled while layers are made
   std::vector<Layer> encoder_, gates_, readout_;
-  std::vector<std::pair<torch::Tensor, std::size_t>> leaves_;  // and where each stands among the weights
 };
 
 }  // namespace hartline::design

@@ -10,9 +10,11 @@
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "design/evolution.hpp"
+#include "design/policy_gradient.hpp"
 #include "io/file.hpp"
 #include "io/network_file.hpp"
 #include "loop/spec.hpp"
+#include "loop/stimuli.hpp"
 #include "models/encoding_text.hpp"
 
 namespace hartline::loop {
@@ -105,36 +107,31 @@ NetworkOfFile read_network_for(const std::string& path, const std::string& key, 
   return out;
 }
 
-Training::Training(const Table& document, const std::string& file, const std::string& folder, Executor& executor, const Method& gradient)
+Training::Training(const Table& document, const std::string& file, const std::string& folder, Executor& executor)
     : executor_(executor) {
   const Spec spec = read_spec(document, file);
   if (!spec.train) throw SpecError({"train", "a table", "nothing", "It says how the network is trained; [train] alone takes the defaults."});
   spec_ = *spec.train;
+  spec_.histories = in_folder(folder, spec_.histories);
   if (spec.stimulus.kind != "variables" || !spec.model.find("response"))
     throw SpecError({"model", "one written as text", "another", "Networks are trained on experiments that the text simulates."});
   text_ = std::make_shared<const models::EncodingText>(spec.stimulus.variables, spec.model);
   network_ = begin(spec, spec_, *text_);
-  prepare(gradient, folder);
+  prepare();
 }
 
-Training::Training(const NetworkOfFile& unfinished, Executor& executor, const Method& gradient)
+Training::Training(const NetworkOfFile& unfinished, Executor& executor)
     : spec_(spec_of(*unfinished.network)), network_(*unfinished.network), text_(unfinished.text), executor_(executor) {
-  prepare(gradient, "");
+  prepare();
 }
 
-void Training::prepare(const Method& gradient, const std::string&) {
+void Training::prepare() {
   likelihood_ = std::make_unique<models::TextLikelihood>(text_);
   if (network_.weights.empty()) design::begin_network(*likelihood_, network_);
-  if (spec_.method == "evolution") {
-    if (spec_.target == "posterior")
-      throw SpecError({"train.method", "gradient for a posterior", "\"evolution\"", ""});
+  if (spec_.method == "evolution")
     ascent_ = std::make_unique<design::Evolution>(*likelihood_, network_, spec_, executor_);
-  } else {
-    if (!gradient)
-      throw SpecError({"train.method", "evolution in a program without libtorch", "\"gradient\"",
-                       "Build hartline_train: install libtorch-dev and configure with -DHARTLINE_TORCH=ON."});
-    ascent_ = gradient(*likelihood_, network_, spec_, executor_);
-  }
+  else
+    ascent_ = std::make_unique<design::PolicyGradient>(*likelihood_, network_, spec_, executor_);
   seconds_before_ = network_.seconds;
   begun_ns_ = SteadyClock().now_ns();
 }
@@ -173,9 +170,8 @@ void Training::take(std::span<const double> gradient, double score) {
 }
 
 TrainedNetwork train(const Table& document, const std::string& file, const std::string& folder, const std::string& path,
-                     Executor& executor, const Training::Method& gradient,
-                     const std::function<void(std::int64_t, std::int64_t)>& progress, const std::atomic<bool>* stop) {
-  auto training = std::make_unique<Training>(document, file, folder, executor, gradient);
+                     Executor& executor, const std::function<void(std::int64_t, std::int64_t)>& progress, const std::atomic<bool>* stop) {
+  auto training = std::make_unique<Training>(document, file, folder, executor);
   if (std::filesystem::exists(path)) {
     const NetworkOfFile found = read_network(path);
     if (found.network->finished)
@@ -185,7 +181,7 @@ TrainedNetwork train(const Table& document, const std::string& file, const std::
         found.network->num_trials != begun.num_trials)
       throw IoError({path, "a training of this experiment", "one with another model or train table",
                      "Remove it or name another with --out."});
-    training = std::make_unique<Training>(found, executor, gradient);
+    training = std::make_unique<Training>(found, executor);
   }
   const SteadyClock clock;
   std::int64_t written_ns = clock.now_ns();

@@ -37,14 +37,10 @@ NetworkOfFile read_network_for(const std::string& path, const std::string& key, 
 /// Everything that training needs; constant but for the network.
 class Training {
  public:
-  /// Makes the method that `train.method` names where that is not evolution.
-  using Method = std::function<std::unique_ptr<design::Ascent>(const models::TextLikelihood&, const models::TrainedNetwork&,
-                                                               const design::TrainSpec&, Executor&)>;
-
   /// Begins with an experiment's document. `folder`: that relative paths are taken from. Throws: SpecError, IoError.
-  Training(const Table& document, const std::string& file, const std::string& folder, Executor& executor, const Method& gradient = {});
+  Training(const Table& document, const std::string& file, const std::string& folder, Executor& executor);
   /// Goes on with a network whose training was not finished.
-  Training(const NetworkOfFile& unfinished, Executor& executor, const Method& gradient = {});
+  Training(const NetworkOfFile& unfinished, Executor& executor);
 
   /// One step.
   void step();
@@ -59,7 +55,7 @@ class Training {
   void take(std::span<const double> gradient, double score);
 
  private:
-  void prepare(const Method& gradient, const std::string& folder);
+  void prepare();
   double share() const;
 
   design::TrainSpec spec_;
@@ -76,7 +72,6 @@ class Training {
 /// training of the same experiment left there is gone on with (training_test.cpp: Training.GoesOnToTheSameBytes).
 /// Throws: IoError where the file is one of another experiment or already finished.
 models::TrainedNetwork train(const Table& document, const std::string& file, const std::string& folder, const std::string& path,
-                             Executor& executor, const Training::Method& gradient,
-                             const std::function<void(std::int64_t, std::int64_t)>& progress, const std::atomic<bool>* stop);
+                             Executor& executor, const std::function<void(std::int64_t, std::int64_t)>& progress, const std::atomic<bool>* stop);
 
 }  // namespace hartline::loop

@@ -27,7 +27,7 @@ Table document(const std::string& more) { return io::parse_toml(std::string(text
 models::TrainedNetwork trained(const std::string& path, std::int64_t stop_after = -1, int threads = 1) {
   const auto executor = make_executor(threads);
   std::atomic<bool> stop{false};
-  return train(document(train_table), "test.toml", "", path, *executor, {},
+  return train(document(train_table), "test.toml", "", path, *executor,
                [&](std::int64_t done, std::int64_t) { stop = done == stop_after; }, &stop);
 }
 
@@ -58,12 +58,12 @@ TEST(Training, RefusesTheFileOfAnotherExperiment) {
   trained(path, 5);
   const auto executor = make_serial_executor();
   const Table other = document(std::string(train_table) + "learning_rate = 0.1\n");
-  EXPECT_NE(message_of([&] { train(other, "test.toml", "", path, *executor, {}, {}, nullptr); }).find("another model or train table"),
+  EXPECT_NE(message_of([&] { train(other, "test.toml", "", path, *executor, {}, nullptr); }).find("another model or train table"),
             std::string::npos);
   EXPECT_NE(message_of([&] {
-              const Table gradient = document("[train]\nmethod = \"gradient\"\n");
-              train(gradient, "test.toml", "", folder.path() + "/b.policy", *executor, {}, {}, nullptr);
-            }).find("train.method: must be evolution"),
+              const Table gradient = document("[model.state]\nz = \"1\"\n\"z'\" = \"0.5 * z + r\"\n[train]\nmethod = \"gradient\"\n");
+              train(gradient, "test.toml", "", folder.path() + "/b.policy", *executor, {}, nullptr);
+            }).find("train.method: must be evolution for a text with states"),
             std::string::npos);
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/random.hpp"
+#include "models/history_tape.hpp"
 #include "numerics/dense_layer.hpp"
 
 namespace hartline::models {
@@ -103,6 +104,56 @@ TEST(HistoryNetwork, MindsTheOrderOnlyWhereItIsRecurrent) {
       EXPECT_GT(difference, 1e-3);
     else
       EXPECT_LT(difference, 1e-12);
+  }
+}
+
+/// f = Σ pull · out over all reads, of the weights and of every input.
+TEST(HistoryTape, CarriesDerivativesBack) {
+  for (const bool recurrent : {false, true}) {
+    const HistoryNetwork network(shape(recurrent));
+    std::vector<double> w = weights(network);
+    constexpr std::size_t num = 8, trials = 5;
+    HistoryTape tape(network, num);
+    std::vector<double> inputs(trials * 3 * num), pull((trials + 1) * 2 * num);
+    Stream(5, Purpose::test).fill_normal(inputs);
+    Stream(6, Purpose::test).fill_normal(pull);
+    const auto f = [&] {
+      tape.restart();
+      double out = 0;
+      for (std::size_t t = 0; t <= trials; ++t) {
+        const double* told = tape.read(w);
+        for (std::size_t i = 0; i < 2 * num; ++i) out += pull[t * 2 * num + i] * told[i];
+        if (t < trials) tape.take(w, &inputs[t * 3 * num]);
+      }
+      return out;
+    };
+    const double value = f();
+    HistoryNetwork::State state = network.start(num);
+    std::vector<double> told(2 * num);
+    double same = 0;
+    for (std::size_t t = 0; t <= trials; ++t) {
+      network.read(w, state, told.data());
+      for (std::size_t i = 0; i < 2 * num; ++i) same += pull[t * 2 * num + i] * told[i];
+      if (t < trials) network.take(w, &inputs[t * 3 * num], state);
+    }
+    EXPECT_NEAR(value, same, 1e-11);
+    std::vector<double> dw(w.size(), 0.0), dx(inputs.size());
+    tape.begin_back();
+    for (std::size_t t = trials + 1; t-- > 0;) {
+      tape.back_read(w, &pull[t * 2 * num], dw);
+      if (t > 0) tape.back_take(w, dw, &dx[(t - 1) * 3 * num]);
+    }
+    const auto difference = [&](double& number) {
+      const double kept = number;
+      number = kept + 1e-6;
+      const double above = f();
+      number = kept - 1e-6;
+      const double below = f();
+      number = kept;
+      return (above - below) / 2e-6;
+    };
+    for (std::size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(dw[i], difference(w[i]), 1e-6) << recurrent << ' ' << i;
+    for (std::size_t i = 0; i < inputs.size(); i += 5) EXPECT_NEAR(dx[i], difference(inputs[i]), 1e-7) << recurrent << ' ' << i;
   }
 }
 

@@ -22,4 +22,18 @@ constexpr std::size_t padded(std::size_t num) { return (num + 7) / 8 * 8; }
 void dense_layer(const double* weights, std::size_t num_in, std::size_t num_out, Activation f, const double* x, std::size_t stride,
                  double* y, bool more = false);
 
+/// What a layer's derivatives by its sums Z = W X + b, dz [num_out, stride], say of its weights and of what it read:
+///
+///   dW += dZ Xᵀ    db += Σ dZ    dX = Wᵀ dZ
+///
+/// @param d_weights  [num_out, num_in], then [num_out]; added to
+/// @param dx         [num_in, stride], or null: not wanted
+/// (dense_layer_test.cpp: DenseLayer.CarriesDerivativesBack)
+void dense_layer_back(const double* weights, std::size_t num_in, std::size_t num_out, const double* x, const double* dz,
+                      std::size_t stride, double* d_weights, double* dx);
+
+/// h = silu(z), and dh becomes dz; num is a multiple of eight.
+void silu(const double* z, std::size_t num, double* h);
+void silu_back(const double* z, std::size_t num, double* dh);
+
 }  // namespace hartline::numerics

@@ -58,5 +58,35 @@ TEST(DenseLayer, AColumnHasTheSameBitsAnywhere) {
   }
 }
 
+TEST(DenseLayer, CarriesDerivativesBack) {
+  constexpr std::size_t num_in = 7, num_out = 6, stride = 24;
+  std::vector<double> w = normals((num_in + 1) * num_out, 0), x = normals(num_in * stride, 1), z(num_out * stride);
+  const std::vector<double> pull = normals(num_out * stride, 2);
+  // f = Σ pull · silu(Z)
+  const auto f = [&] {
+    dense_layer(w.data(), num_in, num_out, Activation::silu, x.data(), stride, z.data());
+    double out = 0;
+    for (std::size_t i = 0; i < z.size(); ++i) out += pull[i] * z[i];
+    return out;
+  };
+  dense_layer(w.data(), num_in, num_out, Activation::none, x.data(), stride, z.data());
+  std::vector<double> dz = pull, dw(w.size(), 1.0), dx(x.size()), h(z.size());
+  silu(z.data(), z.size(), h.data());
+  EXPECT_NEAR(h[5], z[5] / (1 + std::exp(-z[5])), 1e-14);
+  silu_back(z.data(), z.size(), dz.data());
+  dense_layer_back(w.data(), num_in, num_out, x.data(), dz.data(), stride, dw.data(), dx.data());
+  const auto difference = [&](double& number) {
+    const double kept = number;
+    number = kept + 1e-6;
+    const double above = f();
+    number = kept - 1e-6;
+    const double below = f();
+    number = kept;
+    return (above - below) / 2e-6;
+  };
+  for (std::size_t i = 0; i < w.size(); ++i) EXPECT_NEAR(dw[i] - 1, difference(w[i]), 1e-7) << i;
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(dx[i], difference(x[i]), 1e-7) << i;
+}
+
 }  // namespace
 }  // namespace hartline::numerics

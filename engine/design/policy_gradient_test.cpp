@@ -1,11 +1,10 @@
-#include "design_torch/network_gradient.hpp"
+#include "design/policy_gradient.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "base/threads.hpp"
-#include "design/rollouts.hpp"
 #include "models/test_texts.hpp"
 
 namespace hartline::design {
@@ -39,12 +38,12 @@ TrainSpec spec_of(std::int64_t num_rollouts) {
 }
 
 /// The responses of normal laws follow the stimuli under the same luck, so the mean score is a smooth function of the weights.
-TEST(NetworkGradient, IsTheDifferenceOfScores) {
+TEST(PolicyGradient, IsTheDifferenceOfScores) {
   const models::TextLikelihood likelihood(sources());
   const auto executor = make_serial_executor();
   for (const bool recurrent : {false, true}) {
     const models::TrainedNetwork network = small_network(likelihood, recurrent);
-    const auto ascent = make_network_gradient(likelihood, network, spec_of(40), *executor);
+    const auto ascent = std::make_unique<PolicyGradient>(likelihood, network, spec_of(40), *executor);
     std::vector<double> w = network.weights, gradient(w.size()), scratch(w.size());
     ascent->estimate(w, 3, gradient);
     double size = 0;
@@ -64,12 +63,12 @@ TEST(NetworkGradient, IsTheDifferenceOfScores) {
 
 /// Of a choice the score function stands in: over many rollouts its mean is the derivative of the mean score. A step h along one weight
 /// changes the mean score by h times it; both have a standard error that is worked out from the parts.
-TEST(NetworkGradient, OfChoicesIsTheDifferenceOfMeans) {
+TEST(PolicyGradient, OfChoicesIsTheDifferenceOfMeans) {
   const models::TextLikelihood likelihood(models::test_text({{"x", "box(-3, 3)"}}, "r ~ bernoulli(logistic(2 * (x - a)))", {{"a", "normal(0, 1)"}}));
   const auto executor = make_executor(2);
   models::TrainedNetwork network = small_network(likelihood, false);
   constexpr std::int64_t num = 4096;
-  const auto ascent = make_network_gradient(likelihood, network, spec_of(num), *executor);
+  const auto ascent = std::make_unique<PolicyGradient>(likelihood, network, spec_of(num), *executor);
   std::vector<double> w = network.weights, gradient(w.size()), scratch(w.size());
   // along the gradient itself, where the signal is largest
   std::vector<double> direction(w.size());
@@ -100,13 +99,13 @@ TEST(NetworkGradient, OfChoicesIsTheDifferenceOfMeans) {
   EXPECT_NEAR(slope, difference, 4 * error + 0.02 * slope);  // false alarm below 1 in 1,000
 }
 
-TEST(NetworkGradient, IsTheSameAtAnyNumberOfThreads) {
+TEST(PolicyGradient, IsTheSameAtAnyNumberOfThreads) {
   const models::TextLikelihood likelihood(sources());
   const models::TrainedNetwork network = small_network(likelihood, false);
   const auto serial = make_serial_executor(), three = make_executor(3);
   std::vector<double> a(network.weights.size()), b(a.size());
-  const double sa = make_network_gradient(likelihood, network, spec_of(100), *serial)->estimate(network.weights, 2, a);
-  const double sb = make_network_gradient(likelihood, network, spec_of(100), *three)->estimate(network.weights, 2, b);
+  const double sa = PolicyGradient(likelihood, network, spec_of(100), *serial).estimate(network.weights, 2, a);
+  const double sb = PolicyGradient(likelihood, network, spec_of(100), *three).estimate(network.weights, 2, b);
   EXPECT_EQ(sa, sb);
   EXPECT_EQ(a, b);
 }
