@@ -20,7 +20,7 @@ class Ascent {
 /// One step of Adam up the gradient; counts the step and adds the score to the curve's.
 ///
 ///
-///   m ← .9 m + .1 g    v ← .99 v + .01 g²    w ← w + rate m / (1 - .9^k) / (√(v / (1 - .99^k)) + 1e-8)
+///   m ← .9 m + .1 g    v ← .999 v + .001 g²    w ← w + rate m / (1 - .9^k) / (√(v / (1 - .999^k)) + 1e-8)
 ///
 /// Reference: Kingma & Ba 2015, ICLR
 void take_step(models::TrainedNetwork& network, std::span<const double> gradient, double rate, double score);

@@ -15,11 +15,11 @@ void take_step(models::TrainedNetwork& network, std::span<const double> gradient
     network.square.assign(num, 0.0);
   }
   const auto k = static_cast<double>(++network.num_steps);
-  const double first = 1 - std::pow(0.9, k), second = 1 - std::pow(0.99, k);
+  const double first = 1 - std::pow(0.9, k), second = 1 - std::pow(0.999, k);
   for (std::size_t i = 0; i < num; ++i) {
     double &m = network.momentum[i], &v = network.square[i];
     m = 0.9 * m + 0.1 * gradient[i];
-    v = 0.99 * v + 0.01 * gradient[i] * gradient[i];
+    v = 0.999 * v + 0.001 * gradient[i] * gradient[i];
     network.weights[i] += rate * (m / first) / (std::sqrt(v / second) + 1e-8);
   }
   network.score_sum += score;

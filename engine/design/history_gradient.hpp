@@ -35,7 +35,7 @@ void add_score_function(Pulls& pulls);
 
 /// Near a likelihood's edges a few rollouts pull many times as hard as the others. Those that pull longer than `most_pull` times the
 /// median, in numbers of the stimulus' range, are shortened to that; returns how many.
-constexpr double most_pull = 5;
+constexpr double most_pull = 10;
 std::size_t shorten(Pulls& pulls, std::span<const double> stimulus_range);
 
 }  // namespace hartline::design

@@ -32,7 +32,7 @@ StimulusRule::StimulusRule(const models::EncodingText& text) {
 std::int64_t StimulusRule::operator()(const double* o, std::size_t stride, std::span<double> x) const {
   std::size_t member = 0;
   for (std::size_t i = 0; i < dim(); ++i) {
-    x[i] = middle_[i] + range_[i] * std::tanh(o[i * stride]);
+    x[i] = middle_[i] + range_[i] * std::sin(o[i * stride]);
     const std::vector<Level>& levels = levels_[i];
     if (levels.empty()) continue;
     auto at = std::lower_bound(levels.begin(), levels.end(), x[i], [](const Level& a, double value) { return a.value < value; });

@@ -11,8 +11,9 @@ namespace hartline::design {
 
 /// Where a network's numbers o lie among a text's stimuli:
 ///
-///   x_i = middle_i + range_i tanh(o_i)
+///   x_i = middle_i + range_i sin(o_i)
 ///
+/// so that a network that has gone too far comes back: the sine has a slope beyond its ends, where a saturating function has none.
 /// A variable with given values takes the one nearest to x_i (of two as near, the lower); so a pool's member is the nearest in every
 /// variable.
 class StimulusRule {

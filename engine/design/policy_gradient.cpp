@@ -43,7 +43,7 @@ double PolicyGradient::estimate(std::span<const double> weights, std::uint64_t s
   return mean;
 }
 
-/// dE/dy_t = ∂S/∂y_t + what later trials make of y_t; dE/dx_t the same, and what x_t does by y_t; x = middle + range tanh(o).
+/// dE/dy_t = ∂S/∂y_t + what later trials make of y_t; dE/dx_t the same, and what x_t does by y_t; x = middle + range sin(o).
 void PolicyGradient::carry_back(std::span<const double> weights, std::size_t b) {
   Block& one = blocks_[b];
   const std::size_t dim = rollouts_.rule().dim(), num_responses = rollouts_.likelihood().num_responses(), trials = rollouts_.num_trials(),
@@ -60,8 +60,7 @@ void PolicyGradient::carry_back(std::span<const double> weights, std::size_t b) 
         for (std::size_t j = 0; j < num_responses; ++j)
           d += (pulls_.response[at * num_responses + j] + one.d_inputs[(dim + j) * stride + r] / trained_.response_scale[j]) *
                pulls_.slope[(at * num_responses + j) * dim + i];
-        const double share = std::tanh(told[i * stride + r]);
-        one.d_told[i * stride + r] = d * trained_.stimulus_range[i] * (1 - share * share);
+        one.d_told[i * stride + r] = d * trained_.stimulus_range[i] * std::cos(told[i * stride + r]);
       }
     }
     one.tape.back_read(weights, one.d_told.data(), one.gradient);

@@ -98,7 +98,7 @@ TEST(Policy, KeepsToTheBoxAndToTheValuesOfVariables) {
   const auto text = test_text({{"x", "box(-4, 4)"}, {"level", "values(3, 1, 2)"}}, "y ~ normal(a * x * level, 1)", {{"a", "normal(0, 1)"}});
   const StimulusRule rule(*text);
   std::vector<double> x(2);
-  const double far[] = {50, -50}, near[] = {0, 0.1}, other[] = {-50, 0.9};
+  const double far[] = {1.5707963267948966, -1.5707963267948966}, near[] = {0, 0.1}, other[] = {-1.5707963267948966, 0.9};
   EXPECT_EQ(rule(far, 1, x), -1);
   EXPECT_EQ(x, (std::vector<double>{4, 1}));
   rule(near, 1, x);
@@ -117,7 +117,7 @@ TEST(Policy, ChoosesTheNearestMemberOfAPool) {
   for (std::size_t member = 0; member * 2 < pool.size(); ++member) {
     double o[2];
     for (std::size_t i = 0; i < 2; ++i)
-      o[i] = std::atanh(std::clamp((pool[member * 2 + i] + 0.1 - rule.middle()[i]) / rule.range()[i], -0.999, 0.999));
+      o[i] = std::asin(std::clamp((pool[member * 2 + i] + 0.1 - rule.middle()[i]) / rule.range()[i], -0.999, 0.999));
     EXPECT_EQ(rule(o, 1, x), static_cast<std::int64_t>(member));
     EXPECT_EQ(x[0], pool[member * 2]);
     EXPECT_EQ(x[1], pool[member * 2 + 1]);

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t num_scale_draws = 2000;
 
-/// One response of every law, given the arguments' values.
+}  // namespace
+
 void draw_responses(const models::TextLikelihood& likelihood, std::span<const double> arguments, Stream& stream, double* out) {
   const std::vector<models::LawPart>& laws = likelihood.text().laws;
   for (std::size_t j = 0; j < laws.size(); ++j) {
@@ -23,8 +24,6 @@ void draw_responses(const models::TextLikelihood& likelihood, std::span<const do
     out[j] = models::draw_response(*laws[j].law, a, stream);
   }
 }
-
-}  // namespace
 
 Rollouts::Rollouts(const models::TextLikelihood& likelihood, const models::TrainedNetwork& network, std::uint64_t seed)
     : likelihood_(likelihood),

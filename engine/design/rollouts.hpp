@@ -60,6 +60,9 @@ class Rollouts {
   std::uint64_t seed_;
 };
 
+/// One response of every law, given the arguments' values: out [num_responses]. Throws: RunError where they are impossible.
+void draw_responses(const models::TextLikelihood& likelihood, std::span<const double> arguments, Stream& stream, double* out);
+
 /// Fills in the sizes of a network that is to be trained on a text, its scales (of the responses the mean and standard deviation over
 /// 2,000 draws of prior and stimuli; where that is not finite or is 0 the scale is 1) and its first weights.
 void begin_network(const models::TextLikelihood& likelihood, models::TrainedNetwork& network);

@@ -217,18 +217,18 @@ struct CandidatesSpec {
   }
 };
 
-void build_one(Experiment& e, const std::string& kind, Executor& executor) {
+void build_one(Experiment& e, const std::string& kind, const std::string& folder, Executor& executor) {
   if (kind == "glm")
     build_linear(e, executor);
   else if (kind == "gaussian_process")
     build_process(e);
   else if (kind == "text")
-    build_on_text(e, executor);
+    build_on_text(e, folder, executor);
   else
     build_on_grid(e, kind, executor);
 }
 
-void build_candidates(Experiment& e, Executor& executor) {
+void build_candidates(Experiment& e, const std::string& folder, Executor& executor) {
   auto spec = read_resolved<CandidatesSpec>(e.spec.model, "model");
   if (!e.spec.belief.items.empty())
     throw SpecError({"belief", "absent for competing models", "a table", "Each candidate has a belief of its own."});
@@ -243,7 +243,7 @@ void build_candidates(Experiment& e, Executor& executor) {
     e.spec.model = candidate.model;
     e.spec.belief = candidate.belief;
     try {
-      build_one(e, kind, executor);
+      build_one(e, kind, folder, executor);
     } catch (SpecError& error) {
       error.fault.path = fmt::format("model.candidate[{}].{}", i, error.fault.path);
       throw SpecError(error.fault);
@@ -267,9 +267,9 @@ void build_candidates(Experiment& e, Executor& executor) {
 void build_model(Experiment& e, const std::string& folder, Executor& executor) {
   const std::string kind = kind_of(e.spec.model);
   if (kind == "candidates")
-    build_candidates(e, executor);
+    build_candidates(e, folder, executor);
   else
-    build_one(e, kind, executor);
+    build_one(e, kind, folder, executor);
   if (e.recording && e.recording->kind != e.model->response_kind)
     throw SpecError({"model.response", "of the kind that was recorded", "another kind", "See response.kind in trials.toml."});
   build_arms(e, folder, executor);

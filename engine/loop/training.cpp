@@ -11,6 +11,7 @@
 #include "base/threads.hpp"
 #include "design/evolution.hpp"
 #include "design/policy_gradient.hpp"
+#include "design/posterior_gradient.hpp"
 #include "io/file.hpp"
 #include "io/network_file.hpp"
 #include "loop/spec.hpp"
@@ -128,7 +129,16 @@ Training::Training(const NetworkOfFile& unfinished, Executor& executor)
 void Training::prepare() {
   likelihood_ = std::make_unique<models::TextLikelihood>(text_);
   if (network_.weights.empty()) design::begin_network(*likelihood_, network_);
-  if (spec_.method == "evolution")
+  if (spec_.target == "posterior" && spec_.method == "evolution")
+    throw SpecError({"train.method", "gradient for a posterior", "\"evolution\"", ""});
+  if (spec_.target == "policy" && !spec_.histories.empty())
+    throw SpecError({"train.histories", "left out for a policy", "\"" + spec_.histories + "\"", "It is used by target posterior only."});
+  std::shared_ptr<const TrainedNetwork> chooser;
+  if (!spec_.histories.empty())
+    chooser = read_network_for(spec_.histories, "train.histories", "policy", network_.stimulus, network_.model).network;
+  if (spec_.target == "posterior")
+    ascent_ = std::make_unique<design::PosteriorGradient>(*likelihood_, network_, spec_, std::move(chooser), executor_);
+  else if (spec_.method == "evolution")
     ascent_ = std::make_unique<design::Evolution>(*likelihood_, network_, spec_, executor_);
   else
     ascent_ = std::make_unique<design::PolicyGradient>(*likelihood_, network_, spec_, executor_);
