@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -27,10 +26,6 @@
 
 namespace hartline::cli {
 
-namespace {
-
-namespace fs = std::filesystem;
-
 std::atomic<bool> stop_requested{false};
 
 void stop_on_interrupt() {
@@ -38,6 +33,10 @@ void stop_on_interrupt() {
   std::signal(SIGINT, [](int) { stop_requested = true; });
   std::signal(SIGTERM, [](int) { stop_requested = true; });
 }
+
+namespace {
+
+namespace fs = std::filesystem;
 
 std::string folder_of(const std::string& file) {
   const fs::path parent = fs::absolute(file).parent_path();

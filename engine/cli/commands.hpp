@@ -1,6 +1,7 @@
 // The commands of the program, one function each; each returns an exit code.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -40,6 +41,11 @@ int replay_command(const Options& options);
 int report_command(const Options& options);
 int explain_command(const Options& options);
 int score_command(const Options& options);
+int train_command(const Options& options);
+
+/// Set by the signals that ask the program to stop, once stop_on_interrupt was called.
+extern std::atomic<bool> stop_requested;
+void stop_on_interrupt();
 
 /// Calls `body`; an error becomes one line on standard error and its exit code.
 int guarded(const std::function<int()>& body);

@@ -42,6 +42,9 @@ int run_program(int argc, const char* const* argv) {
       app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
   add_experiment(compare);
   compare->add_option("--out", options.out, "record to write; default: none");
+  CLI::App* train = app.add_subcommand("train", "train the network of an experiment with a table `train`; goes on where a killed training was");
+  add_experiment(train);
+  train->add_option("--out", options.out, "network to write; default: the experiment's, or NAME.policy or NAME.posterior here");
   CLI::App* check = app.add_subcommand("check", "validate an experiment without running it");
   add_experiment(check);
   CLI::App* resume = app.add_subcommand("resume", "continue an interrupted run");
@@ -71,6 +74,7 @@ int run_program(int argc, const char* const* argv) {
   }
   return guarded([&] {
     if (*run) return run_command(options);
+    if (*train) return train_command(options);
     if (*compare) return compare_command(options);
     if (*check) return check_command(options);
     if (*resume) return resume_command(options);

@@ -40,6 +40,7 @@ void refuse_unused(const DesignSpec& spec, const StimulusSet& set) {
   const auto unused = [&](const char* key, bool given, bool used, const std::string& by) {
     if (given && !used) refuse(key, "left out", "a value", ("It is used by " + by + " only.").c_str());
   };
+  unused("policy", !spec.policy.empty() || !spec.policy_hash.empty(), false, "kind policy");
   unused("utility", spec.utility != none.utility, spec.kind == "infomax", "kind infomax");
   unused("target", !spec.target.empty(), spec.utility == "target", "utility target");
   unused("target_weights", !spec.target_weights.empty(), spec.utility == "target", "utility target");
@@ -177,12 +178,17 @@ struct Builder {
 
 }  // namespace
 
+void Design::learn(Plan&, std::span<const double>, const Response&) const {}
+
 std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& set, const Capability& prior,
                                     std::span<const std::string> parameter_names, std::uint64_t seed, Executor& executor) {
   check_set(set);
   const bool pool = set.kind() == SetKind::pool;
   if (spec.kind == "sequence" && !pool)
     refuse("kind", "infomax, uncertainty or random for stimuli that are not a pool", quoted(spec.kind), "They have no order.");
+  if (spec.kind == "policy")
+    refuse("kind", "infomax, uncertainty, random or sequence here", quoted(spec.kind),
+           "A policy belongs to an experiment, whose text it is held against.");
   refuse_unused(spec, set);
   if (spec.kind == "sequence" || spec.kind == "random") return make_blind_design(spec, set, seed);
   if (spec.explore > 0 || spec.law != "auto") RandomLaw(spec, set);  // refuses what does not fit

@@ -156,6 +156,7 @@ void Learner::learn(Trial& trial) {
       trial.log_evidence = update.log_evidence;
       watch_.look(trial, update.predictions, *arm.belief, news_);
     }
+    if (own) experiment_.arms[a].design->learn(*arm.plan, x, trial.response);
     note_attendance(a, trial);
     if (own && (update.used || model.has_context)) note_samples(a, trial);
     if (own && experiment_.refine_every > 0) {
