@@ -187,6 +187,19 @@ TEST(Compare, IsTheSameAtAnyNumberOfThreadsAndSavesTrials) {
   EXPECT_GT(one.saving->ratio, 1);
 }
 
+TEST(Compare, RunsMadeApartCombineToTheComparison) {
+  const Table doc = document(std::string(small_ball) + "[compare]\nnum_seeds = 3\nnum_held_out = 20\n");
+  const auto serial = make_serial_executor();
+  const Pairing here(doc, "t", ""), there(doc, "t", "");
+  ASSERT_EQ(here.num_runs(), 6);
+  std::vector<Pairing::Values> runs(6);
+  for (std::int64_t k = 5; k >= 0; --k) runs[static_cast<std::size_t>(k)] = (k % 2 ? here : there).measure(k);
+  EXPECT_EQ(to_document(here.combine(runs)), to_document(compare(doc, "t", "", *serial)));
+  EXPECT_THROW(here.measure(6), SpecError);
+  runs[4][0].pop_back();
+  EXPECT_THROW(here.combine(runs), SpecError);
+}
+
 TEST(Compare, RefusesDesignsThatCouldNotBeRepeated) {
   const auto executor = make_serial_executor();
   const Table doc = document(std::string(small_ball) +

@@ -10,6 +10,7 @@ from ._engine.loop import (
     Experiment,
     GaborSpec,
     Learner,
+    Pairing,
     RecordSpec,
     Respondent,
     Run,
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from .base import Trial
 
 __all__ = [
-    "ArmSpec", "CompareSpec", "Experiment", "GaborSpec", "Learner", "RecordSpec", "Respondent", "Run", "Spec", "StimulusSpec",
-    "StopSpec", "Subject", "SubjectSpec", "TrainSpec", "ValidationSpec", "WatchSpec", "begin_training", "pair_fitness", "resume", "take_step",
-    "training_info",
+    "ArmSpec", "CompareSpec", "Experiment", "GaborSpec", "Learner", "Pairing", "RecordSpec", "Respondent", "Run", "Spec", "StimulusSpec",
+    "StopSpec", "Subject", "SubjectSpec", "TrainSpec", "ValidationSpec", "WatchSpec", "begin_training", "pair_fitness", "resume",
+    "take_step", "training_info",
 ]
 
 
