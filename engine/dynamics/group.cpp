@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -24,8 +25,8 @@ constexpr const char* until = "refractory until";  // no text can use it
 /// Builds one group.
 class Builder {
  public:
-  Builder(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, const std::string& path)
-      : spec_(spec), path_(path), names_(path) {
+  Builder(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s, const std::string& path)
+      : spec_(spec), path_(path), dt_s_(dt_s), names_(path) {
     out_.name = name;
     out_.num = static_cast<std::size_t>(spec.num);
     out_.stride = (out_.num + line - 1) / line * line;
@@ -44,8 +45,9 @@ class Builder {
     const bool spikes = !spec_.threshold.empty();
     if (!spec_.refractory.empty()) {
       if (!spikes) throw SpecError({path_ + ".refractory", "left out where there is no threshold", "\"" + spec_.refractory + "\"", ""});
-      names_.declare({until, *unit_named("s"), "s", true, true, 0}, path_ + ".refractory");
-      ++out_.num_variables;
+      const bool lasts = Names::is_condition(spec_.refractory, path_ + ".refractory");  // then it is looked at in every step
+      names_.declare({until, *unit_named("s"), "s", lasts, true, 0}, path_ + ".refractory");
+      if (lasts) ++out_.num_variables;
     }
     const std::vector<StartText> parameters = read_parameters(names_, spec_.parameters, spec_.own, path_ + ".parameters");
     check_keys();
@@ -54,6 +56,7 @@ class Builder {
     if (spikes) lower_event("spike", spec_.threshold, spec_.reset, path_ + ".threshold", path_ + ".reset");
     if (!spikes && !spec_.reset.empty()) throw SpecError({path_ + ".reset", "left out where there is no threshold", "a reset", ""});
     out_.spikes = spikes;
+    read_trains();
     for (const auto& [event, value] : spec_.events.items) {
       const std::string at = path_ + ".events." + event;
       if (!value.table()) throw SpecError({at, "a table with when and change", display(value), ""});
@@ -74,6 +77,31 @@ class Builder {
   }
 
  private:
+  /// Spikes that are given are events that no condition makes.
+  void read_trains() {
+    const std::string at = path_ + ".spike_times_ms";
+    const std::size_t num = spec_.spike_times_ms.size();
+    if (spec_.spike_neurons.size() != num)
+      throw SpecError({path_ + ".spike_neurons", fmt::format("{} numbers, as many as spike_times_ms", num), std::to_string(spec_.spike_neurons.size()), ""});
+    if (num == 0) return;
+    if (out_.spikes) throw SpecError({at, "left out where there is a threshold", fmt::format("{} times", num), ""});
+    for (std::size_t k = 0; k < num; ++k) {
+      const std::int64_t neuron = spec_.spike_neurons[k];
+      if (neuron >= spec_.num) throw SpecError({fmt::format("{}.spike_neurons[{}]", path_, k), fmt::format("0 to {}", spec_.num - 1), std::to_string(neuron), ""});
+      out_.trains.emplace_back(std::llround(spec_.spike_times_ms[k] * 1e-3 / dt_s_), static_cast<std::int32_t>(neuron));
+    }
+    std::sort(out_.trains.begin(), out_.trains.end());
+    const auto twice = std::adjacent_find(out_.trains.begin(), out_.trains.end());
+    if (twice != out_.trains.end())
+      throw SpecError({at, "one spike of a neuron in a step", fmt::format("two of neuron {} at {} ms", twice->second, number_text(static_cast<double>(twice->first) * dt_s_ * 1e3)), ""});
+    Event event;
+    event.name = "spike";
+    out_.events.push_back(std::move(event));
+    conditions_.push_back(names_.graph.plain(equations::make_node(Op::less, {names_.graph.constant(0), names_.graph.constant(0)}, {}, true)));
+    changes_.emplace_back();
+    out_.spikes = out_.given_spikes = true;
+  }
+
   void check_keys() const {
     for (const std::string& held : spec_.held) {
       const bool known = std::any_of(names_.quantities.begin(), names_.quantities.end(),
@@ -238,6 +266,7 @@ class Builder {
     if (slopes_.empty()) {
       out_.method = equations::Method::exact;
       out_.reason = "there are no differential equations";
+      return;
     } else if (spec_.method == "auto") {
       equations::Advice advice = equations::advise(g, dynamics);
       out_.method = advice.method;
@@ -272,8 +301,6 @@ class Builder {
         const Id goes_on = g.apply(Op::both, waits, lasts_);
         next_.push_back(g.where(goes_on, value_of(until), g.constant(0)));
         free = g.apply(Op::negation, goes_on);
-      } else {
-        next_.push_back(value_of(until));
       }
     }
     for (std::size_t k = 0; k < next_.size(); ++k) later.push_back({names_.symbol_of(names_.quantities[k].name), next_[k]});
@@ -282,6 +309,12 @@ class Builder {
     for (std::size_t k = 0; k < met.size(); ++k) {
       const Id happens = k == 0 && free != equations::no_id ? g.apply(Op::both, met[k], free) : met[k];
       outputs.push_back(g.where(happens, g.constant(1), g.constant(0)));
+    }
+    if (met.empty()) outputs.push_back(g.constant(0));
+    // 0 x is 0, or NaN where x is not finite: one row tells both what happens and what went wrong
+    for (std::size_t k = 0; k < out_.num_checked; ++k) {
+      const Id zero = g.plain(equations::make_node(Op::multiply, {next_[k], g.constant(0)}));
+      outputs[next_.size()] = g.plain(equations::make_node(Op::add, {outputs[next_.size()], zero}));
     }
     out_.update = make_formula(names_, outputs);
     for (std::size_t k = 0; k < changes_.size(); ++k)
@@ -300,6 +333,7 @@ class Builder {
 
   const NeuronsSpec& spec_;
   const std::string& path_;
+  double dt_s_;
   Names names_;
   Group out_;
   std::vector<Id> slopes_, conditions_, starts_, next_;
@@ -371,8 +405,8 @@ Formula make_formula(Names& names, std::span<const Id> outputs) {
   return out;
 }
 
-Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, const std::string& path) {
-  return Builder(name, spec, arrays, path).build();
+Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s, const std::string& path) {
+  return Builder(name, spec, arrays, dt_s, path).build();
 }
 
 void place(Group& group, Layout& layout) {

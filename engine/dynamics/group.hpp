@@ -43,9 +43,11 @@ struct Group {
 
   equations::Method method = equations::Method::euler;
   std::string reason;  // why that method
-  Formula update;      // variables one step later, then whether each event happens
+  Formula update;      // variables one step later, then 1 where an event happens, in the first row NaN where one is not finite
   std::vector<Event> events;
   bool spikes = false;  // events[0] are spikes
+  bool given_spikes = false;
+  std::vector<std::pair<std::int64_t, std::int32_t>> trains;  // step and neuron of spikes that are given, rising
 
   Formula start;                           // of every quantity
   std::vector<std::size_t> propagator_at;  // places in a state, of each propagator
@@ -55,7 +57,7 @@ struct Group {
 };
 
 /// Reads a group and gives its rows places. `path`: of its table. Throws: SpecError, UnitError.
-Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, const std::string& path);
+Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s, const std::string& path);
 
 /// Gives the rows places in a state; the number of slots of every event must be known.
 void place(Group& group, Layout& layout);

@@ -22,6 +22,8 @@ struct NeuronsSpec {
   std::string refractory;
   std::vector<std::string> held;
   Table events;
+  std::vector<double> spike_times_ms;
+  std::vector<std::int64_t> spike_neurons;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -40,6 +42,8 @@ struct NeuronsSpec {
     field("reset", &NeuronsSpec::reset, "", any(), "what a spike changes, in order: v = El, w += b");
     field("refractory", &NeuronsSpec::refractory, "", any(), "time after a spike without another, or a condition that lasts as long");
     field("held", &NeuronsSpec::held, "", any(), "variables that stand still while refractory");
+    field("spike_times_ms", &NeuronsSpec::spike_times_ms, "ms", non_negative(), "spikes that are given, in the place of a threshold");
+    field("spike_neurons", &NeuronsSpec::spike_neurons, "", at_least(0), "the neuron of each of them");
     field("events", &NeuronsSpec::events, "", any(), "name = { when = condition, change = [ … ] }, besides spikes");
   }
 };

@@ -20,7 +20,7 @@ struct NoiseSource {
 void fill_uniform(const NoiseSource& source, std::int64_t step, std::size_t first, std::size_t num, double* out);
 
 /// Standard normal, by the transform of Box & Muller 1958.
-/// Accuracy: 1e-15 of the transform in 113 bits    (noise_test.cpp: Noise.NormalIsTheTransform)
+/// Accuracy: 1e-14 from the transform in 113 bits    (noise_test.cpp: Noise.NormalIsTheTransform)
 void fill_normal(const NoiseSource& source, std::int64_t step, std::size_t first, std::size_t num, double* out);
 
 }  // namespace hartline::dynamics

@@ -91,7 +91,7 @@ void Program::read_neurons(const Table& table, const std::string& path) {
     check_name(name, at);
     NeuronsSpec spec;
     read_table(table_at(value, at), {at, ""}, spec);
-    groups_.push_back(make_group(name, spec, arrays_, at));
+    groups_.push_back(make_group(name, spec, arrays_, dt_s_, at));
     groups_.back().index = groups_.size() - 1;
   }
   if (groups_.empty()) throw SpecError({path, "one group or more", "none", ""});

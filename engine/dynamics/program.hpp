@@ -39,7 +39,7 @@ struct Port {
 ///   4. resets and other changes
 ///
 /// A spike of a step belongs to the time t at which the step begins. A state is the same, bit for bit, at any number of threads.
-/// (laws_test.cpp: Network.ThreadsDoNotMatter)
+/// (program_test.cpp: Network.ThreadsDoNotMatter)
 class Program {
  public:
   /// Reads a network. `path` is put before the names of tables in messages. Throws: SpecError, UnitError.
@@ -52,7 +52,7 @@ class Program {
   /// The state at t = 0.
   State start() const;
 
-  /// One step. Allocates: nothing after a thread's first step. (laws_test.cpp: Network.StepsWithoutAllocating)
+  /// One step. Allocates: nothing after a thread's first step. (program_test.cpp: Network.StepsWithoutAllocating)
   /// Throws: RunError where a variable is no longer finite, or an array is over; the state is then as it was before the step.
   void step(State& state, Executor& executor) const;
 

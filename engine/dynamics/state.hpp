@@ -28,7 +28,7 @@ class Layout {
 };
 
 /// Made by Program::start, changed by Program::step and through the program's ports. Bit for bit: a copy goes on as the original
-/// does. (laws_test.cpp: Network.ForkIsNoFork)
+/// does. (program_test.cpp: Network.ForkIsNoFork)
 class State {
  public:
   State() = default;

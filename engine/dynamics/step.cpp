@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -20,27 +22,26 @@ using numerics::num_lanes;
 
 constexpr std::size_t worth_threads = 1 << 14;  // additions of a step that are shared among threads
 
-/// Whether all numbers are finite.
-HARTLINE_CLONES bool all_finite(const double* x, std::size_t num) {
-  Lanes off = numerics::spread(0.0);
-  std::size_t i = 0;
-  for (; i + num_lanes <= num; i += num_lanes) off += numerics::load(x + i) * 0.0;
-  double rest = numerics::sum(off);
-  for (; i < num; ++i) rest += x[i] * 0.0;
-  return rest == 0;
-}
-
-/// Writes the places where x is not 0; returns how many.
-std::size_t places_of(const double* x, std::size_t num, std::size_t first, std::int32_t* out) {
+/// Writes the places where x is 1; returns how many. Says where x, else 0, is NaN.
+HARTLINE_CLONES std::size_t places_of(const double* x, std::size_t num, std::size_t first, std::int32_t* out, bool& finite) {
+  constexpr std::size_t at_once = 4 * num_lanes;
   std::size_t n = 0;
   std::size_t i = 0;
-  for (; i + num_lanes <= num; i += num_lanes) {
-    if (numerics::sum(numerics::load(x + i)) == 0) continue;  // ones and zeros
-    for (std::size_t k = i; k < i + num_lanes; ++k)
-      if (x[k] != 0) out[n++] = static_cast<std::int32_t>(first + k);
+  const auto look = [&](std::size_t end) {
+    for (; i < end; ++i) {
+      if (x[i] == 1) out[n++] = static_cast<std::int32_t>(first + i);
+      if (std::isnan(x[i])) finite = false;
+    }
+  };
+  while (i + at_once <= num) {
+    const Lanes any = (numerics::load(x + i) + numerics::load(x + i + num_lanes)) +
+                      (numerics::load(x + i + 2 * num_lanes) + numerics::load(x + i + 3 * num_lanes));
+    if (numerics::sum(any) == 0)
+      i += at_once;
+    else
+      look(i + at_once);
   }
-  for (; i < num; ++i)
-    if (x[i] != 0) out[n++] = static_cast<std::int32_t>(first + i);
+  look(num);
   return n;
 }
 
@@ -93,6 +94,18 @@ const double* row_at(const TimedArray& array, const Moment& m) {
   }
   return array.values.data() + row * array.num;
 }
+
+/// Numbers too small for a double's full precision count as 0 while it lives: conductances that decay for long would slow all down.
+class FlushSmall {
+ public:
+  FlushSmall() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040); }
+  ~FlushSmall() { _mm_setcsr(before_); }
+  FlushSmall(const FlushSmall&) = delete;
+  FlushSmall& operator=(const FlushSmall&) = delete;
+
+ private:
+  unsigned before_;
+};
 
 /// One step at work.
 class Stepper {
@@ -184,25 +197,30 @@ class Stepper {
     for (std::size_t k = 0; k < group.arrays.size(); ++k)  // throws before anything is done
       if (group.uses_array[k]) row_at(group.arrays[k], m_);
     auto one = [&](int b) {
+      const FlushSmall flush;
       const std::size_t first = static_cast<std::size_t>(b) * block_size, n = std::min(block_size, group.num - first);
       Scratch& own = scratch();
       bind(group, group.update, first, n, own);
       own.outputs.clear();
       for (std::size_t k = 0; k < group.num_variables; ++k)
         own.outputs.push_back(row_of(doubles_, group.quantities[k], group.stride, m_.step, true) + first);
-      for (std::size_t k = 0; k < group.events.size(); ++k) own.outputs.push_back(own.result(k, block_size));
+      for (std::size_t k = group.num_variables; k < group.update.num_outputs; ++k)
+        own.outputs.push_back(own.result(k - group.num_variables, block_size));
       group.update.kernel->run(own.inputs, n, own.outputs);
-      for (std::size_t k = 0; k < group.num_checked; ++k)
-        if (!all_finite(own.outputs[k], n)) finite = false;
+      bool all_finite = true;
       for (std::size_t k = 0; k < group.events.size(); ++k)
-        all_counts[static_cast<std::size_t>(b) * group.events.size() + k] =
-            static_cast<std::int32_t>(places_of(own.results[k].data(), n, first, ids(group, group.events[k], m_.step) + first));
+        all_counts[static_cast<std::size_t>(b) * group.events.size() + k] = static_cast<std::int32_t>(
+            places_of(own.results[k].data(), n, first, ids(group, group.events[k], m_.step) + first, all_finite));
+      std::int32_t none = 0;
+      if (group.events.empty()) places_of(own.results[0].data(), n, first, &none, all_finite);
+      if (!all_finite) finite = false;
     };
     if (num_blocks == 1)
       one(0);
     else
       executor_.for_each_block(static_cast<int>(num_blocks), one);
     if (!finite) refuse_infinite(group);
+    if (group.given_spikes) all_counts[0] = given_spikes(group);
     for (std::size_t k = 0; k < group.events.size(); ++k) {
       const Event& event = group.events[k];
       std::int32_t* const list = ids(group, event, m_.step);
@@ -214,6 +232,15 @@ class Stepper {
       }
       integers_[event.counts + slot(event, m_.step)] = static_cast<std::int32_t>(total);
     }
+  }
+
+  /// Spikes of this step that are given, into the place of the first block's.
+  std::int32_t given_spikes(const Group& group) {
+    std::int32_t* const list = ids(group, group.events[0], m_.step);
+    std::int32_t n = 0;
+    for (auto at = std::lower_bound(group.trains.begin(), group.trains.end(), std::pair{m_.step, std::int32_t{0}}); at != group.trains.end() && at->first == m_.step; ++at)
+      list[n++] = at->second;
+    return n;
   }
 
   [[noreturn]] void refuse_infinite(const Group& group) {
@@ -459,13 +486,14 @@ class Stepper {
   void go_on(const Synapses& s) {
     const std::size_t num_blocks = (s.num + block_size - 1) / block_size;
     executor_.for_each_block(static_cast<int>(num_blocks), [&](int b) {
+      const FlushSmall flush;
       Scratch& own = scratch();
       const std::size_t first = static_cast<std::size_t>(b) * block_size, n = std::min(block_size, s.num - first);
       own.lanes.resize(n);
       for (std::size_t k = 0; k < n; ++k) own.lanes[k] = static_cast<std::uint32_t>(first + k);
       evaluate(s, s.update, s.update_needs, own.lanes, true);
       for (std::size_t k = 0; k < s.num_variables; ++k) {
-        if (!all_finite(own.results[k].data(), n))
+        if (!std::all_of(own.results[k].begin(), own.results[k].begin() + static_cast<std::ptrdiff_t>(n), [](double x) { return std::isfinite(x); }))
           throw RunError({fmt::format("synapses.{}.{}", s.name, s.quantities[k].name), "finite", "another number", fmt::format("At {} ms.", number_text(m_.time * 1e3))});
         std::copy_n(own.results[k].data(), n, doubles_ + s.quantities[k].offset + first);
       }
@@ -483,6 +511,7 @@ class Stepper {
 
 void Program::step(State& state, Executor& executor) const {
   if (state.program() != id_) throw InternalError("a state was stepped by a program that did not make it");
+  const FlushSmall flush;
   Stepper(*this, state, executor).run();
 }
 
