@@ -21,7 +21,8 @@ void refuse_many(std::size_t num, const std::string& path) {
 }
 
 /// Of every source each target with the same probability: from one synapse to the next by a geometric step.
-void by_probability(const Pairs& pairs, bool to_itself, std::uint64_t seed, std::uint64_t index, const std::string& path, Found& out) {
+void by_probability(const Pairs& pairs, bool to_itself, std::uint64_t seed, std::uint64_t index, const std::string& path,
+                    Found& out) {
   const double p = pairs.probability;
   if (p <= 0) return;
   for (std::size_t i = 0; i < pairs.num_sources; ++i) {
@@ -72,12 +73,13 @@ std::vector<std::int32_t> sample(std::size_t all, std::size_t num, std::size_t e
 }
 
 /// The same number of synapses of each neuron of one side.
-void by_degree(const Pairs& pairs, std::size_t degree, bool in, bool to_itself, std::uint64_t seed, std::uint64_t index, const std::string& path,
-               Found& out) {
+void by_degree(const Pairs& pairs, std::size_t degree, bool in, bool to_itself, std::uint64_t seed, std::uint64_t index,
+               const std::string& path, Found& out) {
   const std::size_t num = in ? pairs.num_targets : pairs.num_sources, others = in ? pairs.num_sources : pairs.num_targets;
   const std::size_t free = others - (pairs.same && !to_itself ? 1 : 0);
   if (degree > free)
-    throw SpecError({path + (in ? ".fixed_in" : ".fixed_out"), fmt::format("at most {}, the neurons on the other side", free), std::to_string(degree), ""});
+    throw SpecError({path + (in ? ".fixed_in" : ".fixed_out"), fmt::format("at most {}, the neurons on the other side", free),
+                     std::to_string(degree), ""});
   for (std::size_t k = 0; k < num; ++k) {
     Stream stream(seed, Purpose::connect, index, k);
     for (const std::int32_t other : sample(others, degree, pairs.same && !to_itself ? k : others, stream))
@@ -93,7 +95,8 @@ Found draw_pairs(const ConnectSpec& spec, const Pairs& pairs, std::uint64_t seed
   const int rules = static_cast<int>(by_pairs) + static_cast<int>(spec.fixed_in > 0) + static_cast<int>(spec.fixed_out > 0) +
                     static_cast<int>(spec.one_to_one) + static_cast<int>(!spec.from.empty() || !spec.to.empty());
   if (rules != 1)
-    throw SpecError({path, "one rule: probability, condition, fixed_in, fixed_out, one_to_one, or from and to", fmt::format("{} of them", rules), ""});
+    throw SpecError({path, "one rule: probability, condition, fixed_in, fixed_out, one_to_one, or from and to",
+                     fmt::format("{} of them", rules), ""});
   Found out;
   if (by_pairs) {
     if (!pairs.condition && !pairs.probabilities && !(pairs.probability >= 0 && pairs.probability <= 1))
@@ -108,16 +111,22 @@ Found draw_pairs(const ConnectSpec& spec, const Pairs& pairs, std::uint64_t seed
     std::sort(out.begin(), out.end());
   } else if (spec.one_to_one) {
     if (pairs.num_sources != pairs.num_targets)
-      throw SpecError({path + ".one_to_one", "left out where sources and targets differ in number", fmt::format("{} and {}", pairs.num_sources, pairs.num_targets), ""});
-    if (!spec.to_itself && pairs.same) throw SpecError({path + ".one_to_one", "left out for a group onto itself with to_itself = false", "true", ""});
+      throw SpecError({path + ".one_to_one", "left out where sources and targets differ in number",
+                       fmt::format("{} and {}", pairs.num_sources, pairs.num_targets), ""});
+    if (!spec.to_itself && pairs.same)
+      throw SpecError({path + ".one_to_one", "left out for a group onto itself with to_itself = false", "true", ""});
     for (std::size_t k = 0; k < pairs.num_sources; ++k) out.emplace_back(number(k), number(k));
   } else {
     if (spec.from.size() != spec.to.size())
-      throw SpecError({path + ".to", fmt::format("{} numbers, as many as from", spec.from.size()), std::to_string(spec.to.size()), ""});
+      throw SpecError(
+          {path + ".to", fmt::format("{} numbers, as many as from", spec.from.size()), std::to_string(spec.to.size()), ""});
     for (std::size_t k = 0; k < spec.from.size(); ++k) {
       const auto i = spec.from[k], j = spec.to[k];
-      if (i < 0 || i >= static_cast<std::int64_t>(pairs.num_sources)) throw SpecError({fmt::format("{}.from[{}]", path, k), fmt::format("0 to {}", pairs.num_sources - 1), std::to_string(i), ""});
-      if (j < 0 || j >= static_cast<std::int64_t>(pairs.num_targets)) throw SpecError({fmt::format("{}.to[{}]", path, k), fmt::format("0 to {}", pairs.num_targets - 1), std::to_string(j), ""});
+      if (i < 0 || i >= static_cast<std::int64_t>(pairs.num_sources))
+        throw SpecError(
+            {fmt::format("{}.from[{}]", path, k), fmt::format("0 to {}", pairs.num_sources - 1), std::to_string(i), ""});
+      if (j < 0 || j >= static_cast<std::int64_t>(pairs.num_targets))
+        throw SpecError({fmt::format("{}.to[{}]", path, k), fmt::format("0 to {}", pairs.num_targets - 1), std::to_string(j), ""});
       out.emplace_back(static_cast<std::int32_t>(i), static_cast<std::int32_t>(j));
     }
     std::stable_sort(out.begin(), out.end());

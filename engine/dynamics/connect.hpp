@@ -17,10 +17,10 @@ using OfSource = std::function<void(std::size_t source, double* out)>;
 /// What there is to connect. Numbers count from the start of each part.
 struct Pairs {
   std::size_t num_sources = 0, num_targets = 0;
-  bool same = false;          // sources and targets are the same neurons
-  double probability = 1;     // of a pair, where it is the same for all
-  OfSource probabilities;     // else; empty: the same for all
-  OfSource condition;         // not 0 where a synapse may be; empty: anywhere
+  bool same = false;       // sources and targets are the same neurons
+  double probability = 1;  // of a pair, where it is the same for all
+  OfSource probabilities;  // else; empty: the same for all
+  OfSource condition;      // not 0 where a synapse may be; empty: anywhere
 };
 
 /// Pairs in rising order of source, then target. Targets of a source are drawn from the stream {seed, connect, index, source}, of

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/error.hpp"
+#include "dynamics/changes.hpp"
 #include "equations/differentiate.hpp"
 
 namespace hartline::dynamics {
@@ -19,13 +20,14 @@ using equations::Replacement;
 
 namespace {
 
-constexpr std::size_t line = 16;  // numbers that rows are padded to
+constexpr std::size_t line = 16;                   // numbers that rows are padded to
 constexpr const char* until = "refractory until";  // no text can use it
 
 /// Builds one group.
 class Builder {
  public:
-  Builder(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s, const std::string& path)
+  Builder(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s,
+          const std::string& path)
       : spec_(spec), path_(path), dt_s_(dt_s), names_(path) {
     out_.name = name;
     out_.num = static_cast<std::size_t>(spec.num);
@@ -44,7 +46,8 @@ class Builder {
     out_.num_variables = out_.num_checked = names_.quantities.size();
     const bool spikes = !spec_.threshold.empty();
     if (!spec_.refractory.empty()) {
-      if (!spikes) throw SpecError({path_ + ".refractory", "left out where there is no threshold", "\"" + spec_.refractory + "\"", ""});
+      if (!spikes)
+        throw SpecError({path_ + ".refractory", "left out where there is no threshold", "\"" + spec_.refractory + "\"", ""});
       const bool lasts = Names::is_condition(spec_.refractory, path_ + ".refractory");  // then it is looked at in every step
       names_.declare({until, *unit_named("s"), "s", lasts, true, 0}, path_ + ".refractory");
       if (lasts) ++out_.num_variables;
@@ -82,22 +85,29 @@ class Builder {
     const std::string at = path_ + ".spike_times_ms";
     const std::size_t num = spec_.spike_times_ms.size();
     if (spec_.spike_neurons.size() != num)
-      throw SpecError({path_ + ".spike_neurons", fmt::format("{} numbers, as many as spike_times_ms", num), std::to_string(spec_.spike_neurons.size()), ""});
+      throw SpecError({path_ + ".spike_neurons", fmt::format("{} numbers, as many as spike_times_ms", num),
+                       std::to_string(spec_.spike_neurons.size()), ""});
     if (num == 0) return;
     if (out_.spikes) throw SpecError({at, "left out where there is a threshold", fmt::format("{} times", num), ""});
     for (std::size_t k = 0; k < num; ++k) {
       const std::int64_t neuron = spec_.spike_neurons[k];
-      if (neuron >= spec_.num) throw SpecError({fmt::format("{}.spike_neurons[{}]", path_, k), fmt::format("0 to {}", spec_.num - 1), std::to_string(neuron), ""});
+      if (neuron >= spec_.num)
+        throw SpecError(
+            {fmt::format("{}.spike_neurons[{}]", path_, k), fmt::format("0 to {}", spec_.num - 1), std::to_string(neuron), ""});
       out_.trains.emplace_back(std::llround(spec_.spike_times_ms[k] * 1e-3 / dt_s_), static_cast<std::int32_t>(neuron));
     }
     std::sort(out_.trains.begin(), out_.trains.end());
     const auto twice = std::adjacent_find(out_.trains.begin(), out_.trains.end());
     if (twice != out_.trains.end())
-      throw SpecError({at, "one spike of a neuron in a step", fmt::format("two of neuron {} at {} ms", twice->second, number_text(static_cast<double>(twice->first) * dt_s_ * 1e3)), ""});
+      throw SpecError(
+          {at, "one spike of a neuron in a step",
+           fmt::format("two of neuron {} at {} ms", twice->second, number_text(static_cast<double>(twice->first) * dt_s_ * 1e3)),
+           ""});
     Event event;
     event.name = "spike";
     out_.events.push_back(std::move(event));
-    conditions_.push_back(names_.graph.plain(equations::make_node(Op::less, {names_.graph.constant(0), names_.graph.constant(0)}, {}, true)));
+    conditions_.push_back(
+        names_.graph.plain(equations::make_node(Op::less, {names_.graph.constant(0), names_.graph.constant(0)}, {}, true)));
     changes_.emplace_back();
     out_.spikes = out_.given_spikes = true;
   }
@@ -106,8 +116,10 @@ class Builder {
     for (const std::string& held : spec_.held) {
       const bool known = std::any_of(names_.quantities.begin(), names_.quantities.end(),
                                      [&](const Quantity& q) { return q.is_variable && q.name == held; });
-      if (!known) throw SpecError({path_ + ".held", "names of variables", "\"" + held + "\"", did_you_mean(held, variable_names())});
-      if (spec_.refractory.empty()) throw SpecError({path_ + ".held", "left out where nothing is refractory", "\"" + held + "\"", ""});
+      if (!known)
+        throw SpecError({path_ + ".held", "names of variables", "\"" + held + "\"", did_you_mean(held, variable_names())});
+      if (spec_.refractory.empty())
+        throw SpecError({path_ + ".held", "left out where nothing is refractory", "\"" + held + "\"", ""});
     }
   }
   std::vector<std::string_view> variable_names() const {
@@ -122,72 +134,29 @@ class Builder {
   void lower_slopes(const std::vector<SlopeText>& slopes) {
     const Dimension second = unit_named("s")->dimension;
     for (const SlopeText& slope : slopes) {
-      const auto& variable = *std::find_if(names_.quantities.begin(), names_.quantities.end(), [&](const Quantity& q) { return q.name == slope.name; });
+      const auto& variable = *std::find_if(names_.quantities.begin(), names_.quantities.end(),
+                                           [&](const Quantity& q) { return q.name == slope.name; });
       const Unit unit{variable.unit.dimension / second, 1};
       const std::string words = variable.unit_text.empty() || variable.unit_text == "1" ? "1/s" : variable.unit_text + " / s";
       slopes_.push_back(names_.lower(slope.name, slope.text, slope.path, unit, words));
     }
   }
 
-  void lower_event(const std::string& name, const std::string& when, const std::vector<std::string>& changes, const std::string& when_path,
-                   const std::string& changes_path) {
+  void lower_event(const std::string& name, const std::string& when, const std::vector<std::string>& changes,
+                   const std::string& when_path, const std::string& changes_path) {
     Event event;
     event.name = name;
     if (!Names::is_condition(when, when_path))
       throw SpecError({when_path, "a condition, for example \"v > -50 mV\"", "\"" + when + "\"", ""});
     conditions_.push_back(names_.condition(when, when_path));
     std::vector<Id> values;
-    for (std::size_t k = 0; k < changes.size(); ++k) {
-      const std::string at = fmt::format("{}[{}]", changes_path, k);
-      const Assignment change = read_assignment(changes[k], at);
-      const auto found = std::find_if(names_.quantities.begin(), names_.quantities.end(), [&](const Quantity& q) { return q.name == change.target; });
-      if (found == names_.quantities.end())
-        throw SpecError({at, "a change of a variable or a parameter", "\"" + change.target + "\"", did_you_mean(change.target, all_names())});
-      if (!found->is_own)
-        throw SpecError({at, "a change of what each neuron has", "\"" + change.target + "\", which all share",
-                         fmt::format("List it: own = [\"{}\"].", change.target)});
-      const auto target = static_cast<std::size_t>(found - names_.quantities.begin());
-      const Id value = changed(change, *found, event.targets, values);
-      const auto known = std::find(event.targets.begin(), event.targets.end(), target);
-      if (known == event.targets.end()) {
-        event.targets.push_back(target);
-        values.push_back(value);
-      } else {
-        values[static_cast<std::size_t>(known - event.targets.begin())] = value;
-      }
+    for (const Change& change :
+         read_changes(names_, {{Role::quantity, &names_.quantities, "", "neuron", false}}, changes, changes_path)) {
+      event.targets.push_back(change.quantity);
+      values.push_back(change.value);
     }
     out_.events.push_back(std::move(event));
     changes_.push_back(std::move(values));
-  }
-
-  /// The value of a change, with the changes before it done.
-  Id changed(const Assignment& change, const Quantity& quantity, const std::vector<std::size_t>& targets, const std::vector<Id>& values) {
-    equations::Graph& g = names_.graph;
-    const bool scales = change.op == '*' || change.op == '/';
-    Id value = scales ? names_.lower(quantity.name, change.text, change.path, {}, "1")
-                      : names_.lower(quantity.name, change.text, change.path, quantity.unit, quantity.unit_text);
-    const Id now = value_of(quantity.name);
-    const Dimension& dimension = quantity.unit.dimension;
-    if (change.op == '+') value = g.plain(equations::make_node(Op::add, {now, value}, dimension));
-    if (change.op == '-') value = g.plain(equations::make_node(Op::subtract, {now, value}, dimension));
-    if (change.op == '*') value = g.plain(equations::make_node(Op::multiply, {now, value}, dimension));
-    if (change.op == '/') value = g.plain(equations::make_node(Op::divide, {now, value}, dimension));
-    std::vector<Replacement> before;
-    for (std::size_t k = 0; k < targets.size(); ++k) before.push_back({names_.symbol_of(names_.quantities[targets[k]].name), values[k]});
-    std::unordered_map<Id, Id> done;
-    return equations::rewrite(g, value, done, [&](const equations::Node& node, Id) {
-      if (node.op == Op::symbol)
-        for (const Replacement& r : before)
-          if (r.symbol == node.symbol) return r.by;
-      return g.plain(node);
-    });
-  }
-
-  std::vector<std::string_view> all_names() const {
-    std::vector<std::string_view> out;
-    for (const Quantity& q : names_.quantities)
-      if (q.name != until) out.push_back(q.name);
-    return out;
   }
 
   /// A neuron is refractory while t + dt / 2 is before `until`; a condition makes that infinite until it no longer holds.
@@ -196,10 +165,14 @@ class Builder {
     equations::Graph& g = names_.graph;
     const std::string at = path_ + ".refractory";
     lasts_ = Names::is_condition(spec_.refractory, at) ? names_.condition(spec_.refractory, at) : equations::no_id;
-    const Id end = lasts_ != equations::no_id ? g.constant(std::numeric_limits<double>::infinity(), unit_named("s")->dimension)
-                                              : g.plain(equations::make_node(Op::add, {value_of("t"), names_.lower("refractory", spec_.refractory, at, *unit_named("s"), "ms")},
-                                                                  unit_named("s")->dimension));
-    const auto target = static_cast<std::size_t>(std::find_if(names_.quantities.begin(), names_.quantities.end(), [](const Quantity& q) { return q.name == until; }) - names_.quantities.begin());
+    const Id end = lasts_ != equations::no_id
+                       ? g.constant(std::numeric_limits<double>::infinity(), unit_named("s")->dimension)
+                       : g.plain(equations::make_node(
+                             Op::add, {value_of("t"), names_.lower("refractory", spec_.refractory, at, *unit_named("s"), "ms")},
+                             unit_named("s")->dimension));
+    const auto target = static_cast<std::size_t>(
+        std::find_if(names_.quantities.begin(), names_.quantities.end(), [](const Quantity& q) { return q.name == until; }) -
+        names_.quantities.begin());
     out_.events[0].targets.push_back(target);
     changes_[0].push_back(end);
   }
@@ -217,10 +190,13 @@ class Builder {
       if (quantity.is_variable) {
         const Value* value = spec_.start.find(quantity.name);
         if (!value)
-          throw SpecError({place, "given", "nothing", fmt::format("Say where it starts, for example {} = \"0 {}\".", quantity.name, quantity.unit_text == "1" ? "" : quantity.unit_text)});
+          throw SpecError({place, "given", "nothing",
+                           fmt::format("Say where it starts, for example {} = \"0 {}\".", quantity.name,
+                                       quantity.unit_text == "1" ? "" : quantity.unit_text)});
         starts_.push_back(names_.lower(quantity.name, text_at(*value, place, "-70 mV"), place, quantity.unit, quantity.unit_text));
       } else {
-        const auto& text = *std::find_if(parameters.begin(), parameters.end(), [&](const StartText& p) { return p.name == quantity.name; });
+        const auto& text =
+            *std::find_if(parameters.begin(), parameters.end(), [&](const StartText& p) { return p.name == quantity.name; });
         starts_.push_back(names_.lower(quantity.name, text.text, text.path, quantity.unit, quantity.unit_text));
       }
     }
@@ -247,7 +223,8 @@ class Builder {
       const std::string at = path_ + (quantity.is_variable ? ".start." : ".parameters.") + quantity.name;
       if (names_.depends_on_role(starts_[k], Role::quantity)) throw SpecError({at, "made of other starts", "itself", ""});
       if (names_.depends_on_role(starts_[k], Role::array)) throw SpecError({at, "free of values over time", "one of them", ""});
-      if (names_.depends_on_role(starts_[k], Role::noise)) throw SpecError({at, "free of white noise", "xi", "randn is a number drawn once."});
+      if (names_.depends_on_role(starts_[k], Role::noise))
+        throw SpecError({at, "free of white noise", "xi", "randn is a number drawn once."});
       if (!quantity.is_own && !names_.is_shared(starts_[k]))
         throw SpecError({at, "the same for all neurons", "different ones", fmt::format("List it: own = [\"{}\"].", quantity.name)});
     }
@@ -256,7 +233,8 @@ class Builder {
   void integrate() {
     equations::Graph& g = names_.graph;
     Dynamics dynamics;
-    for (std::size_t k = 0; k < slopes_.size(); ++k) dynamics.equations.push_back({names_.symbol_of(names_.quantities[k].name), slopes_[k]});
+    for (std::size_t k = 0; k < slopes_.size(); ++k)
+      dynamics.equations.push_back({names_.symbol_of(names_.quantities[k].name), slopes_[k]});
     dynamics.time = names_.time();
     dynamics.dt = names_.dt();
     dynamics.noise = names_.noise();
@@ -281,7 +259,8 @@ class Builder {
       next_ = std::move(integrated.next);
       propagators_ = std::move(integrated.propagator);
     } catch (const SpecError& error) {
-      throw SpecError({path_ + (error.fault.path == "method" ? "." : ".equations.") + error.fault.path, error.fault.requirement, error.fault.got, error.fault.hint});
+      throw SpecError({path_ + (error.fault.path == "method" ? "." : ".equations.") + error.fault.path, error.fault.requirement,
+                       error.fault.got, error.fault.hint});
     }
   }
 
@@ -324,7 +303,8 @@ class Builder {
     out_.uses_array.assign(out_.arrays.size(), false);
     for (std::uint32_t s = 0; s < names_.given.size(); ++s)
       if (names_.given[s].role == Role::array)
-        out_.uses_array[names_.given[s].at] = std::any_of(outputs.begin(), outputs.end(), [&](Id id) { return equations::depends_on(g, id, s); });
+        out_.uses_array[names_.given[s].at] =
+            std::any_of(outputs.begin(), outputs.end(), [&](Id id) { return equations::depends_on(g, id, s); });
     for (const equations::Propagator& propagator : propagators_) {
       out_.rates.push_back(make_formula(names_, propagator.rates));
       out_.propagator_at.push_back(0);
@@ -364,7 +344,9 @@ std::vector<SlopeText> read_equations(Names& names, const Table& equations, cons
     if (statement.kind != equations::StatementKind::differential)
       throw SpecError({at, "dx/dt for a variable x, or the name of a value", "\"" + key + "\"", ""});
     const std::size_t colon = text.rfind(':');
-    names.declare({statement.name, statement.has_unit ? statement.unit : Unit{}, statement.has_unit ? statement.unit_text : "1", true, true, 0}, at);
+    names.declare({statement.name, statement.has_unit ? statement.unit : Unit{}, statement.has_unit ? statement.unit_text : "1",
+                   true, true, 0},
+                  at);
     slopes.push_back({statement.name, statement.has_unit ? text.substr(0, colon) : text, at});
   }
   return slopes;
@@ -379,7 +361,8 @@ std::vector<StartText> read_parameters(Names& names, const Table& parameters, co
     const equations::Statement statement = equations::parse_expression(key, text, at);
     for (const equations::Syntax& part : statement.parts)
       if (part.form == equations::Form::name)
-        is_own = is_own || part.text == "i" || part.text == "j" || part.text.starts_with("random") || part.text.starts_with("randn");
+        is_own =
+            is_own || part.text == "i" || part.text == "j" || part.text.starts_with("random") || part.text.starts_with("randn");
     const auto [unit, unit_text] = names.unit_of(text, at);
     names.declare({key, unit, unit_text, false, is_own, 0}, at);
     out.push_back({key, text, at});
@@ -388,7 +371,8 @@ std::vector<StartText> read_parameters(Names& names, const Table& parameters, co
     if (!parameters.find(name)) {
       std::vector<std::string_view> known;
       for (const auto& [key, value] : parameters.items) known.push_back(key);
-      throw SpecError({path.substr(0, path.rfind('.')) + ".own", "names of parameters", "\"" + name + "\"", did_you_mean(name, known)});
+      throw SpecError(
+          {path.substr(0, path.rfind('.')) + ".own", "names of parameters", "\"" + name + "\"", did_you_mean(name, known)});
     }
   return out;
 }
@@ -400,12 +384,14 @@ Formula make_formula(Names& names, std::span<const Id> outputs) {
   for (std::uint32_t s = 0; s < names.given.size(); ++s) {
     const Role role = names.given[s].role;
     if (role != Role::noise && role != Role::random && role != Role::randn) continue;
-    if (std::any_of(outputs.begin(), outputs.end(), [&](Id id) { return equations::depends_on(names.graph, id, s); })) out.random.push_back(s);
+    if (std::any_of(outputs.begin(), outputs.end(), [&](Id id) { return equations::depends_on(names.graph, id, s); }))
+      out.random.push_back(s);
   }
   return out;
 }
 
-Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s, const std::string& path) {
+Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s,
+                 const std::string& path) {
   return Builder(name, spec, arrays, dt_s, path).build();
 }
 

@@ -31,8 +31,8 @@ struct Event {
 /// Constant.
 struct Group {
   std::string name;
-  std::size_t num = 0, stride = 0;  // a row's numbers, and its length
-  std::vector<Quantity> quantities;  // variables first
+  std::size_t num = 0, stride = 0;                 // a row's numbers, and its length
+  std::vector<Quantity> quantities;                // variables first
   std::size_t num_variables = 0, num_checked = 0;  // checked: those that have to stay finite
   std::size_t index = 0;                           // of the group in the network
   std::vector<double> numbers;                     // 0 … num - 1
@@ -57,7 +57,8 @@ struct Group {
 };
 
 /// Reads a group and gives its rows places. `path`: of its table. Throws: SpecError, UnitError.
-Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s, const std::string& path);
+Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s,
+                 const std::string& path);
 
 /// Gives the rows places in a state; the number of slots of every event must be known.
 void place(Group& group, Layout& layout);
@@ -77,12 +78,6 @@ struct StartText {
 };
 std::vector<StartText> read_parameters(Names& names, const Table& parameters, const std::vector<std::string>& own,
                                        const std::string& path);
-
-/// New values of the quantities that a list of changes names, in their order; lowered, with units.
-struct Changes {
-  std::vector<std::size_t> targets;  // places in `of`
-  std::vector<Id> values;
-};
 
 std::string text_at(const Value& value, const std::string& path, const char* example);
 

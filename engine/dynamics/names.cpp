@@ -37,27 +37,10 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-Assignment read_assignment(const std::string& text, const std::string& path) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '=') continue;
-    const bool compares = (i + 1 < text.size() && text[i + 1] == '=') || (i > 0 && std::string_view("<>!=").find(text[i - 1]) != std::string_view::npos);
-    if (compares) break;
-    Assignment out{"", '=', std::string(trimmed(std::string_view(text).substr(i + 1))), path};
-    std::string_view target = std::string_view(text).substr(0, i);
-    if (!target.empty() && std::string_view("+-*/").find(target.back()) != std::string_view::npos) {
-      out.op = target.back();
-      target.remove_suffix(1);
-    }
-    out.target = trimmed(target);
-    if (out.target.empty() || !std::all_of(out.target.begin(), out.target.end(), is_word) || out.text.empty()) break;
-    return out;
-  }
-  throw SpecError({path, "a change: name = value, or with +=, -=, *=, /=", "\"" + text + "\"", ""});
-}
-
 Names::Names(std::string path) : path_(std::move(path)), scope_(graph) {}
 
-std::uint32_t Names::add(const std::string& name, const Unit& unit, const std::string& unit_text, Given what, const std::string& at) {
+std::uint32_t Names::add(const std::string& name, const Unit& unit, const std::string& unit_text, Given what,
+                         const std::string& at) {
   Symbol symbol{name, {}, {unit.dimension, 1}, unit_text};
   const std::uint32_t made = scope_.declare(std::move(symbol), at);
   what.varies = what.role == Role::index || what.role == Role::target || what.role == Role::noise || what.role == Role::random ||
@@ -118,7 +101,8 @@ void Names::declare_random_names(std::string_view text) {
       return word == name || (word.size() > name.size() + 1 && word.starts_with(name) && word[name.size()] == '_');
     };
     const auto declare_as = [&](Role role, const Unit& unit, const char* unit_text) {
-      const auto at = static_cast<std::size_t>(std::count_if(given.begin(), given.end(), [&](const Given& g) { return g.role == role; }));
+      const auto at =
+          static_cast<std::size_t>(std::count_if(given.begin(), given.end(), [&](const Given& g) { return g.role == role; }));
       add(std::string(word), unit, unit_text, {role, at}, path_);
     };
     if (is("xi")) declare_as(Role::noise, {*power(unit_named("s")->dimension, -0.5), 1}, "1/sqrt(s)");
@@ -132,7 +116,8 @@ Id Names::lower(const std::string& name, const std::string& text, const std::str
   return scope_.lower(equations::parse_expression(name, text, at), at);
 }
 
-Id Names::lower(const std::string& name, const std::string& text, const std::string& at, const Unit& unit, const std::string& unit_text) {
+Id Names::lower(const std::string& name, const std::string& text, const std::string& at, const Unit& unit,
+                const std::string& unit_text) {
   const Id id = lower(name, text, at);
   if (graph.at(id).dimension == unit.dimension) return id;
   if (graph.is_constant(id, 0) && graph.at(id).dimension.none()) return graph.constant(0, unit.dimension);
@@ -163,7 +148,8 @@ std::pair<Unit, std::string> Names::unit_of(const std::string& text, const std::
     if (!root->has_unit) return {{}, "1"};
     const std::string_view words = statement.text_of(*root);
     const std::size_t space = words.find_first_of(" \t");
-    return {root->unit, space == std::string_view::npos ? hartline::unit_text(root->unit.dimension) : std::string(trimmed(words.substr(space)))};
+    return {root->unit, space == std::string_view::npos ? hartline::unit_text(root->unit.dimension)
+                                                        : std::string(trimmed(words.substr(space)))};
   }
   const Dimension dimension = graph.at(scope_.lower(statement, at)).dimension;
   return {{dimension, 1}, hartline::unit_text(dimension)};

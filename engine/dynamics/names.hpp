@@ -62,16 +62,6 @@ struct TimedArray {
   enum class After : std::uint8_t { error, hold, repeat } after = After::error;
 };
 
-/// A change x = …, x += …, with what it stands for.
-struct Assignment {
-  std::string target;
-  char op = '=';  // or + - * /
-  std::string text;
-  std::string path;
-};
-/// Throws: SpecError for what is no assignment.
-Assignment read_assignment(const std::string& text, const std::string& path);
-
 /// The names of one group while its texts are read, and the graph that they become. Expressions are lowered with their units; after
 /// `erase` they are plain.
 class Names {

@@ -40,9 +40,11 @@ struct NeuronsSpec {
           "how the equations are integrated; auto: what they call for");
     field("threshold", &NeuronsSpec::threshold, "", any(), "condition for a spike; absent: none");
     field("reset", &NeuronsSpec::reset, "", any(), "what a spike changes, in order: v = El, w += b");
-    field("refractory", &NeuronsSpec::refractory, "", any(), "time after a spike without another, or a condition that lasts as long");
+    field("refractory", &NeuronsSpec::refractory, "", any(),
+          "time after a spike without another, or a condition that lasts as long");
     field("held", &NeuronsSpec::held, "", any(), "variables that stand still while refractory");
-    field("spike_times_ms", &NeuronsSpec::spike_times_ms, "ms", non_negative(), "spikes that are given, in the place of a threshold");
+    field("spike_times_ms", &NeuronsSpec::spike_times_ms, "ms", non_negative(),
+          "spikes that are given, in the place of a threshold");
     field("spike_neurons", &NeuronsSpec::spike_neurons, "", at_least(0), "the neuron of each of them");
     field("events", &NeuronsSpec::events, "", any(), "name = { when = condition, change = [ … ] }, besides spikes");
   }
@@ -111,7 +113,8 @@ struct SynapsesSpec {
     field("start", &SynapsesSpec::start, "", any(), "of each variable");
     field("own", &SynapsesSpec::own, "", any(), "parameters of which each synapse has its own, or that a spike changes");
     field("method", &SynapsesSpec::method, "", one_of({"auto", "event", "every_step"}),
-          "variables are worked out when a spike comes (event), which takes linear equations, or every step; auto: the first that fits");
+          "variables are worked out when a spike comes (event), which takes linear equations, or every step; auto: the first that "
+          "fits");
     field("on_pre", &SynapsesSpec::on_pre, "", any(), "what a spike of the source changes, in order: g_post += w");
     field("on_post", &SynapsesSpec::on_post, "", any(), "what a spike of the target changes");
     field("delay", &SynapsesSpec::delay, "", any(), "from a spike of the source to its effect, made of i, j, random, randn");

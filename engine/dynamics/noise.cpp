@@ -21,7 +21,8 @@ HARTLINE_INLINE Words same(std::uint64_t x) { return Words{x, x, x, x, x, x, x, 
 HARTLINE_INLINE void draw(const NoiseSource& source, std::int64_t step, std::uint64_t block, Lanes& a, Lanes& b) {
   const Words low = same(0xffffffffu);
   const auto at = static_cast<std::uint64_t>(step);
-  Words c0 = same(block * 8) + Words{0, 1, 2, 3, 4, 5, 6, 7}, c1 = same(at & 0xffffffffu), c2 = same(at >> 32), c3 = same(source.source);
+  Words c0 = same(block * 8) + Words{0, 1, 2, 3, 4, 5, 6, 7}, c1 = same(at & 0xffffffffu), c2 = same(at >> 32),
+        c3 = same(source.source);
   c0 &= low;
   std::uint64_t k0 = source.seed & 0xffffffffu, k1 = source.seed >> 32;
   for (int round = 0; round < 10; ++round) {
@@ -48,7 +49,8 @@ HARTLINE_INLINE void turn(Lanes share, Lanes& cosine, Lanes& sine) {
   const LaneBits quarter = __builtin_convertvector(quarters, LaneBits);
   const Lanes r = (share - quarters * 0.25) * (2 * std::numbers::pi), s = r * r;
   Lanes odd = numerics::spread(-1.0 / 1307674368000.0), even = numerics::spread(1.0 / 20922789888000.0);
-  for (const double c : {1.0 / 6227020800.0, -1.0 / 39916800.0, 1.0 / 362880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0}) odd = odd * s + c;
+  for (const double c : {1.0 / 6227020800.0, -1.0 / 39916800.0, 1.0 / 362880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0})
+    odd = odd * s + c;
   for (const double c : {-1.0 / 87178291200.0, 1.0 / 479001600.0, -1.0 / 3628800.0, 1.0 / 40320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5})
     even = even * s + c;
   const Lanes sin_r = r + r * s * odd, cos_r = 1.0 + s * even;

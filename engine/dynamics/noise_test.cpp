@@ -15,7 +15,8 @@ double uniform_at(std::uint64_t seed, std::uint32_t source, std::int64_t step, s
   const r123::Philox4x32 philox;
   const auto at = static_cast<std::uint64_t>(step);
   const std::size_t block = lane / noise_block, within = lane % noise_block;
-  const auto out = philox({{static_cast<std::uint32_t>(block * 8 + within % 8), static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at >> 32), source}},
+  const auto out = philox({{static_cast<std::uint32_t>(block * 8 + within % 8), static_cast<std::uint32_t>(at),
+                            static_cast<std::uint32_t>(at >> 32), source}},
                           {{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}});
   const std::size_t first = within < 8 ? 0 : 2;
   return static_cast<double>((static_cast<std::uint64_t>(out[first]) << 32 | out[first + 1]) >> 11) * 0x1p-53;
@@ -44,7 +45,8 @@ TEST(Noise, NormalIsTheTransform) {
   double worst = 0;
   for (std::size_t k = 0; k < uniform.size(); ++k) {
     const std::size_t pair = k / noise_block * noise_block + k % 8;
-    const Wide radius = sqrt(-2 * log(1 - Wide(uniform[pair]))), angle = 2 * boost::math::constants::pi<Wide>() * Wide(uniform[pair + 8]);
+    const Wide radius = sqrt(-2 * log(1 - Wide(uniform[pair]))),
+               angle = 2 * boost::math::constants::pi<Wide>() * Wide(uniform[pair + 8]);
     const Wide truth = radius * (k % noise_block < 8 ? cos(angle) : sin(angle));
     worst = std::max(worst, std::abs(static_cast<double>(truth - normal[k])));
   }

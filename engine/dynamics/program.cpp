@@ -38,7 +38,8 @@ std::string below(const std::string& path, const std::string& name) { return pat
 
 void check_name(const std::string& name, const std::string& path) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
-  const bool fits = !name.empty() && letter(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+  const bool fits = !name.empty() && letter(name[0]) &&
+                    std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
   if (!fits) throw SpecError({path, "a name of letters, digits and _", "\"" + name + "\"", ""});
 }
 
@@ -51,7 +52,8 @@ State::Memory State::allocate(std::size_t bytes) {
   return Memory(memory);
 }
 
-Program::Program(const Table& network, std::uint64_t seed, const std::string& path) : Program(read_network(network, path), seed, path) {}
+Program::Program(const Table& network, std::uint64_t seed, const std::string& path)
+    : Program(read_network(network, path), seed, path) {}
 
 Program::Program(const NetworkSpec& spec, std::uint64_t seed, const std::string& path) : dt_s_(spec.dt_ms * 1e-3), seed_(seed) {
   read_arrays(spec.arrays, below(path, "arrays"));
@@ -78,9 +80,12 @@ void Program::read_arrays(const Table& table, const std::string& path) {
     array.num = static_cast<std::size_t>(spec.num);
     array.values = std::move(spec.values);
     if (array.values.empty() || array.values.size() % array.num != 0)
-      throw SpecError({at + ".values", fmt::format("rows of {} number{}", array.num, array.num == 1 ? "" : "s"), fmt::format("{} numbers", array.values.size()), ""});
+      throw SpecError({at + ".values", fmt::format("rows of {} number{}", array.num, array.num == 1 ? "" : "s"),
+                       fmt::format("{} numbers", array.values.size()), ""});
     for (double& x : array.values) x *= array.unit.scale;
-    array.after = spec.after == "hold" ? TimedArray::After::hold : spec.after == "repeat" ? TimedArray::After::repeat : TimedArray::After::error;
+    array.after = spec.after == "hold"     ? TimedArray::After::hold
+                  : spec.after == "repeat" ? TimedArray::After::repeat
+                                           : TimedArray::After::error;
     arrays_.push_back(std::move(array));
   }
 }
@@ -199,8 +204,8 @@ Port Program::port(std::string_view name) const {
   };
   for (const Group& group : groups_)
     if (const Quantity* q = match(group, group.num, group.stride, true))
-      return {std::string(name), q->offset, q->is_own ? group.num : 1, q->is_variable ? group.stride : 0, q->unit.scale, q->unit_text, group.index,
-              !q->is_own && !group.rates.empty()};
+      return {std::string(name), q->offset,   q->is_own ? group.num : 1,         q->is_variable ? group.stride : 0, q->unit.scale,
+              q->unit_text,      group.index, !q->is_own && !group.rates.empty()};
   for (const Synapses& synapses : synapses_)
     if (const Quantity* q = match(synapses, synapses.num, synapses.stride, false))
       return {std::string(name), q->offset, q->is_own ? synapses.num : 1, 0, q->unit.scale, q->unit_text, 0, false};
@@ -209,7 +214,8 @@ Port Program::port(std::string_view name) const {
 }
 
 void Program::read(const State& state, const Port& port, std::span<double> out) const {
-  if (out.size() != port.num) throw InternalError(fmt::format("{} numbers of {} are read into {}", port.num, port.name, out.size()));
+  if (out.size() != port.num)
+    throw InternalError(fmt::format("{} numbers of {} are read into {}", port.num, port.name, out.size()));
   const double* row = state.doubles() + port.offset + ((state.step() & 1) != 0 ? port.stride : 0);
   for (std::size_t k = 0; k < out.size(); ++k) out[k] = row[k] / port.scale;
 }
@@ -218,7 +224,8 @@ void Program::write(State& state, const Port& port, std::span<const double> valu
   if (values.size() != port.num && values.size() != 1)
     throw RunError({port.name, fmt::format("one number or {}", port.num), std::to_string(values.size()), ""});
   for (std::size_t k = 0; k < values.size(); ++k)
-    if (!std::isfinite(values[k])) throw RunError({fmt::format("{}[{}]", port.name, k), "finite", number_text(values[k]), "Nothing was written."});
+    if (!std::isfinite(values[k]))
+      throw RunError({fmt::format("{}[{}]", port.name, k), "finite", number_text(values[k]), "Nothing was written."});
   double* row = state.doubles() + port.offset + ((state.step() & 1) != 0 ? port.stride : 0);
   for (std::size_t k = 0; k < port.num; ++k) row[k] = values[values.size() == 1 ? 0 : k] * port.scale;
   if (port.moves_coefficients) set_coefficients(state, groups_[port.group]);
@@ -247,7 +254,11 @@ State Program::restore(std::span<const std::byte> bytes) const {
   State state(layout_.num_bytes());
   if (bytes.size() == layout_.num_bytes()) std::copy(bytes.begin(), bytes.end(), state.bytes().begin());
   if (state.program() != id_)
-    throw SpecError({"state", "of this network, seed and step", bytes.size() == layout_.num_bytes() ? "one of another" : fmt::format("{} bytes where {} are needed", bytes.size(), layout_.num_bytes()), ""});
+    throw SpecError({"state", "of this network, seed and step",
+                     bytes.size() == layout_.num_bytes()
+                         ? "one of another"
+                         : fmt::format("{} bytes where {} are needed", bytes.size(), layout_.num_bytes()),
+                     ""});
   return state;
 }
 

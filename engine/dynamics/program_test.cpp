@@ -184,7 +184,10 @@ TEST(Network, GapJunctionsShareVoltage) {
 }
 
 TEST(Network, WhatIsNotFiniteEndsTheRunBeforeTheStep) {
-  const Table cell = table({{"num", 3}, {"equations", table({{"dv/dt", "v^2 / (1 mV * 1 ms) : mV"}})}, {"start", table({{"v", "i * 1 mV"}})}, {"method", "euler"}});
+  const Table cell = table({{"num", 3},
+                            {"equations", table({{"dv/dt", "v^2 / (1 mV * 1 ms) : mV"}})},
+                            {"start", table({{"v", "i * 1 mV"}})},
+                            {"method", "euler"}});
   const Program program(network(0.5, table({{"cell", cell}})), 1);
   State state = program.start();
   try {
@@ -200,7 +203,10 @@ TEST(Network, WhatIsNotFiniteEndsTheRunBeforeTheStep) {
 }
 
 TEST(Ports, ParametersChangeBetweenSteps) {
-  const Table cell = table({{"num", 2}, {"equations", table({{"dv/dt", "(E - v) / tau : mV"}})}, {"parameters", table({{"E", "0 mV"}, {"tau", "10 ms"}})}, {"start", table({{"v", "5 mV"}})}});
+  const Table cell = table({{"num", 2},
+                            {"equations", table({{"dv/dt", "(E - v) / tau : mV"}})},
+                            {"parameters", table({{"E", "0 mV"}, {"tau", "10 ms"}})},
+                            {"start", table({{"v", "5 mV"}})}});
   const Program program(network(0.1, table({{"cell", cell}})), 1);
   State state = program.start();
   run(program, state, 100, *serial);
@@ -219,7 +225,8 @@ TEST(Ports, ParametersChangeBetweenSteps) {
 }
 
 TEST(Ports, ValuesOverTimeAreHeldAndEnd) {
-  Table net = network(0.5, table({{"cell", table({{"equations", table({{"dv/dt", "drive / (1 ms) : mV"}})}, {"start", table({{"v", "0 mV"}})}})}}));
+  Table net = network(
+      0.5, table({{"cell", table({{"equations", table({{"dv/dt", "drive / (1 ms) : mV"}})}, {"start", table({{"v", "0 mV"}})}})}}));
   net.set("arrays", table({{"drive", table({{"dt_ms", 1}, {"unit", "mV"}, {"values", List{1, 3}}})}}));
   const Program program(net, 1);
   State state = program.start();
@@ -231,14 +238,19 @@ TEST(Ports, ValuesOverTimeAreHeldAndEnd) {
 }
 
 TEST(Pace, CountsWhatIsLate) {
-  const Program program(network(0.1, table({{"cell", table({{"equations", table({{"dv/dt", "0 mV/s : mV"}})}, {"start", table({{"v", "0 mV"}})}})}})), 1);
+  const Program program(
+      network(0.1, table({{"cell", table({{"equations", table({{"dv/dt", "0 mV/s : mV"}})}, {"start", table({{"v", "0 mV"}})}})}})),
+      1);
   State state = program.start();
   ManualClock clock;
   clock.step_ns = 1000;
   std::int64_t k = 0;
-  const Pace pace = run_paced(program, state, 100, 1, clock, *serial, {}, [&](State&) { if (k++ == 50) clock.advance_ns(350000); });
+  const Pace pace = run_paced(program, state, 100, 1, clock, *serial, {}, [&](State&) {
+    if (k++ == 50) clock.advance_ns(350000);
+  });
   EXPECT_EQ(pace.num_steps, 100);
-  EXPECT_EQ(pace.num_missed, 2);  // due 5.1 and 5.2 ms after the first, begun after 5.35; that of 5.3 ms is late by less than a step
+  EXPECT_EQ(pace.num_missed,
+            2);  // due 5.1 and 5.2 ms after the first, begun after 5.35; that of 5.3 ms is late by less than a step
   EXPECT_EQ(pace.lateness.count(), 100);
 }
 
@@ -271,10 +283,14 @@ TEST(Texts, WrongOnesAreToldWhereAndWhy) {
   const auto joined = [](Table s) { return table({{"s", std::move(s)}}); };
   const Value all = table({{"probability", "1"}});
   has(message(adex_cell("auto"), joined(table({{"from", "cells"}, {"to", "cell"}, {"connect", all}}))), "Did you mean \"cell\"");
-  has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {"on_pre", List{"g_post += 1 nS"}}}))), "synapses.s.on_pre[0]");
-  has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", table({{"probability", "1.5"}})}}))), "between 0 and 1");
+  has(message(adex_cell("auto"),
+              joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {"on_pre", List{"g_post += 1 nS"}}}))),
+      "synapses.s.on_pre[0]");
+  has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", table({{"probability", "1.5"}})}}))),
+      "between 0 and 1");
   has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", table({})}}))), "must be one rule");
-  has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {"delay", "-1 ms"}}))), "synapses.s.delay: must be 0 ms or more");
+  has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {"delay", "-1 ms"}}))),
+      "synapses.s.delay: must be 0 ms or more");
 }
 
 }  // namespace

@@ -8,7 +8,9 @@ namespace hartline::dynamics {
 
 namespace {
 
-double before_ms(const Program& program, const State& state) { return static_cast<double>(state.step() - 1) * program.dt_s() * 1e3; }
+double before_ms(const Program& program, const State& state) {
+  return static_cast<double>(state.step() - 1) * program.dt_s() * 1e3;
+}
 
 class Events final : public Recorder {
  public:
@@ -30,7 +32,8 @@ class Events final : public Recorder {
 
 class Quantities final : public Recorder {
  public:
-  Quantities(const Program& program, const std::vector<std::string>& names, const std::vector<std::int64_t>& which, std::int64_t every, Sink& sink)
+  Quantities(const Program& program, const std::vector<std::string>& names, const std::vector<std::int64_t>& which,
+             std::int64_t every, Sink& sink)
       : every_(every), sink_(sink) {
     if (every < 1) throw SpecError({"every", "1 step or more", std::to_string(every), ""});
     for (const std::string& name : names) {
@@ -72,7 +75,8 @@ class Quantities final : public Recorder {
 
 class Rate final : public Recorder {
  public:
-  Rate(const Program& program, const std::string& event, std::int64_t every, Sink& sink) : place_(program.event(event)), every_(every), sink_(sink) {
+  Rate(const Program& program, const std::string& event, std::int64_t every, Sink& sink)
+      : place_(program.event(event)), every_(every), sink_(sink) {
     if (every < 1) throw SpecError({"every", "1 step or more", std::to_string(every), ""});
   }
   void observe(const Program& program, const State& state) override {

@@ -37,8 +37,8 @@ class Recorder {
 /// A row for each spike or other event: time in ms, neuron. Times are the starts of steps, as Program says.
 std::unique_ptr<Recorder> record_events(const Program& program, const std::string& event, Sink& sink);
 
-/// A row every `every` steps: time in ms, then the numbers of `which` of every quantity, in its unit; of all where `which` is empty.
-/// Throws: SpecError for names and numbers that there are not.
+/// A row every `every` steps: time in ms, then the numbers of `which` of every quantity, in its unit; of all where `which` is
+/// empty. Throws: SpecError for names and numbers that there are not.
 std::unique_ptr<Recorder> record_quantities(const Program& program, const std::vector<std::string>& quantities,
                                             const std::vector<std::int64_t>& which, std::int64_t every, Sink& sink);
 

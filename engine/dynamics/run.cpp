@@ -29,7 +29,8 @@ void run(const Program& program, State& state, std::int64_t num_steps, Executor&
 }
 
 Pace run_paced(const Program& program, State& state, std::int64_t num_steps, double speed, const Clock& clock, Executor& executor,
-               std::span<Recorder* const> recorders, const std::function<void(State&)>& before_step, const std::atomic<bool>* stop) {
+               std::span<Recorder* const> recorders, const std::function<void(State&)>& before_step,
+               const std::atomic<bool>* stop) {
   Pace pace;
   const double period_ns = program.dt_s() * 1e9 / speed;
   const std::int64_t start = clock.now_ns();

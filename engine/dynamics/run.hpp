@@ -21,8 +21,8 @@ struct Pace {
 
 /// Steps `num_steps` times; recorders look at the state after each. Stops early where `stop` is set.
 /// Throws: RunError as Program::step; the state is then that before the step.
-void run(const Program& program, State& state, std::int64_t num_steps, Executor& executor, std::span<Recorder* const> recorders = {},
-         const std::atomic<bool>* stop = nullptr);
+void run(const Program& program, State& state, std::int64_t num_steps, Executor& executor,
+         std::span<Recorder* const> recorders = {}, const std::atomic<bool>* stop = nullptr);
 
 /// The same, no faster than the clock: a second of the network takes 1 / speed seconds. `before_step` may read and write ports.
 /// Sleeps until shortly before a step is due, then watches the clock.    (program_test.cpp: Pace.CountsWhatIsLate)

@@ -32,7 +32,9 @@ class Layout {
 class State {
  public:
   State() = default;
-  explicit State(std::size_t num_bytes) : memory_(allocate(num_bytes)), size_(num_bytes) { std::memset(memory_.get(), 0, num_bytes); }
+  explicit State(std::size_t num_bytes) : memory_(allocate(num_bytes)), size_(num_bytes) {
+    std::memset(memory_.get(), 0, num_bytes);
+  }
   State(const State& other) : memory_(allocate(other.size_)), size_(other.size_) { copy(other); }
   State(State&&) = default;
   State& operator=(State&&) = default;

@@ -47,7 +47,8 @@ HARTLINE_CLONES std::size_t places_of(const double* x, std::size_t num, std::siz
 
 std::uint32_t noise_source(std::size_t owner, std::uint32_t symbol) { return static_cast<std::uint32_t>(owner << 12) + symbol; }
 
-void fill_random(const Given& given, std::uint32_t symbol, std::size_t owner, const Moment& m, std::size_t first, std::size_t num, double* out) {
+void fill_random(const Given& given, std::uint32_t symbol, std::size_t owner, const Moment& m, std::size_t first, std::size_t num,
+                 double* out) {
   const NoiseSource source{m.seed, noise_source(owner, symbol)};
   if (given.role == Role::random) return fill_uniform(source, m.step, first, num, out);
   fill_normal(source, m.step, first, num, out);
@@ -89,7 +90,8 @@ const double* row_at(const TimedArray& array, const Moment& m) {
   if (row >= num_rows) {
     if (array.after == TimedArray::After::error)
       throw RunError({"arrays." + array.name, fmt::format("given until {} ms", number_text(m.time * 1e3)),
-                      fmt::format("{} rows of {} ms", num_rows, number_text(array.dt_s * 1e3)), "after = \"hold\" or \"repeat\" goes on."});
+                      fmt::format("{} rows of {} ms", num_rows, number_text(array.dt_s * 1e3)),
+                      "after = \"hold\" or \"repeat\" goes on."});
     row = array.after == TimedArray::After::hold ? num_rows - 1 : row % num_rows;
   }
   return array.values.data() + row * array.num;
@@ -150,7 +152,8 @@ class Stepper {
   }
 
  private:
-  // --- neurons ---------------------------------------------------------------------------------------------------------------------
+  // --- neurons
+  // ---------------------------------------------------------------------------------------------------------------------
 
   /// Inputs of the neurons first … first + num - 1, before the step.
   void bind(const Group& group, const Formula& formula, std::size_t first, std::size_t num, Scratch& own) {
@@ -161,10 +164,18 @@ class Stepper {
       equations::Input& in = own.inputs[s];
       in = {nullptr, 1, given.varies ? std::size_t{1} : std::size_t{0}};
       switch (given.role) {
-        case Role::time: in.data = &m_.time; break;
-        case Role::dt: in.data = &m_.dt; break;
-        case Role::index: in.data = group.numbers.data() + first; break;
-        case Role::count: in.data = &group.count; break;
+        case Role::time:
+          in.data = &m_.time;
+          break;
+        case Role::dt:
+          in.data = &m_.dt;
+          break;
+        case Role::index:
+          in.data = group.numbers.data() + first;
+          break;
+        case Role::count:
+          in.data = &group.count;
+          break;
         case Role::quantity: {
           const Quantity& q = group.quantities[given.at];
           in.data = row_of(doubles_, q, group.stride, m_.step, false) + (q.is_own ? first : 0);
@@ -176,7 +187,9 @@ class Stepper {
           in.data = row_at(array, m_) + (array.num == 1 ? 0 : first);
           break;
         }
-        case Role::propagator: in.data = doubles_ + group.propagator_at[0]; break;
+        case Role::propagator:
+          in.data = doubles_ + group.propagator_at[0];
+          break;
         default:
           if (next_random < formula.random.size() && formula.random[next_random] == s) {
             ++next_random;
@@ -238,7 +251,8 @@ class Stepper {
   std::int32_t given_spikes(const Group& group) {
     std::int32_t* const list = ids(group, group.events[0], m_.step);
     std::int32_t n = 0;
-    for (auto at = std::lower_bound(group.trains.begin(), group.trains.end(), std::pair{m_.step, std::int32_t{0}}); at != group.trains.end() && at->first == m_.step; ++at)
+    for (auto at = std::lower_bound(group.trains.begin(), group.trains.end(), std::pair{m_.step, std::int32_t{0}});
+         at != group.trains.end() && at->first == m_.step; ++at)
       list[n++] = at->second;
     return n;
   }
@@ -251,7 +265,8 @@ class Stepper {
         if (std::isfinite(x)) continue;
         const double before = row_of(doubles_, q, group.stride, m_.step, false)[i] / q.unit.scale;
         throw RunError({fmt::format("neurons.{}.{}[{}]", group.name, q.name, i), "finite", number_text(x),
-                        fmt::format("At {} ms, step {}; before that step it was {} {}. The state is as it was then. A smaller dt_ms or another method may help.",
+                        fmt::format("At {} ms, step {}; before that step it was {} {}. The state is as it was then. A smaller "
+                                    "dt_ms or another method may help.",
                                     number_text((m_.time + m_.dt) * 1e3), m_.step, number_text(before), q.unit_text)});
       }
     throw InternalError("a number that is not finite was not found again");
@@ -279,9 +294,12 @@ class Stepper {
         double* row = own.row(s, block_size);
         if (is_random(given)) {
           if (std::find(event.change.random.begin(), event.change.random.end(), s) == event.change.random.end()) continue;
-          for (std::size_t k = 0; k < some.size(); ++k) row[k] = random_at(given, s, group.index, m_, static_cast<std::size_t>(some[k]));
+          for (std::size_t k = 0; k < some.size(); ++k)
+            row[k] = random_at(given, s, group.index, m_, static_cast<std::size_t>(some[k]));
         } else {
-          const double* from = given.role == Role::quantity ? row_of(doubles_, group.quantities[given.at], group.stride, m_.step, true) : own.inputs[s].data;
+          const double* from = given.role == Role::quantity
+                                   ? row_of(doubles_, group.quantities[given.at], group.stride, m_.step, true)
+                                   : own.inputs[s].data;
           for (std::size_t k = 0; k < some.size(); ++k) row[k] = from[some[k]];
         }
         own.inputs[s].data = row;
@@ -296,10 +314,12 @@ class Stepper {
     }
   }
 
-  // --- synapses --------------------------------------------------------------------------------------------------------------------
+  // --- synapses
+  // --------------------------------------------------------------------------------------------------------------------
 
   /// Works out a formula for synapses; the results are in scratch. `later`: neurons are as after the step.
-  void evaluate(const Synapses& s, const Formula& formula, std::span<const std::uint32_t> needs, std::span<const std::uint32_t> lanes, bool later) {
+  void evaluate(const Synapses& s, const Formula& formula, std::span<const std::uint32_t> needs,
+                std::span<const std::uint32_t> lanes, bool later) {
     Scratch& own = scratch();
     const Group &from = p_.groups_[s.from.group], &to = p_.groups_[s.to.group];
     const std::size_t n = lanes.size();
@@ -312,27 +332,48 @@ class Stepper {
       double* row = own.row(k, block_size);
       in.data = row;
       switch (given.role) {
-        case Role::time: in.data = &m_.time; break;
-        case Role::dt: in.data = &m_.dt; break;
-        case Role::index: for (std::size_t l = 0; l < n; ++l) row[l] = source[lanes[l]]; break;
-        case Role::target: for (std::size_t l = 0; l < n; ++l) row[l] = target[lanes[l]]; break;
-        case Role::count: in.data = &from.count; break;
-        case Role::count_to: in.data = &to.count; break;
+        case Role::time:
+          in.data = &m_.time;
+          break;
+        case Role::dt:
+          in.data = &m_.dt;
+          break;
+        case Role::index:
+          for (std::size_t l = 0; l < n; ++l) row[l] = source[lanes[l]];
+          break;
+        case Role::target:
+          for (std::size_t l = 0; l < n; ++l) row[l] = target[lanes[l]];
+          break;
+        case Role::count:
+          in.data = &from.count;
+          break;
+        case Role::count_to:
+          in.data = &to.count;
+          break;
         case Role::quantity: {
           const double* values = doubles_ + s.quantities[given.at].offset;
-          if (!given.varies) { in.data = values; break; }
+          if (!given.varies) {
+            in.data = values;
+            break;
+          }
           for (std::size_t l = 0; l < n; ++l) row[l] = values[lanes[l]];
           break;
         }
         case Role::pre: {
           const double* values = row_of(doubles_, from.quantities[given.at], from.stride, m_.step, later);
-          if (!given.varies) { in.data = values; break; }
+          if (!given.varies) {
+            in.data = values;
+            break;
+          }
           for (std::size_t l = 0; l < n; ++l) row[l] = values[source[lanes[l]]];
           break;
         }
         case Role::post: {
           const double* values = row_of(doubles_, to.quantities[given.at], to.stride, m_.step, later);
-          if (!given.varies) { in.data = values; break; }
+          if (!given.varies) {
+            in.data = values;
+            break;
+          }
           for (std::size_t l = 0; l < n; ++l) row[l] = values[target[lanes[l]]];
           break;
         }
@@ -378,19 +419,25 @@ class Stepper {
         if (s.on_pre.plain)
           add_plain(s, spikes, l);
         else
-          apply(s, s.on_pre, spikes, [&](std::size_t neuron, auto&& each) {
-            const auto [begin, end] = synapses_of(s, neuron, l);
-            for (std::uint32_t k = begin; k < end; ++k) each(k);
-          }, s.from);
+          apply(
+              s, s.on_pre, spikes,
+              [&](std::size_t neuron, auto&& each) {
+                const auto [begin, end] = synapses_of(s, neuron, l);
+                for (std::uint32_t k = begin; k < end; ++k) each(k);
+              },
+              s.from);
       }
     }
     if (s.on_post.any()) {
       const Group& to = p_.groups_[s.to.group];
       const auto spikes = happened(to, to.events[0], m_.step - s.on_post.lag);
       if (spikes.empty()) return;
-      apply(s, s.on_post, spikes, [&](std::size_t neuron, auto&& each) {
-        for (std::uint32_t k = s.wiring.post_begin[neuron]; k < s.wiring.post_begin[neuron + 1]; ++k) each(s.wiring.post[k]);
-      }, s.to);
+      apply(
+          s, s.on_post, spikes,
+          [&](std::size_t neuron, auto&& each) {
+            for (std::uint32_t k = s.wiring.post_begin[neuron]; k < s.wiring.post_begin[neuron + 1]; ++k) each(s.wiring.post[k]);
+          },
+          s.to);
     }
   }
 
@@ -414,7 +461,9 @@ class Stepper {
     const int parts = executor_.num_threads() > 1 && num_events > worth_threads ? executor_.num_threads() : 1;
     const std::int32_t* target = s.wiring.target.data();
     auto one = [&](int part) {
-      const auto border = [&](int k) { return static_cast<std::int32_t>(s.to.first + s.to.num * static_cast<std::size_t>(k) / static_cast<std::size_t>(parts)); };
+      const auto border = [&](int k) {
+        return static_cast<std::int32_t>(s.to.first + s.to.num * static_cast<std::size_t>(k) / static_cast<std::size_t>(parts));
+      };
       for (const Effect::Addition& a : s.on_pre.additions) {
         double* const row = post_row(s, a.quantity, true);
         const bool own = a.value == Effect::Addition::Value::own;
@@ -444,7 +493,8 @@ class Stepper {
 
   /// Any changes. Where rows of targets are set, each spike is done before the next.
   template <class EachSynapse>
-  void apply(const Synapses& s, const Effect& effect, std::span<const std::int32_t> spikes, EachSynapse&& each_synapse, const Part& part) {
+  void apply(const Synapses& s, const Effect& effect, std::span<const std::int32_t> spikes, EachSynapse&& each_synapse,
+             const Part& part) {
     std::vector<std::uint32_t>& lanes = scratch().lanes;
     lanes.clear();
     for (const std::int32_t neuron : spikes) {
@@ -493,8 +543,10 @@ class Stepper {
       for (std::size_t k = 0; k < n; ++k) own.lanes[k] = static_cast<std::uint32_t>(first + k);
       evaluate(s, s.update, s.update_needs, own.lanes, true);
       for (std::size_t k = 0; k < s.num_variables; ++k) {
-        if (!std::all_of(own.results[k].begin(), own.results[k].begin() + static_cast<std::ptrdiff_t>(n), [](double x) { return std::isfinite(x); }))
-          throw RunError({fmt::format("synapses.{}.{}", s.name, s.quantities[k].name), "finite", "another number", fmt::format("At {} ms.", number_text(m_.time * 1e3))});
+        if (!std::all_of(own.results[k].begin(), own.results[k].begin() + static_cast<std::ptrdiff_t>(n),
+                         [](double x) { return std::isfinite(x); }))
+          throw RunError({fmt::format("synapses.{}.{}", s.name, s.quantities[k].name), "finite", "another number",
+                          fmt::format("At {} ms.", number_text(m_.time * 1e3))});
         std::copy_n(own.results[k].data(), n, doubles_ + s.quantities[k].offset + first);
       }
       own.lanes.clear();

@@ -5,29 +5,9 @@
 #include <vector>
 
 #include "dynamics/group.hpp"
-
-namespace hartline {
-class Executor;
-}
+#include "dynamics/wiring.hpp"
 
 namespace hartline::dynamics {
-
-/// Neurons first … first + num - 1 of a group.
-struct Part {
-  std::size_t group = 0, first = 0, num = 0;
-};
-
-/// Where synapses are: those of a source stand together, by their delays, then by their targets. Constant.
-struct Wiring {
-  std::vector<std::int32_t> lags;         // delays that occur, in steps, rising
-  std::vector<std::uint32_t> begin;       // [num sources · num lags + 1] of source and lag
-  std::vector<std::int32_t> source;       // [num] neuron of its group
-  std::vector<std::int32_t> target;       // [num]
-  std::vector<std::uint32_t> post_begin;  // [num targets + 1]; empty unless targets' spikes or sums need it
-  std::vector<std::uint32_t> post;        // [num] synapses of each target, rising
-
-  std::size_t num() const { return target.size(); }
-};
 
 /// What spikes change.
 struct Effect {
@@ -36,12 +16,12 @@ struct Effect {
     std::size_t quantity = 0;  // of the target's group
     std::size_t output = 0;    // of the formula
     enum class Value : std::uint8_t { formula, own, shared } value = Value::formula;
-    std::size_t at = 0;   // quantity of the synapses
-    double factor = 1;    // of own and shared
+    std::size_t at = 0;  // quantity of the synapses
+    double factor = 1;   // of own and shared
   };
   std::vector<Addition> additions;
-  std::vector<std::size_t> targets;  // quantities of the synapses that change, outputs of the formula behind the additions
-  std::vector<std::size_t> assigned; // quantities of the target's group that are set, outputs behind those
+  std::vector<std::size_t> targets;   // quantities of the synapses that change, outputs of the formula behind the additions
+  std::vector<std::size_t> assigned;  // quantities of the target's group that are set, outputs behind those
   Formula formula;
   bool plain = false;                // additions only, none by formula
   std::vector<std::uint32_t> needs;  // symbols
@@ -78,9 +58,6 @@ struct Synapses {
 
   const Quantity* find(std::string_view quantity) const;
 };
-
-/// Rows of the groups' quantities as they start: of group g and quantity q at rows[g][q].
-using StartRows = std::vector<std::vector<std::vector<double>>>;
 
 /// Reads synapses and draws them. `groups` are all groups; spikes that have to be remembered longer raise their num_slots.
 /// Throws: SpecError, UnitError.

@@ -40,26 +40,26 @@ inline Table adex_cell(const std::string& method) {
 
 /// Hodgkin and Huxley's membrane at 6.3 degrees, driven by 10 µA/cm².
 inline Table squid_cell(const std::string& method) {
-  return table({{"equations",
-                 table({{"dv/dt", "(I - gNa * m^3 * h * (v - 50 mV) - gK * n^4 * (v + 77 mV) - gL * (v + 54.3 mV)) / C : mV"},
-                        {"dm/dt", "am * (1 - m) - bm * m"},
-                        {"dh/dt", "ah * (1 - h) - bh * h"},
-                        {"dn/dt", "an * (1 - n) - bn * n"},
-                        {"am", "1 / exprel(-(v + 40 mV) / (10 mV)) / (1 ms)"},
-                        {"bm", "4 * exp(-(v + 65 mV) / (18 mV)) / (1 ms)"},
-                        {"ah", "0.07 * exp(-(v + 65 mV) / (20 mV)) / (1 ms)"},
-                        {"bh", "1 / (exp(-(v + 35 mV) / (10 mV)) + 1) / (1 ms)"},
-                        {"an", "0.1 / exprel(-(v + 55 mV) / (10 mV)) / (1 ms)"},
-                        {"bn", "0.125 * exp(-(v + 65 mV) / (80 mV)) / (1 ms)"},
-                        {"C", "1 uF/cm^2"},
-                        {"gNa", "120 mS/cm^2"},
-                        {"gK", "36 mS/cm^2"},
-                        {"gL", "0.3 mS/cm^2"}})},
-                {"parameters", table({{"I", "10 uA/cm^2"}})},
-                {"start", table({{"v", "-65 mV"}, {"m", "am / (am + bm)"}, {"h", "ah / (ah + bh)"}, {"n", "an / (an + bn)"}})},
-                {"threshold", "v > 0 mV"},
-                {"refractory", "v > 0 mV"},
-                {"method", method}});
+  return table(
+      {{"equations", table({{"dv/dt", "(I - gNa * m^3 * h * (v - 50 mV) - gK * n^4 * (v + 77 mV) - gL * (v + 54.3 mV)) / C : mV"},
+                            {"dm/dt", "am * (1 - m) - bm * m"},
+                            {"dh/dt", "ah * (1 - h) - bh * h"},
+                            {"dn/dt", "an * (1 - n) - bn * n"},
+                            {"am", "1 / exprel(-(v + 40 mV) / (10 mV)) / (1 ms)"},
+                            {"bm", "4 * exp(-(v + 65 mV) / (18 mV)) / (1 ms)"},
+                            {"ah", "0.07 * exp(-(v + 65 mV) / (20 mV)) / (1 ms)"},
+                            {"bh", "1 / (exp(-(v + 35 mV) / (10 mV)) + 1) / (1 ms)"},
+                            {"an", "0.1 / exprel(-(v + 55 mV) / (10 mV)) / (1 ms)"},
+                            {"bn", "0.125 * exp(-(v + 65 mV) / (80 mV)) / (1 ms)"},
+                            {"C", "1 uF/cm^2"},
+                            {"gNa", "120 mS/cm^2"},
+                            {"gK", "36 mS/cm^2"},
+                            {"gL", "0.3 mS/cm^2"}})},
+       {"parameters", table({{"I", "10 uA/cm^2"}})},
+       {"start", table({{"v", "-65 mV"}, {"m", "am / (am + bm)"}, {"h", "ah / (ah + bh)"}, {"n", "an / (an + bn)"}})},
+       {"threshold", "v > 0 mV"},
+       {"refractory", "v > 0 mV"},
+       {"method", method}});
 }
 
 /// `num` cells, four fifths of them excitatory, each pair connected with probability `p`: currents as in Vogels & Abbott 2005.
@@ -83,7 +83,8 @@ inline Table cuba_network(int num, double p, const std::string& delay = "") {
                                          {"reset", List{"v = -60 mV"}},
                                          {"refractory", "5 ms"},
                                          {"held", List{"v"}}})}}),
-                 table({{"excitatory", side(0, num * 4 / 5, "ge_post += 1.62 mV")}, {"inhibitory", side(num * 4 / 5, num, "gi_post -= 9 mV")}}));
+                 table({{"excitatory", side(0, num * 4 / 5, "ge_post += 1.62 mV")},
+                        {"inhibitory", side(num * 4 / 5, num, "gi_post -= 9 mV")}}));
 }
 
 }  // namespace hartline::dynamics

@@ -137,11 +137,13 @@ class Integration {
       throw SpecError({"method", "another one than exact", "equations that are not linear with coefficients that all neurons share",
                        "exponential_euler and rk4 take any of parameters."});
     if (!is_coupled(linear)) return {exponential_euler(), {}};
-    if (is_noisy()) throw SpecError({"method", "another one than exact", "coupled equations with noise", "euler and heun take them."});
+    if (is_noisy())
+      throw SpecError({"method", "another one than exact", "coupled equations with noise", "euler and heun take them."});
     const std::size_t num = x_.size();
     Propagator propagator;
     propagator.symbol = g_.add_symbol({"propagator", {num, 2 * num}, {}, ""});
-    for (const Linear& row : linear) propagator.rates.insert(propagator.rates.end(), row.coefficients.begin(), row.coefficients.end());
+    for (const Linear& row : linear)
+      propagator.rates.insert(propagator.rates.end(), row.coefficients.begin(), row.coefficients.end());
     const std::vector<bool> reaches = reachable(linear);
     Integrated out;
     for (std::size_t i = 0; i < num; ++i) {
@@ -180,9 +182,12 @@ class Integration {
     for (std::size_t k = 0; k < x_.size(); ++k) {
       const auto linear = own_linear(k);
       if (!linear)
-        throw SpecError({path(k), "linear in its own variable, for exponential_euler", "one that is not", "rk4 takes any equation."});
+        throw SpecError(
+            {path(k), "linear in its own variable, for exponential_euler", "one that is not", "rk4 takes any equation."});
       const Id a = linear->first;
-      if (is_noisy(a)) throw SpecError({path(k), "noise that its variable does not scale, for exponential_euler", "noise that it scales", "heun and milstein take it."});
+      if (is_noisy(a))
+        throw SpecError({path(k), "noise that its variable does not scale, for exponential_euler", "noise that it scales",
+                         "heun and milstein take it."});
       const auto [sources, drift] = split_noise(linear->second, k);
       const Id x = x_[k], h = g_.multiply(a, dt_);
       const Id slope = g_.add(g_.multiply(a, x), drift);
@@ -264,7 +269,8 @@ Integrated integrate(Graph& graph, const Dynamics& dynamics, Method method) { re
 
 void propagate(std::span<const double> rates, double dt, std::span<double> out) {
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const auto num = static_cast<Eigen::Index>(out.size() / 2 == 0 ? 0 : std::llround(std::sqrt(static_cast<double>(out.size()) / 2)));
+  const auto num =
+      static_cast<Eigen::Index>(out.size() / 2 == 0 ? 0 : std::llround(std::sqrt(static_cast<double>(out.size()) / 2)));
   // exp [[A, I], [0, 0]] dt holds e^{A dt} and the integral beside it
   Matrix whole = Matrix::Zero(2 * num, 2 * num);
   whole.topLeftCorner(num, num) = Eigen::Map<const Matrix>(rates.data(), num, num) * dt;

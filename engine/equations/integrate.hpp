@@ -39,7 +39,8 @@ struct MethodName {
 const std::vector<MethodName>& methods();
 std::string_view name_of(Method method);
 
-/// The coefficients of exact integration, a symbol of the graph: of variable i the numbers (e^{A dt})_ij, then (∫₀^dt e^{A s} ds)_ij.
+/// The coefficients of exact integration, a symbol of the graph: of variable i the numbers (e^{A dt})_ij, then (∫₀^dt e^{A s}
+/// ds)_ij.
 struct Propagator {
   std::uint32_t symbol = 0;  // [num, 2 num]
   std::vector<Id> rates;     // A [num, num]

@@ -89,14 +89,18 @@ TEST(Integrators, HaveTheirOrder) {
   // x' = -x³ + cos t against a run of fine steps
   System cubic(std::vector<System::Equation>{{"x", "cos(t) - x^3"}});
   const double fine = cubic.run(Method::rk4, {0.5}, 1.0 / 8192, 8192)[0];
-  for (const auto& [method, wanted] : {std::pair{Method::euler, 1.0}, {Method::heun, 2.0}, {Method::rk2, 2.0}, {Method::rk4, 4.0}}) {
+  for (const auto& [method, wanted] :
+       {std::pair{Method::euler, 1.0}, {Method::heun, 2.0}, {Method::rk2, 2.0}, {Method::rk4, 4.0}}) {
     const double measured = order([&](int n) { return std::abs(cubic.run(method, {0.5}, 1.0 / n, n)[0] - fine); });
     EXPECT_NEAR(measured, wanted, 0.15) << name_of(method);
   }
   // linear in each variable, with coefficients that move
   System gates(std::vector<System::Equation>{{"x", "(1 + y) * (1 - x)"}, {"y", "2 * x - (1 + x^2) * y"}});
   const double end = gates.run(Method::rk4, {0.1, 0.2}, 1.0 / 8192, 8192)[0];
-  EXPECT_NEAR(order([&](int n) { return std::abs(gates.run(Method::exponential_euler, {0.1, 0.2}, 1.0 / n, n)[0] - end); }), 1, 0.1);
+  EXPECT_NEAR(order([&](int n) {
+                return std::abs(gates.run(Method::exponential_euler, {0.1, 0.2}, 1.0 / n, n)[0] - end);
+              }),
+              1, 0.1);
 }
 
 TEST(Integrators, ExactIsExact) {
@@ -105,7 +109,8 @@ TEST(Integrators, ExactIsExact) {
   EXPECT_EQ(cascade.advice().method, Method::exact);
   const double p = 0.7, q = 2.5, x0 = 0.3, y0 = -0.4, t = 2;
   const double steady_y = q / 3, a = y0 - steady_y, rate = 1 / p;
-  const double x = steady_y * p + (x0 - steady_y * p) * std::exp(-rate * t) + a * (std::exp(-3 * t) - std::exp(-rate * t)) / (rate - 3);
+  const double x =
+      steady_y * p + (x0 - steady_y * p) * std::exp(-rate * t) + a * (std::exp(-3 * t) - std::exp(-rate * t)) / (rate - 3);
   for (const int n : {1, 7, 200}) {
     const std::vector<double> out = cascade.run(Method::exact, {x0, y0}, t / n, n, p, q);
     EXPECT_NEAR(out[0], x, 1e-12) << n;
@@ -175,7 +180,8 @@ TEST(Integrators, AnOrnsteinUhlenbeckProcessHasItsVarianceAtAnyStep) {
 }
 
 TEST(Integrators, TheEquationsCallForTheirMethod) {
-  EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * q"}}).advice().method, Method::exponential_euler);  // each lane its own rate
+  EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * q"}}).advice().method,
+            Method::exponential_euler);  // each lane its own rate
   EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * p + q"}}).advice().method, Method::exact);
   EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * y"}, {"y", "1 - y"}}).advice().method, Method::exponential_euler);
   EXPECT_EQ(System(std::vector<System::Equation>{{"x", "exp(x)"}}).advice().method, Method::rk4);
