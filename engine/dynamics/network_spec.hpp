@@ -124,6 +124,24 @@ struct SynapsesSpec {
   }
 };
 
+/// A table of `inputs`: spikes from outside.
+struct InputsSpec {
+  std::string to;
+  std::string adds;
+  std::string weight;
+  std::string rate;
+  std::int64_t num = 1;
+
+  template <class Field>
+  static void describe(Field&& field) {
+    field("to", &InputsSpec::to, "", required(), "group of neurons");
+    field("adds", &InputsSpec::adds, "", required(), "variable that every spike adds to");
+    field("weight", &InputsSpec::weight, "", required(), "what it adds, made of what neurons have");
+    field("rate", &InputsSpec::rate, "", required(), "of one source: 10 Hz, or a function of t");
+    field("num", &InputsSpec::num, "", at_least(1), "sources of each neuron");
+  }
+};
+
 /// A table of `arrays`: values over time.
 struct ArraySpec {
   double dt_ms = 1;
@@ -147,6 +165,7 @@ struct NetworkSpec {
   double dt_ms = 0.1;
   Table neurons;
   Table synapses;
+  Table inputs;
   Table arrays;
 
   template <class Field>
@@ -154,6 +173,7 @@ struct NetworkSpec {
     field("dt_ms", &NetworkSpec::dt_ms, "ms", positive(), "time step");
     field("neurons", &NetworkSpec::neurons, "", required(), "groups by their names");
     field("synapses", &NetworkSpec::synapses, "", any(), "between groups, by their names");
+    field("inputs", &NetworkSpec::inputs, "", any(), "Poisson spikes from outside, by their names");
     field("arrays", &NetworkSpec::arrays, "", any(), "values over time that equations may use by name");
   }
 };

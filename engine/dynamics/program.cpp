@@ -13,8 +13,6 @@
 
 namespace hartline::dynamics {
 
-void start_synapses(const Program& program, State& state, Executor& executor, const Synapses& synapses);
-
 namespace {
 
 std::uint64_t hash_of(std::string_view text, std::uint64_t hash = 0xcbf29ce484222325u) {
@@ -58,6 +56,7 @@ Program::Program(const Table& network, std::uint64_t seed, const std::string& pa
 Program::Program(const NetworkSpec& spec, std::uint64_t seed, const std::string& path) : dt_s_(spec.dt_ms * 1e-3), seed_(seed) {
   read_arrays(spec.arrays, below(path, "arrays"));
   read_neurons(spec.neurons, below(path, "neurons"));
+  read_inputs(spec.inputs, below(path, "inputs"));
   read_synapses(spec.synapses, below(path, "synapses"));
   for (Group& group : groups_) place(group, layout_);
   for (Synapses& synapses : synapses_) place(synapses, layout_);
@@ -100,6 +99,17 @@ void Program::read_neurons(const Table& table, const std::string& path) {
     groups_.back().index = groups_.size() - 1;
   }
   if (groups_.empty()) throw SpecError({path, "one group or more", "none", ""});
+}
+
+void Program::read_inputs(const Table& table, const std::string& path) {
+  for (const auto& [name, value] : table.items) {
+    const std::string at = path + "." + name;
+    check_name(name, at);
+    InputsSpec spec;
+    read_table(table_at(value, at), {at, ""}, spec);
+    inputs_.push_back(make_inputs(name, spec, groups_, at));
+    inputs_.back().index = inputs_.size() - 1;
+  }
 }
 
 void Program::read_synapses(const Table& table, const std::string& path) {
@@ -163,7 +173,8 @@ State Program::start() const {
     set_coefficients(state, group);
   }
   const auto serial = make_serial_executor();
-  for (const Synapses& synapses : synapses_) start_synapses(*this, state, *serial, synapses);
+  const Step step(*this, state, *serial, seed_);
+  for (const Synapses& synapses : synapses_) dynamics::start(step, synapses);
   return state;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dynamics/group.hpp"
+#include "dynamics/inputs.hpp"
 #include "dynamics/network_spec.hpp"
 #include "dynamics/state.hpp"
 #include "dynamics/synapses.hpp"
@@ -35,7 +36,7 @@ struct Port {
 ///
 ///   1. sums over synapses (gap junctions), of the state at t
 ///   2. the variables of all groups go on to t + dt; conditions of spikes and events are looked at
-///   3. synapses hand on the spikes that arrive now, in their order; then variables of synapses that go on every step
+///   3. inputs, then synapses, hand on the spikes that arrive now, in their order; then variables of synapses that go on every step
 ///   4. resets and other changes
 ///
 /// A spike of a step belongs to the time t at which the step begins. A state is the same, bit for bit, at any number of threads.
@@ -52,7 +53,7 @@ class Program {
   /// The state at t = 0.
   State start() const;
 
-  /// One step. Allocates: nothing after a thread's first step. (program_test.cpp: Network.StepsWithoutAllocating)
+  /// One step. Allocates: nothing after a thread's first step. (network_allocation_test.cpp: Network.StepsWithoutAllocating)
   /// Throws: RunError where a variable is no longer finite, or an array is over; the state is then as it was before the step.
   void step(State& state, Executor& executor) const;
 
@@ -82,9 +83,9 @@ class Program {
   const std::vector<Synapses>& synapses() const { return synapses_; }
 
  private:
-  friend class Stepper;
   void read_arrays(const Table& table, const std::string& path);
   void read_neurons(const Table& table, const std::string& path);
+  void read_inputs(const Table& table, const std::string& path);
   void read_synapses(const Table& table, const std::string& path);
   StartRows start_rows() const;
   void set_coefficients(State& state, const Group& group) const;
@@ -93,6 +94,7 @@ class Program {
   std::uint64_t seed_ = 0, id_ = 0;
   std::vector<TimedArray> arrays_;
   std::vector<Group> groups_;
+  std::vector<Inputs> inputs_;
   std::vector<Synapses> synapses_;
   Layout layout_;
 };

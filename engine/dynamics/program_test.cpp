@@ -183,6 +183,48 @@ TEST(Network, GapJunctionsShareVoltage) {
   EXPECT_NEAR(v[0] + v[1], 10, 1e-12);
 }
 
+TEST(Network, SpikesFromOutsideAreAPoissonProcess) {
+  // shot noise g' = -g / τ with kicks a at rate r: mean a r τ, variance a² r τ / 2
+  for (const double num : {100.0, 20000.0}) {  // a mean of .2 and of 40 spikes a step
+    const Table cells =
+        table({{"num", 4000}, {"equations", table({{"dg/dt", "-g / (5 ms) : nS"}})}, {"start", table({{"g", "0 nS"}})}});
+    Table net = network(0.1, table({{"cells", cells}}));
+    net.set(
+        "inputs",
+        table(
+            {{"kicks",
+              table({{"to", "cells"}, {"adds", "g"}, {"weight", "2 nS"}, {"rate", "20 Hz"}, {"num", num == 100 ? 100 : 20000}})}}));
+    const Program program(net, 7);
+    State state = program.start();
+    run(program, state, 800, *serial);
+    std::vector<double> g(4000);
+    program.read(state, program.port("cells.g"), g);
+    double sum = 0, square = 0;
+    for (const double x : g) sum += x / 4000;
+    for (const double x : g) square += (x - sum) * (x - sum) / 3999;
+    // kicks come at the ends of steps: a sum of e^(-k dt/τ) instead of the integral
+    const double rate = num * 20 * 1e-4, decay = std::exp(-0.1 / 5);
+    const double mean = 2 * rate / (1 - decay), variance = 4 * rate / (1 - decay * decay);
+    EXPECT_NEAR(sum, mean, 5 * std::sqrt(variance / 4000));
+    EXPECT_NEAR(square, variance, 5 * variance * std::sqrt(2.0 / 4000 * 1.5));
+  }
+}
+
+TEST(Network, CellsWithoutEquationsAreAPoissonGroup) {
+  const Table cells =
+      table({{"num", 5000}, {"parameters", table({{"rate", "(10 + 0.01 * i) * 1 Hz"}})}, {"threshold", "random < rate * dt"}});
+  const Program program(network(0.1, table({{"cells", cells}})), 2);
+  State state = program.start();
+  double first = 0, last = 0, sum_of_others = 0;
+  for (int k = 0; k < 10000; ++k) {
+    program.step(state, *serial);
+    for (const std::int32_t i : program.happened(state, program.event("cells")))
+      (i < 1000 ? first : i >= 4000 ? last : sum_of_others) += 1;
+  }
+  EXPECT_NEAR(first / 1000, 15, 5 * std::sqrt(15.0 / 1000));
+  EXPECT_NEAR(last / 1000, 55, 5 * std::sqrt(55.0 / 1000));
+}
+
 TEST(Network, WhatIsNotFiniteEndsTheRunBeforeTheStep) {
   const Table cell = table({{"num", 3},
                             {"equations", table({{"dv/dt", "v^2 / (1 mV * 1 ms) : mV"}})},
