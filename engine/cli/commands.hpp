@@ -40,6 +40,7 @@ int replay_command(const Options& options);
 int report_command(const Options& options);
 int explain_command(const Options& options);
 int score_command(const Options& options);
+int simulate_command(const Options& options);
 
 /// Calls `body`; an error becomes one line on standard error and its exit code.
 int guarded(const std::function<int()>& body);

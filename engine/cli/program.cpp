@@ -42,6 +42,9 @@ int run_program(int argc, const char* const* argv) {
       app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
   add_experiment(compare);
   compare->add_option("--out", options.out, "record to write; default: none");
+  CLI::App* simulate = app.add_subcommand("simulate", "run a network of neurons alone and write what it did");
+  add_experiment(simulate);
+  simulate->add_option("--out", options.out, "folder for the recordings; default: NAME here");
   CLI::App* check = app.add_subcommand("check", "validate an experiment without running it");
   add_experiment(check);
   CLI::App* resume = app.add_subcommand("resume", "continue an interrupted run");
@@ -77,6 +80,7 @@ int run_program(int argc, const char* const* argv) {
     if (*replay) return replay_command(options);
     if (*explain) return explain_command(options);
     if (*score) return score_command(options);
+    if (*simulate) return simulate_command(options);
     return report_command(options);
   });
 }
