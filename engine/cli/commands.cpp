@@ -20,6 +20,7 @@
 #include "loop/compare.hpp"
 #include "loop/run.hpp"
 #include "loop/scored.hpp"
+#include "loop/simulation.hpp"
 #include "models/encoding_text.hpp"
 #include "serve/report.hpp"
 #include "serve/rig_server.hpp"
@@ -150,6 +151,21 @@ int run_command(const Options& options) {
   const SteadyClock clock;
   loop::Run run(*experiment, *record, clock);
   return finish_run(options, *experiment, run, *record, path);
+}
+
+int simulate_command(const Options& options) {
+  const Table document = document_of(options);
+  const std::string folder = default_out(options, "");
+  const auto executor = make_executor(options.threads);
+  stop_on_interrupt();
+  const Value* duration = document.find("duration_ms");
+  const auto* whole = duration ? std::get_if<std::int64_t>(&duration->is) : nullptr;
+  const auto* real = duration ? std::get_if<double>(&duration->is) : nullptr;
+  Progress progress("ms", whole ? *whole : real ? static_cast<std::int64_t>(*real) : 0, options.json);
+  const Table out = loop::simulate(document, options.file, folder, *executor,
+                                   [&](double done_ms) { progress.show(static_cast<std::int64_t>(done_ms)); }, &stop_requested);
+  print(options.json ? io::to_json(out) : to_toml(out));
+  return stop_requested ? interrupted : done;
 }
 
 int resume_command(const Options& options) {

@@ -42,6 +42,7 @@ int report_command(const Options& options);
 int explain_command(const Options& options);
 int score_command(const Options& options);
 int train_command(const Options& options);
+int simulate_command(const Options& options);
 
 /// Set by the signals that ask the program to stop, once stop_on_interrupt was called.
 extern std::atomic<bool> stop_requested;

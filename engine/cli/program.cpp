@@ -45,6 +45,9 @@ int run_program(int argc, const char* const* argv) {
   CLI::App* train = app.add_subcommand("train", "train the network of an experiment with a table `train`; goes on where a killed training was");
   add_experiment(train);
   train->add_option("--out", options.out, "network to write; default: the experiment's, or NAME.policy or NAME.posterior here");
+  CLI::App* simulate = app.add_subcommand("simulate", "run a network of neurons alone and write what it did");
+  add_experiment(simulate);
+  simulate->add_option("--out", options.out, "folder for the recordings; default: NAME here");
   CLI::App* check = app.add_subcommand("check", "validate an experiment without running it");
   add_experiment(check);
   CLI::App* resume = app.add_subcommand("resume", "continue an interrupted run");
@@ -81,6 +84,7 @@ int run_program(int argc, const char* const* argv) {
     if (*replay) return replay_command(options);
     if (*explain) return explain_command(options);
     if (*score) return score_command(options);
+    if (*simulate) return simulate_command(options);
     return report_command(options);
   });
 }

@@ -467,6 +467,14 @@ Id Scope::lower(const Statement& statement, const std::string& path) {
   return id;
 }
 
+Id Scope::condition(const Statement& statement, const std::string& path) {
+  Lowering lowering(*this, statement, path);
+  const Id id = lowering.lower(statement.root);
+  if (!graph_.at(id).is_boolean)
+    lowering.fail(statement.at(statement.root), "a number where a condition is needed", "Compare it with something.");
+  return id;
+}
+
 Id Scope::lower_part(const Statement& statement, std::uint32_t part, const std::string& path) {
   Lowering lowering(*this, statement, path);
   const Id id = lowering.lower(part);
