@@ -352,7 +352,11 @@ const Wrong wrong[] = {
     {"start z = 1 mV : mV\nz' = 3\n", "text:1: z is mV and its next value is a number without unit."},
     {"start z = 1\n", "text:1: must be a next value of every state (got none of z)."},
     {"start z = 1\nz' = r\nr ~ poisson(exp(r))\n",
-     "text:1: must be responses that do not depend on themselves (got \"r\" among its own arguments)."},
+     "text:3: must be responses that are independent given stimulus and parameters (got \"r\" among the arguments of \"r\"). What "
+     "was answered may enter the next value of a state."},
+    {"start z = 1\nz' = r\nr ~ poisson(z)\ns ~ poisson(r + 1)\n",
+     "text:4: must be responses that are independent given stimulus and parameters (got \"r\" among the arguments of \"s\"). What "
+     "was answered may enter the next value of a state."},
     {"start z = y\nstart y = 1\nz' = z\ny' = z\n", "text:1: must be a start that depends on parameters alone (got \"y\")."},
     {"dv/dt = 3\n", "text:1: must be an equation, a response or a state (got dv/dt). Encoding models have no time of their own."},
 };

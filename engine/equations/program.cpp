@@ -85,17 +85,21 @@ void check_state(const Scope& scope, const Program& program, const State& state,
     if (!(g.at(id).dimension == dimension))
       throw UnitError(fmt::format("{}: {} is {} and its {} is {}.", path, state.name,
                                   state.unit_text.empty() ? "a number without unit" : state.unit_text, what, scope.unit_of(id)));
-  for (const ResponseLine& response : program.responses) {
-    for (const Id argument : response.arguments)
-      if (depends_on(g, argument, response.symbol))
-        throw SpecError(
-            {path, "responses that do not depend on themselves", "\"" + response.name + "\" among its own arguments", ""});
+  for (const ResponseLine& response : program.responses)
     if (depends_on(g, state.start, response.symbol))
       throw SpecError({path, "a start that depends on parameters alone", "\"" + response.name + "\"", ""});
-  }
   for (const State& other : program.states)
     if (depends_on(g, state.start, other.symbol))
       throw SpecError({path, "a start that depends on parameters alone", "\"" + other.name + "\"", ""});
+}
+
+void check_response(const Program& program, const ResponseLine& response, const std::string& path) {
+  for (const Id argument : response.arguments)
+    for (const ResponseLine& other : program.responses)
+      if (depends_on(program.graph, argument, other.symbol))
+        throw SpecError({path, "responses that are independent given stimulus and parameters",
+                         "\"" + other.name + "\" among the arguments of \"" + response.name + "\"",
+                         "What was answered may enter the next value of a state."});
 }
 
 Program read_program(std::string_view text, const std::string& path) {
@@ -139,6 +143,7 @@ Program read_program(std::string_view text, const std::string& path) {
   }
   // what a response was may be used by states, and by nothing else
   std::vector<std::uint32_t> answered;
+  std::vector<std::string> response_paths;
   for (const Line& line : lines) {
     const Statement& s = line.statement;
     if (s.kind == StatementKind::response)
@@ -158,6 +163,7 @@ Program read_program(std::string_view text, const std::string& path) {
       state->next = scope.lower(s, line.path);
     } else {
       program.responses.push_back(read_response(scope, s, answered[program.responses.size()], line.path));
+      response_paths.push_back(line.path);
     }
   }
   for (State& state : program.states) {
@@ -166,6 +172,7 @@ Program read_program(std::string_view text, const std::string& path) {
     state.start = scope.lower(line.statement, line.path);
     check_state(scope, program, state, line.path);
   }
+  for (std::size_t j = 0; j < program.responses.size(); ++j) check_response(program, program.responses[j], response_paths[j]);
   return program;
 }
 

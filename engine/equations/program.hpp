@@ -69,8 +69,11 @@ struct Program {
 /// Reads `law(…)` or `mixture(weight, law(…), …)` of a response. `symbol`: its value. Throws: SpecError, UnitError.
 ResponseLine read_response(Scope& scope, const Statement& statement, std::uint32_t symbol, const std::string& path);
 
-/// A state's unit and the units of what it starts with and becomes are the same, and nothing but its next value depends on
-/// responses. Throws: UnitError, SpecError.
+/// Responses are independent given stimulus and parameters: no argument of a law depends on one. Throws: SpecError.
+void check_response(const Program& program, const ResponseLine& response, const std::string& path);
+
+/// A state's unit and the units of what it starts with and becomes are the same, and it starts with parameters alone.
+/// Throws: UnitError, SpecError.
 void check_state(const Scope& scope, const Program& program, const State& state, const std::string& path);
 
 /// Reads a program, one statement a line. `path` names it in messages.

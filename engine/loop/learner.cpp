@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "design/pool.hpp"
+#include "models/candidates.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
 #include "models/text_model.hpp"
@@ -158,7 +159,7 @@ void Learner::learn(Trial& trial) {
     }
     if (own) experiment_.arms[a].design->learn(*arm.plan, x, trial.response);
     note_attendance(a, trial);
-    if (own && (update.used || model.has_context)) note_samples(a, trial);
+    if (own && (update.used || model.has_context)) note_notices(a, trial);
     if (own && experiment_.refine_every > 0) {
       if (arm.refit.valid() && arm.num_trials == arm.refit_trial + experiment_.refine_lag) take_refit(arm);
       if (!arm.refit.valid() && arm.num_trials % experiment_.refine_every == 0) begin_refit(arm);
@@ -185,11 +186,12 @@ void Learner::note_attendance(std::size_t a, const Trial& trial) {
   }
 }
 
-void Learner::note_samples(std::size_t a, const Trial& trial) {
-  const auto* belief = dynamic_cast<const models::SampleBelief*>(arms_[a].belief.get());
-  if (!belief) return;
+void Learner::note_notices(std::size_t a, const Trial& trial) {
+  const auto* samples = dynamic_cast<const models::SampleBelief*>(arms_[a].belief.get());
+  const auto* candidates = dynamic_cast<const models::CandidatesBelief*>(arms_[a].belief.get());
+  if (!samples && !candidates) return;
   const std::string of_arm = arms_.size() > 1 ? " (arm " + experiment_.arms[a].name + ")" : "";
-  for (const models::Notice& notice : belief->notices)
+  for (const models::Notice& notice : samples ? samples->notices : candidates->notices)
     news_.push_back(
         {trial.index, trial.delivered.time_ns, notice.warning ? Level::warning : Level::info, notice.kind, notice.text + of_arm});
 }

@@ -119,6 +119,35 @@ TEST(SimulatedSubject, LapsesAndGainsHaveTheirStatedSize) {
   EXPECT_NEAR(gained_variance, rate + 0.3 * rate * rate, 0.1 * (rate + 0.3 * rate * rate));
 }
 
+constexpr const char* three_choices = R"toml(
+format = 1
+seed = 1
+num_trials = 300
+[stimulus]
+x = "range(-2, 2, 0.5)"
+[model]
+response = "r ~ categorical(1, exp(a * x), exp(b * x))"
+[model.parameters]
+a = "normal(0, 1)"
+b = "normal(0, 1)"
+)toml";
+
+/// 3,000 lapses; five standard errors.
+TEST(SimulatedSubject, LapsesOfEveryChoiceAreAlike) {
+  const auto executor = make_serial_executor();
+  const auto e = experiment(std::string(three_choices) + "[subject]\nlapse = 1.0\n", *executor);
+  const auto subject = e->make_subject(SteadyClock());
+  const double x = 2;
+  int seen[3] = {};
+  for (int t = 0; t < 3000; ++t) {
+    Trial trial;
+    trial.index = t;
+    present_and_wait(*subject, {&x, 1}, trial);
+    ++seen[static_cast<std::size_t>(trial.response.values[0])];
+  }
+  for (const int num : seen) EXPECT_NEAR(num, 1000, 5 * std::sqrt(3000 * 2. / 9));
+}
+
 TEST(SimulatedSubject, DriftIsARandomWalkOfTheStatedVariance) {
   const auto executor = make_serial_executor();
   std::string text = small_ball;
@@ -218,6 +247,27 @@ TEST(Metrics, HeldOutMeasuresAgreeWithTheirDefinitions) {
   EXPECT_NEAR(values[0], 1, 1e-12);
   EXPECT_NEAR(values[1], 16 * std::log(0.5), 1e-12);
   EXPECT_NEAR(values[2], 0, 1e-12);
+}
+
+/// The same belief about three choices by tables and by particles errs alike, and little.
+TEST(Metrics, ErrorsOfThreeChoicesAreThoseOfTheirExpectation) {
+  const auto executor = make_serial_executor();
+  double error[2];
+  for (const bool particles : {false, true}) {
+    const auto e =
+        experiment(std::string(three_choices) +
+                       (particles ? "[belief]\nkind = \"particles\"\nnum_particles = 2000\n" : "[belief]\nnum_values = 40\n") +
+                       "[design]\nkind = \"random\"\n",
+                   *executor);
+    const auto record = make_null_record();
+    const SteadyClock clock;
+    loop::Run run(*e, *record, clock);
+    run.go();
+    const HeldOut none;
+    error[particles] = measure(*e, run.learner(), e->truth, none, {Metric::relative_error})[0];
+  }
+  EXPECT_LT(error[0], 0.1);
+  EXPECT_NEAR(error[0], error[1], 0.02);
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ class SimulatedSubject final : public Subject {
   void respond(std::span<const double> x, Stream& stream) {
     const bool lapses = spec_.lapse > 0 && stream.uniform() < spec_.lapse;
     const bool choice = model_.response_kind == ResponseKind::choice;
-    const double guess = lapses && choice ? static_cast<double>(stream.integer(2)) : 0;
+    const double guess = lapses && choice ? static_cast<double>(stream.integer(model_.num_choices)) : 0;
     context_.gain = lapses && !choice          ? 0
                     : spec_.overdispersion > 0 ? stream.gamma(1 / spec_.overdispersion, spec_.overdispersion)
                                                : 1;

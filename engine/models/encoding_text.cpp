@@ -283,13 +283,7 @@ void EncodingText::read_responses(equations::Scope& scope, const Value& value, c
     for (const auto& [name, unused] : states->items)
       if (name.ends_with("'") && !states->find(name.substr(0, name.size() - 1)))
         throw SpecError({"model.state." + name, "a state that starts somewhere", "no " + name.substr(0, name.size() - 1), ""});
-  if (!states && statements.size() > 1)
-    for (const equations::ResponseLine& line : written.responses)
-      for (const Id id : line.arguments)
-        for (const std::uint32_t symbol : symbols)
-          if (equations::depends_on(written.graph, id, symbol))
-            throw SpecError({"model.response", "responses that are independent given stimulus and parameters",
-                             "\"" + written.graph.symbol(symbol).name + "\" among the arguments of \"" + line.name + "\"", ""});
+  for (std::size_t j = 0; j < statements.size(); ++j) equations::check_response(written, written.responses[j], path_of(j));
 }
 
 /// The law of a line, checked.

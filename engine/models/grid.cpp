@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "models/grid_kernels.hpp"
+#include "models/refuted.hpp"
 #include "numerics/special.hpp"
 
 namespace hartline::models {
@@ -200,8 +201,9 @@ void GridModel::take(GridBelief& belief, std::span<const double> stimulus, doubl
   }
   evidence = log_mean_exp(belief.log_weights.data(), belief.log_likelihood.data(), num_nodes_);
   if (!std::isfinite(evidence))
-    throw RunError({"response", "possible at some node", number_text(r),
-                    "Every node of the grid gives it probability 0. The belief is unchanged."});
+    throw Refuted({"response", "possible at some node", number_text(r),
+                   "Every node of the grid gives it probability 0. The belief is unchanged."},
+                  {foretell(belief, stimulus, r, censored)});
   reweight(belief.log_weights.data(), belief.log_likelihood.data(), evidence, num_nodes_, belief.weights.data());
   belief.active_blocks.clear();
   for (std::size_t b = 0; b < num_blocks_; ++b) {
@@ -298,6 +300,12 @@ double GridModel::expected_response(const double* outcome) const {
   double mean = 0;
   for (std::int64_t c = 0; c < num_choices; ++c) mean += static_cast<double>(c) * outcome[c];
   return num_choices > 0 ? mean : outcome[0];
+}
+
+double GridModel::expected_response(std::span<const double> parameters, std::span<const double> stimulus) const {
+  double outcome[64];
+  family_->evaluate(stimulus.data(), parameters.data(), outcome);
+  return expected_response(outcome);
 }
 
 std::pair<double, double> GridModel::mean_response(const Belief& any_belief, std::size_t x) const {

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "equations/differentiate.hpp"
+#include "models/refuted.hpp"
 #include "numerics/minimize.hpp"
 
 namespace hartline::models {
@@ -343,10 +344,11 @@ Update TextLaplace::update(Belief& any_belief, std::span<const double> stimulus,
                       "Take belief.kind = \"particles\" or \"grid\". The belief is unchanged."});
   std::vector<double> log_likelihood(num_samples_);
   log_likelihoods(belief, stimulus, trial.responses, log_likelihood);
-  if (!(*std::max_element(log_likelihood.begin(), log_likelihood.end()) > -INFINITY))
-    throw RunError({"response", "possible under some sample", number_text(trial.responses[0].value),
-                    "Every sample gives it probability 0. The belief is unchanged."});
   std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
+  if (!(*std::max_element(log_likelihood.begin(), log_likelihood.end()) > -INFINITY))
+    throw Refuted({"response", "possible under some sample", number_text(trial.responses[0].value),
+                   "Every sample gives it probability 0. The belief is unchanged."},
+                  std::move(predictions));
   if (belief.num_updates == belief.room) {
     const std::size_t room = 2 * belief.room + 64;
     std::vector<double> longer(stimulus_dim * room, 0.0);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/model.hpp"
+#include "models/notice.hpp"
 #include "models/text_likelihood.hpp"
 
 namespace hartline {
@@ -13,12 +14,6 @@ class Executor;
 }
 
 namespace hartline::models {
-
-/// Something that an experimenter should know of a belief.
-struct Notice {
-  bool warning = false;
-  std::string kind, text;
-};
 
 /// Trials so far.
 struct TextHistory {

@@ -366,10 +366,14 @@ TEST(TextTrials, WrongOnesAreToldWhereAndWhy) {
        "model.response: \"z\" is mV where normal takes a number without unit (column 12). Say the unit of the response behind a "
        "colon."},
       {{"r ~ normal(r, 1)", parameters, {{"z", "1"}, {"z'", "z"}}},
-       "model.state.z: must be responses that do not depend on themselves (got \"r\" among its own arguments)."},
-      {{List{"r ~ normal(a, 1)", "s ~ normal(r, 1)"}, parameters},
        "model.response: must be responses that are independent given stimulus and parameters (got \"r\" among the arguments of "
-       "\"s\")."},
+       "\"r\"). What was answered may enter the next value of a state."},
+      {{List{"r ~ normal(a, 1)", "s ~ normal(r, 1)"}, parameters},
+       "model.response[1]: must be responses that are independent given stimulus and parameters (got \"r\" among the arguments of "
+       "\"s\"). What was answered may enter the next value of a state."},
+      {{List{"r ~ poisson(exp(a * x))", "s ~ poisson(r + 1)"}, parameters, {{"z", "0"}, {"z'", "r"}}},
+       "model.response[1]: must be responses that are independent given stimulus and parameters (got \"r\" among the arguments of "
+       "\"s\"). What was answered may enter the next value of a state."},
       {{List{}, parameters}, "model.response: must be one response or more (got none)."},
       {{"r ~ normal(a, 1)", parameters, {}, {{"a, b", 0.5}}},
        "model.correlations.\"a, b\": must be two of a, n (got \"b\"). Did you mean \"a\"?"},

@@ -61,11 +61,9 @@ Sections::Sections(const loop::Experiment& experiment)
   }
   if (e_.truth.empty()) return;
   if (const auto* grid = e_.grid()) {
-    double outcome[64];
-    for (std::size_t x = 0; x < grid->num_stimuli(); ++x) {
-      grid->family().evaluate(&grid->stimuli()[x * grid->stimulus_dim], e_.truth.data(), outcome);
-      truth_curve_.push_back(outcome[grid->family().num_choices() > 0 ? 1 : 0]);
-    }
+    for (std::size_t x = 0; x < grid->num_stimuli(); ++x)
+      truth_curve_.push_back(
+          grid->expected_response(e_.truth, grid->stimuli().subspan(x * grid->stimulus_dim, grid->stimulus_dim)));
   } else if (const auto* samples = e_.samples(); samples && is_sample_curve()) {
     for (const double x : curve_stimuli()) truth_curve_.push_back(samples->expected_response(e_.truth, {&x, 1}));
   } else if (const auto* process = e_.process()) {
