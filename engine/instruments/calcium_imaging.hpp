@@ -10,7 +10,7 @@ namespace hartline::instruments {
 
 /// A table `sensor` of kind calcium_imaging. Defaults are of the order of a fast GCaMP and assumed.
 struct CalciumImagingSpec {
-  std::string of;
+  std::string of = {};
   double rise_ms = 40;
   double decay_ms = 400;
   double most = 5;

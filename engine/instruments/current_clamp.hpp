@@ -11,12 +11,12 @@ namespace hartline::instruments {
 
 /// A table `actuator` of kind current_clamp.
 struct CurrentClampSpec {
-  std::string current;
+  std::string current = {};
   std::string shape = "steps";
   double segment_ms = 100;
   double onset_ms = 0;
   double holding = 0;
-  std::optional<double> limit;
+  std::optional<double> limit = {};
   double noise_sd = 0;
   double noise_ms = 3;
   std::int64_t noise_seed = 1;

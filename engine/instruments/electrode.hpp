@@ -11,12 +11,12 @@ namespace hartline::instruments {
 
 /// A table `sensor` of kind electrode.
 struct ElectrodeSpec {
-  std::string current;
-  std::string spikes;
+  std::string current = {};
+  std::string spikes = {};
   double spike_current_na = 10;
   double spike_width_ms = 0.2;
-  std::vector<double> cells_um;
-  std::vector<double> electrodes_um;
+  std::vector<double> cells_um = {};
+  std::vector<double> electrodes_um = {};
   double conductivity_s_per_m = 0.3;
   double resistance_mohm = 0;
   double temperature_c = 37;
@@ -25,7 +25,7 @@ struct ElectrodeSpec {
   double high_pass_hz = 0;
   double low_pass_hz = 0;
   double sample_ms = 0.1;
-  std::string artefact_of;
+  std::string artefact_of = {};
   double artefact_uv = 0;
   double artefact_ms = 1;
   double blank_ms = 2;

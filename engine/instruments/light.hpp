@@ -11,8 +11,8 @@ namespace hartline::instruments {
 
 /// A table `actuator` of kind light.
 struct LightSpec {
-  std::string light;
-  std::vector<double> cells_um;
+  std::string light = {};
+  std::vector<double> cells_um = {};
   double spread_um = 10;
   double axial_spread_um = 30;
   double pulse_ms = 5;
@@ -45,7 +45,7 @@ std::unique_ptr<Actuator> make_light(const dynamics::Program& program, const Lig
 /// The light of an indicator drives its photocurrent: outward current in a port, for as long as trials last. Takes any stimulus.
 /// A table `actuator` of kind photocurrent.
 struct PhotocurrentSpec {
-  std::string current;
+  std::string current = {};
   double light = 1;
 
   template <class Field>

@@ -34,7 +34,7 @@ Section high_pass(double cutoff_hz, double rate_hz) { return butterworth(cutoff_
 Flicker::Flicker(double level, double low_hz, double rate_hz) : sd_(level * std::sqrt(std::numbers::ln2)), rate_hz_(rate_hz) {
   // Processes of variance σ² at corners c sum to Σ 2σ² c / π / (c² + f²), which is σ² / (f ln 2) where corners go on for octaves.
   if (level <= 0) return;
-  for (double corner = low_hz / 16; corner < rate_hz * 4; corner *= 2) {
+  for (double corner = low_hz / 16; corner < rate_hz / 2; corner *= 2) {
     decay_.push_back(std::exp(-2 * pi * corner / rate_hz));
     kick_.push_back(sd_ * std::sqrt(1 - decay_.back() * decay_.back()));
   }

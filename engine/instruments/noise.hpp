@@ -34,7 +34,7 @@ Section high_pass(double cutoff_hz, double rate_hz);
 ///
 ///   S(f) = level² / f  between low_hz and a tenth of the rate, one-sided, level² in V²
 ///
-/// Accuracy: 5 % of level² / f in that band    (electrode_test.cpp: Flicker.HasItsSpectrum)
+/// Accuracy: 3 % of level² / f in that band    (electrode_test.cpp: Flicker.HasItsSpectrum)
 class Flicker {
  public:
   Flicker() = default;

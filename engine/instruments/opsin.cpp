@@ -65,7 +65,7 @@ void add_opsin(Table& neurons, const Opsin& o) {
   add(equations, "I_opsin", fmt::format("{} nS * (O1 + {} * O2) * {} mV * (1 - exp(-(v - ({} mV)) / ({} mV)))", number_text(o.conductance.value),
                                         number_text(o.ratio.value), number_text(o.v1.value), number_text(o.reversal.value),
                                         number_text(o.v0.value)));
-  add(sub_table(neurons, "parameters"), "light", "0 mW/mm^2");
+  add(sub_table(neurons, "parameters"), "light", "0 mW/mm^2 : mW/mm^2");
   Table& start = sub_table(neurons, "start");
   for (const char* name : {"O1", "O2", "C2"}) add(start, name, "0");
   if (!neurons.find("own")) neurons.set("own", List{});

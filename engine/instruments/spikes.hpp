@@ -10,7 +10,7 @@ namespace hartline::instruments {
 
 /// A table `sensor` of kind spikes. With all faults at zero these are binned counts.
 struct SpikeSensorSpec {
-  std::string of;
+  std::string of = {};
   double bin_ms = 1;
   double jitter_ms = 0;
   double miss_probability = 0;

@@ -10,8 +10,8 @@ namespace hartline::instruments {
 
 /// A table `actuator` of kind voltage_clamp.
 struct VoltageClampSpec {
-  std::string voltage;
-  std::string current;
+  std::string voltage = {};
+  std::string current = {};
   double series_mohm = 10;
   double lag_ms = 0;
   double segment_ms = 100;

@@ -11,11 +11,11 @@ namespace hartline::instruments {
 
 /// A table `sensor` of kind voltage_imaging.
 struct VoltageImagingSpec {
-  std::string voltage;
+  std::string voltage = {};
   std::string excitation = "one_photon";
   double rest_mv = -70;
   double light = 1;
-  CameraSpec camera;
+  CameraSpec camera = {};
   double delay_ms = 0;
   double cost = 0;
 
