@@ -79,6 +79,7 @@ inline Indicator round_indicator() {
   out.fast_share = assumed(0.7);
   out.brightness = assumed(2);
   out.two_photon_brightness = assumed(1);
+  out.reference_light = assumed(10);
   out.bleaching_time = assumed(0.5);
   out.photocurrent = assumed(30);
   return out;

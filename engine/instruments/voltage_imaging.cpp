@@ -19,7 +19,7 @@ class VoltageImaging final : public Sensor {
     camera_ = make_camera(program, spec.camera, path + ".camera");
     const bool two = spec.excitation == "two_photon";
     per_mv_ = (two ? indicator.two_photon_sensitivity : indicator.sensitivity).value / 100;
-    photons_ = camera_.photons_per_step * spec.light * (two ? indicator.two_photon_brightness : indicator.brightness).value;
+    photons_ = camera_.photons_per_step * spec.light * indicator.photons(two);
     const double dt_ms = program.dt_s() * 1e3;
     const auto part = [&](const Sourced& tau) { return -std::expm1(-dt_ms / tau.value); };
     on_ = {part(indicator.on_fast), part(indicator.on_slow)};

@@ -24,7 +24,7 @@ struct VoltageImagingSpec {
     field("voltage", &VoltageImagingSpec::voltage, "", required(), "membrane potential of the cells, as group.name");
     field("excitation", &VoltageImagingSpec::excitation, "", one_of({"one_photon", "two_photon"}), "how the indicator is excited");
     field("rest_mv", &VoltageImagingSpec::rest_mv, "mV", any(), "potential at which fluorescence is F0");
-    field("light", &VoltageImagingSpec::light, "", positive(), "of the reference light: multiplies photons, divides the time to bleach");
+    field("light", &VoltageImagingSpec::light, "", positive(), "of the indicator's reference light: multiplies photons, divides the time to bleach");
     field("camera", &VoltageImagingSpec::camera, "", any(), "frames and photons");
     field("delay_ms", &VoltageImagingSpec::delay_ms, "ms", non_negative(), "from the end of a trial to its response");
     field("cost", &VoltageImagingSpec::cost, "", non_negative(), "of reading a trial");

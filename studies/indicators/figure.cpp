@@ -9,7 +9,7 @@ namespace hartline::studies {
 
 namespace {
 
-constexpr double low = 0.01, high = 100;  // of the axis
+constexpr double low = 0.1, high = 100;  // of the axis
 
 void sort_by(std::vector<Row>& rows, int excitation) {
   std::stable_sort(rows.begin(), rows.end(), [&](const Row& a, const Row& b) { return a.equal[excitation].formula > b.equal[excitation].formula; });
@@ -17,13 +17,13 @@ void sort_by(std::vector<Row>& rows, int excitation) {
 
 std::string caption(const Condition& c) {
   return fmt::format("One action potential of {} mV, {} ms wide at half height, {} frames a second, {} photons a frame at rest {}", c.height_mv,
-                     c.width_ms, c.frame_rate_hz, c.photons, "and brightness 1");
+                     c.width_ms, c.frame_rate_hz, c.photons, "(own brightness: if it were EGFP)");
 }
 
 }  // namespace
 
 std::string draw_figure(std::vector<Row> rows, const Condition& condition) {
-  constexpr double row_height = 20, top = 66, panel = 470, label = 128, plot = 300;
+  constexpr double row_height = 20, top = 66, panel = 470, label = 140, plot = 300;
   const double height = top + row_height * static_cast<double>(rows.size()) + 62, bottom = top + row_height * static_cast<double>(rows.size());
   std::string out = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" font-family=\"sans-serif\" "

@@ -111,8 +111,7 @@ std::vector<Row> rank_indicators(const std::string& folder, const Condition& con
       }
     });
     for (const bool two : {false, true}) {
-      const double brightness = (two ? indicator.two_photon_brightness : indicator.brightness).value;
-      row.equal[two] = detect(indicator, condition, two, condition.photons / brightness);
+      row.equal[two] = detect(indicator, condition, two, condition.photons / indicator.photons(two));
       row.own[two] = detect(indicator, condition, two, condition.photons);
     }
     rows.push_back(std::move(row));

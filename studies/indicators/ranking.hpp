@@ -11,7 +11,7 @@ namespace hartline::studies {
 struct Condition {
   double height_mv = 100, width_ms = 1.5;  // width at half height
   double frame_rate_hz = 1000;
-  double photons = 1000;  // of a cell at rest in a frame, at brightness 1
+  double photons = 1000;  // of a cell at rest in a frame; at its own brightness: if it were EGFP under 10 mW/mm²
   int num_cells = 2000;   // simulated with the action potential, and as many without
   std::uint64_t seed = 1;
 };

@@ -17,6 +17,7 @@ Indicator indicator(const std::string& file) { return read_indicator(io::read_to
 TEST(LibraryIndicators, AllReadAndSayTheirSources) {
   std::set<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(HARTLINE_LIBRARY "/indicators")) {
+    if (entry.path().extension() != ".toml") continue;
     const Indicator one = indicator(entry.path().stem());
     names.insert(one.name);
     Indicator::describe([&](std::string_view field, auto member, auto&&...) {
