@@ -16,8 +16,9 @@ struct Options {
   std::vector<std::string> overrides;  // "a.b=3"
   std::optional<std::int64_t> seed;
   std::string out;
-  std::string pass;  // after which a program is shown
-  std::string rig;   // where a remote subject's rig is heard
+  std::string model;  // text of a log's model
+  std::string pass;   // after which a program is shown
+  std::string rig;    // where a remote subject's rig is heard
   bool json = false;
   int threads = 0;
   std::int64_t num_contrasts = 100000;

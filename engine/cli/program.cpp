@@ -63,7 +63,9 @@ int run_program(int argc, const char* const* argv) {
   explain->add_option("--set", options.overrides, "override a value: a.b=3; may be repeated");
   explain->add_option("--pass", options.pass, "show it after erase_units, simplify, differentiate, extract_linear or name_shared");
   CLI::App* score = app.add_subcommand("score", "bound the information that logged experiments gave about their parameters");
-  score->add_option("files", options.files, "records of simulated subjects whose model is written as text")->required();
+  score->add_option("files", options.files, "records of simulated subjects whose model is written as text, or logs of any policy")
+      ->required();
+  score->add_option("--model", options.model, "text of the model, TOML; the files are then logs, one JSON object a line and trial");
   score->add_option("--contrasts", options.num_contrasts, "L, draws from the prior; the score is at most log(L + 1)")
       ->check(CLI::PositiveNumber);
   score->add_flag("--json", options.json, "print one JSON document");

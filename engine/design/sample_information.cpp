@@ -212,7 +212,8 @@ double SampleInformation::operator()(std::span<const double> w, const double* ar
   }
   if (law_.form == LawForm::normal || law_.form == LawForm::lognormal)
     return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr, divergences);
-  if (law_.form == LawForm::clipped_normal) return of_clipped(w, arguments, stride, s);
+  const bool censored_normal = law_.form == LawForm::censored && law_.parts[0].law->form == LawForm::normal;
+  if (law_.form == LawForm::clipped_normal || censored_normal) return of_clipped(w, arguments, stride, s);
   if (law_.form == LawForm::binomial_count &&
       std::all_of(arguments, arguments + w.size(), [&](double n) { return n == arguments[0]; }))
     return of_binomial(w, arguments, arguments + stride, s);

@@ -68,6 +68,8 @@ const char* const texts[] = {
     "given v : mV\nm = 0.1 * (v + 40 mV) / 1 mV / (1 - exp(-(v + 40 mV) / (10 mV))) : 1\nI = 120 mS / (1 cm)^2 * m^3 * (v - 50 mV) "
     ": A/m^2\n",
     "given x\nr ~ mixture(0.9, poisson(exp(x) + z), 0.1, poisson(2))\nstart z = 1\nz' = 0.9 * z + 0.1 * r\n",
+    "given x\ny = exp(x)\nr ~ censored(mixture(0.9, poisson(y), 0.1, poisson(2)), 0, 9)\n",
+    "given x : mV\ny = 2 * x : mV\nr ~ censored(normal(y, 1 mV), 0, 3 * x) : mV\n",
     "given x : s\nr ~ normal(v, 1 mV) : mV\nstart v = 2 mV : mV\nv' = 0.9 * v + (r - v) * exp(-x / (1 s)) : mV\n",
     // a sum with a name inside another sum: their indices are not the same
     "given v[3]\ns = sum(k in 3, v[k])\nrate = sum(k in 2, exp(v[k] * s))\nall = sum(k in 3, v[k] * sum(j in 3, v[j] * v[k]) * "

@@ -36,7 +36,7 @@ std::vector<std::string_view> function_names() {
 bool is_reserved(std::string_view name) {
   const auto names = function_names();
   return std::find(names.begin(), names.end(), name) != names.end() || name == "and" || name == "or" || name == "not" ||
-         name == "in" || name == "pi" || name == "given" || name == "start" || name == "mixture";
+         name == "in" || name == "pi" || name == "given" || name == "start" || name == "mixture" || name == "censored";
 }
 
 }  // namespace
@@ -486,7 +486,15 @@ Id Scope::lower_part(const Statement& statement, std::uint32_t part, const std::
 std::string Scope::unit_of(Id id) const {
   if (const auto declared = units_.find(id); declared != units_.end() && !declared->second.empty()) return declared->second;
   const Dimension& dimension = graph_.at(id).dimension;
-  return dimension.none() ? "a number without unit" : unit_text(dimension);
+  if (dimension.none()) return "a number without unit";
+  // in the words of the text, where it has some
+  for (const auto& [name, meaning] : meanings_) {
+    const bool given = meaning.symbol != ~std::uint32_t{0};
+    const Unit& unit = given ? graph_.symbol(meaning.symbol).unit : meaning.statement.unit;
+    const std::string& text = given ? graph_.symbol(meaning.symbol).unit_text : meaning.statement.unit_text;
+    if (!text.empty() && unit.dimension == dimension) return text;
+  }
+  return unit_text(dimension);
 }
 
 std::vector<std::string_view> Scope::names() const {

@@ -60,20 +60,32 @@ ResponseLine read_response(Scope& scope, const Statement& s, std::uint32_t symbo
   const Syntax& law = s.at(s.root);
   if (s.kind != StatementKind::response || law.form != Form::call)
     throw SpecError({path, "name ~ law(…), for example \"r ~ poisson(rate * window)\"", "\"" + s.text + "\"", ""});
-  ResponseLine out{s.name, law.text, {}, s.unit, s.unit_text, {}, symbol};
-  if (law.text != "mixture") {
-    for (const std::uint32_t argument : law.args) out.arguments.push_back(scope.lower_part(s, argument, path));
-    return out;
+  const bool censored = law.text == "censored";
+  if (censored && (law.args.size() != 3 || s.at(law.args[0]).form != Form::call))
+    throw SpecError({path, "censored(law(…), low, high)", "\"" + std::string(s.text_of(law)) + "\"", ""});
+  const Syntax& seen = censored ? s.at(law.args[0]) : law;
+  ResponseLine out{s.name, seen.text, {}, s.unit, s.unit_text, {}, censored, symbol};
+  const auto add = [&](const std::uint32_t argument) { out.arguments.push_back(scope.lower_part(s, argument, path)); };
+  if (seen.text == "mixture") {
+    constexpr const char* wanted = "mixture(weight, law(…), weight, law(…), …)";
+    if (seen.args.size() < 4 || seen.args.size() % 2 != 0)
+      throw SpecError({path, wanted, "\"" + std::string(s.text_of(seen)) + "\"", ""});
+    for (std::size_t k = 0; k < seen.args.size(); k += 2) {
+      const Syntax& part = s.at(seen.args[k + 1]);
+      if (part.form != Form::call) throw SpecError({path, wanted, "\"" + std::string(s.text_of(part)) + "\" for a law", ""});
+      if (part.text == "censored" || part.text == "mixture")
+        throw SpecError({path, "a mixture of laws", "\"" + part.text + "\"",
+                         part.text == "censored" ? "What is censored is all of it: censored(mixture(…), low, high)." : ""});
+      add(seen.args[k]);
+      out.parts.push_back({part.text, out.arguments.size(), part.args.size()});
+      for (const std::uint32_t argument : part.args) add(argument);
+    }
+  } else {
+    for (const std::uint32_t argument : seen.args) add(argument);
   }
-  constexpr const char* wanted = "mixture(weight, law(…), weight, law(…), …)";
-  if (law.args.size() < 4 || law.args.size() % 2 != 0)
-    throw SpecError({path, wanted, "\"" + std::string(s.text_of(law)) + "\"", ""});
-  for (std::size_t k = 0; k < law.args.size(); k += 2) {
-    const Syntax& part = s.at(law.args[k + 1]);
-    if (part.form != Form::call) throw SpecError({path, wanted, "\"" + std::string(s.text_of(part)) + "\" for a law", ""});
-    out.arguments.push_back(scope.lower_part(s, law.args[k], path));
-    out.parts.push_back({part.text, out.arguments.size(), part.args.size()});
-    for (const std::uint32_t argument : part.args) out.arguments.push_back(scope.lower_part(s, argument, path));
+  if (censored) {
+    add(law.args[1]);
+    add(law.args[2]);
   }
   return out;
 }

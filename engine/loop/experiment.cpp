@@ -23,11 +23,11 @@ namespace hartline::loop {
 
 namespace {
 
-std::string kind_of(const Table& model) {
+std::string kind_of(const Table& model, bool has_variables) {
   constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates", "given", "text"};
   constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates, given, text";
   const Value* kind = model.find("kind");
-  if (!kind && model.find("response") && model.find("parameters")) return "text";
+  if (!kind && (has_variables || (model.find("response") && model.find("parameters")))) return "text";
   if (!kind) throw SpecError({"model.kind", wanted, "nothing", ""});
   for (std::string_view known : kinds)
     if (kind->text() && *kind->text() == known) return std::string(known);
@@ -79,10 +79,19 @@ std::unique_ptr<design::Design> build_policy(const Experiment& e, design::Design
 void build_arms(Experiment& e, const std::string& folder, Executor& executor) {
   const auto prior = e.model->prior();
   const models::Capability capability = e.model->capability(*prior);
+  // functions of a text's parameters are read with their units
+  std::vector<std::string> units;
+  if (const auto* samples = e.samples())
+    for (const models::TextParameter& parameter : samples->text().parameters)
+      units.resize(units.size() + parameter.num(), parameter.unit_text);
+  if (const auto* grid = e.grid(); grid && e.spec.stimulus.kind == "variables")
+    for (const models::Parameter& parameter : grid->family().parameters) units.push_back(parameter.unit);
   const auto add = [&](const std::string& name, double share, const std::string& role, design::DesignSpec& spec) {
     const bool learned = spec.kind == "policy", baseline = role == "auto" ? spec.kind != "infomax" && !learned : role == "baseline";
+    design::DesignSpec plain = spec;
+    if (!units.empty()) plain.target = design::without_units(spec.target, e.model->parameter_names, units);
     auto design = learned ? build_policy(e, spec, folder)
-                          : design::make_design(spec, e.stimuli, capability, e.model->parameter_names, e.seed, executor);
+                          : design::make_design(plain, e.stimuli, capability, e.model->parameter_names, e.seed, executor);
     e.arms.push_back({name, share, baseline, spec, design::utility_meaning(spec, capability, e.model->response_kind), std::move(design)});
   };
   e.batch = e.spec.design.batch;
@@ -236,7 +245,7 @@ void build_candidates(Experiment& e, const std::string& folder, Executor& execut
   std::vector<std::string> names;
   for (std::size_t i = 0; i < spec.candidate.size(); ++i) {
     CandidateSpec& candidate = spec.candidate[i];
-    const std::string kind = kind_of(candidate.model);
+    const std::string kind = kind_of(candidate.model, e.spec.stimulus.kind == "variables");
     if (kind == "candidates")
       throw SpecError({fmt::format("model.candidate[{}].model.kind", i), "a single model", "\"candidates\"", ""});
     // each is built as if it were the experiment's
@@ -265,7 +274,7 @@ void build_candidates(Experiment& e, const std::string& folder, Executor& execut
 }
 
 void build_model(Experiment& e, const std::string& folder, Executor& executor) {
-  const std::string kind = kind_of(e.spec.model);
+  const std::string kind = kind_of(e.spec.model, e.spec.stimulus.kind == "variables");
   if (kind == "candidates")
     build_candidates(e, folder, executor);
   else

@@ -16,6 +16,7 @@ namespace hartline::loop {
 
 Learner::Learner(const Experiment& experiment) : experiment_(experiment), arms_(experiment.arms.size()), watch_(experiment) {
   if (experiment.fallback) fallback_plan_ = experiment.fallback->make_plan();
+  note_unused();
   keeps_history_ = experiment.model->can_refine() && (experiment.refine_every > 0 || experiment.refine_at_end);
   for (std::size_t a = 0; a < arms_.size(); ++a) {
     ArmState& arm = arms_[a];
@@ -30,6 +31,21 @@ Learner::Learner(const Experiment& experiment) : experiment_(experiment), arms_(
     arm.history.values.reserve(num * num_values);
     arm.history.marks.reserve(num * num_values);
   }
+}
+
+void Learner::note_unused() {
+  const auto tell = [&](const models::Model& model, const std::string& of_model) {
+    const auto* samples = dynamic_cast<const models::TextModel*>(&model);
+    const auto* grid = dynamic_cast<const models::GridModel*>(&model);
+    const models::EncodingText* text = samples ? &samples->text() : grid ? models::text_of(grid->family()) : nullptr;
+    if (!text) return;
+    for (const std::string& name : text->unused)
+      news_.push_back({0, 0, Level::warning, "unused",
+                       fmt::format("{}no response depends on parameter {}: its posterior is its prior", of_model, name)});
+  };
+  const models::Candidates* candidates = experiment_.candidates();
+  if (!candidates) return tell(*experiment_.model, "");
+  for (std::size_t i = 0; i < candidates->num_models(); ++i) tell(candidates->model(i), candidates->parameter_names[i] + ": ");
 }
 
 Learner::Learner(const Experiment& experiment, const models::Belief& belief) : Learner(experiment) {
@@ -271,17 +287,24 @@ double Learner::credible_width(std::size_t parameter, std::size_t arm) const {
   const auto* grid = experiment_.grid();
   if (!grid) return 2 * 1.6448536269514722 * sd(arm).values[parameter];
   const auto marginal = grid->marginal(dynamic_cast<const models::GridBelief&>(belief(arm)), parameter);
-  const std::vector<double>& values = grid->family().parameters[parameter].values;
-  double below = 0, low = values.front(), high = values.back();
+  std::vector<std::pair<double, double>> values;  // with their probabilities
+  const models::Parameter& of = grid->family().parameters[parameter];
+  const double centre = of.period > 0 ? mean(arm).values[parameter] : 0;
+  for (std::size_t i = 0; i < marginal.size(); ++i) {
+    const double x = of.values[i];
+    values.emplace_back(of.period > 0 ? centre + std::remainder(x - centre, of.period) : x, marginal[i]);
+  }
+  std::sort(values.begin(), values.end());
+  double below = 0, low = values.front().first, high = values.back().first;
   bool has_low = false;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    below += marginal[i];
+    below += values[i].second;
     if (!has_low && below >= 0.05) {
-      low = values[i];
+      low = values[i].first;
       has_low = true;
     }
     if (below >= 0.95) {
-      high = values[i];
+      high = values[i].first;
       break;
     }
   }

@@ -83,6 +83,8 @@ class Learner {
   void note_duration(const Trial& trial);
   /// Cells that came or went with this trial.
   void note_attendance(std::size_t arm, const Trial& trial);
+  /// Parameters of texts that nothing depends on.
+  void note_unused();
   void note_notices(std::size_t arm, const Trial& trial);
   void remember(ArmState& arm, std::span<const double> x, const Response& response);
   void begin_refit(ArmState& arm);

@@ -6,6 +6,7 @@
 #include "io/toml.hpp"
 #include "loop/compare.hpp"
 #include "loop/run.hpp"
+#include "loop/scored.hpp"
 #include "models/glm.hpp"
 
 namespace hartline::loop {
@@ -268,6 +269,82 @@ TEST(Metrics, ErrorsOfThreeChoicesAreThoseOfTheirExpectation) {
   }
   EXPECT_LT(error[0], 0.1);
   EXPECT_NEAR(error[0], error[1], 0.02);
+}
+
+TEST(Learner, TellsOfParametersThatNothingDependsOn) {
+  const auto executor = make_serial_executor();
+  for (const char* belief : {"", "[belief]\nkind = \"particles\"\nnum_particles = 100\n"}) {
+    Learner learner(*experiment(std::string(three_choices) + "unused_one = \"normal(0, 1)\"\n" + belief, *executor));
+    const auto news = learner.take_news();
+    ASSERT_EQ(news.size(), 1u);
+    EXPECT_EQ(news[0].kind, "unused");
+    EXPECT_EQ(news[0].message, "no response depends on parameter unused_one: its posterior is its prior");
+  }
+}
+
+TEST(Spec, TextsAreKnownByTheirStimuli) {
+  EXPECT_EQ(
+      message_of("format = 1\nseed = 1\nnum_trials = 3\n[stimulus]\nx = \"range(0, 1, 1)\"\n[model]\nreponse = \"r ~ poisson(a)\"\n"
+                 "[model.parameters]\na = \"uniform(1, 2)\"\n"),
+      "model.response: must be given, for example \"r ~ poisson(rate * window)\" (got nothing). Is \"reponse\" meant to be it?");
+}
+
+constexpr const char* choice_and_time = R"toml(
+[stimulus]
+x = "box(-3, 3)"
+[model]
+response = ["right ~ bernoulli(p)", "time ~ lognormal(m, 0.5)"]
+p = "logistic(k * x)"
+m = "w[0] - 0.3 * w[1]"
+[model.parameters]
+k = "lognormal(0, 0.5)"
+w = "normal(0, 1)[2]"
+)toml";
+
+/// By hand: log p of two experiments, of which responses are missing, and censored.
+TEST(Scored, LogsOfOtherProgramsAreHistories) {
+  const Table model = document(choice_and_time);
+  const auto logs = read_log(
+      "{\"experiment\": \"a\", \"x\": 1.5, \"right\": 1, \"time\": 0.7, \"k\": 2, \"w\": [0.5, -1]}\n\n"
+      "{\"experiment\": \"b\", \"x\": 1, \"right\": 0, \"time\": 2, \"k\": 1, \"w\": [0, 1]}\n"
+      "{\"experiment\": \"a\", \"x\": -1, \"right\": null, \"time\": {\"at_least\": 3}}\n",
+      model, "log");
+  ASSERT_EQ(logs.size(), 2u);
+  const design::ScoredHistory& a = logs[0].history;
+  EXPECT_EQ(a.truth, (std::vector<double>{2, 0.5, -1}));
+  EXPECT_EQ(a.stimuli, (std::vector<double>{1.5, -1}));
+  ASSERT_EQ(a.responses.size(), 4u);
+  EXPECT_TRUE(std::isnan(a.responses[2].value));
+  EXPECT_TRUE(a.responses[3].censored);
+  EXPECT_EQ(logs[1].history.truth, (std::vector<double>{1, 0, 1}));
+  const auto executor = make_serial_executor();
+  const double mean = 0.8, z = (std::log(0.7) - mean) / 0.5;
+  const double wanted = -std::log1p(std::exp(-3)) - 0.5 * z * z - std::log(0.5 * 0.7 * std::sqrt(2 * M_PI)) +
+                        std::log(0.5 * std::erfc((std::log(3) - mean) / 0.5 / std::sqrt(2)));
+  EXPECT_NEAR(design::score(models::TextLikelihood(logs[0].text), a, 100, *executor).log_likelihood, wanted, 1e-10);
+}
+
+TEST(Scored, WrongLogsAreToldWhereAndWhy) {
+  const Table model = document(choice_and_time);
+  const std::string whole = "{\"x\": 1.5, \"right\": 1, \"time\": 0.7, \"k\": 2, \"w\": [0.5, -1]}\n";
+  const std::pair<std::string, const char*> cases[] = {
+      {"", "log: must be one trial or more, a JSON object a line (got none)."},
+      {"[1]\n", "log:1: must be a JSON object for a trial (got [1])."},
+      {"{\"x\": 1}\n", "log:1.k: must be given: the true value, in the first line of an experiment (got nothing)."},
+      {whole + "{\"right\": 1}\n", "log:2.x: must be given: what was shown (got nothing)."},
+      {whole + "{\"x\": 1, \"k\": 3}\n", "log:2.k: must be the same in all of an experiment (got 3)."},
+      {whole + "{\"x\": [1, 2]}\n", "log:2.x: must be a finite number (got [1, 2])."},
+      {whole + "{\"x\": 1, \"rigth\": 1}\n",
+       "log:2.rigth: must be one of the keys experiment, x, right, time, k, w (got \"rigth\"). Did you mean \"right\"?"},
+  };
+  for (const auto& [text, message] : cases) {
+    try {
+      read_log(text, model, "log");
+      ADD_FAILURE() << "not refused: " << message;
+    } catch (const SpecError& error) {
+      EXPECT_STREQ(error.what(), message);
+    }
+  }
 }
 
 }  // namespace

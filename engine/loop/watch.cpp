@@ -116,7 +116,7 @@ void Watch::look_at_belief(const Trial& trial, const models::Belief& belief, std
   if (!grid) return;
   for (std::size_t k = 0; k < told_border_.size(); ++k) {
     const models::Parameter& parameter = grid->family().parameters[k];
-    if (told_border_[k] || parameter.values.size() < 3) continue;
+    if (told_border_[k] || parameter.values.size() < 3 || parameter.period > 0) continue;  // a circle has no border
     grid->marginal(dynamic_cast<const models::GridBelief&>(belief), k, marginal_);
     const bool low = marginal_.front() > e_.spec.watch.border_mass;
     if (!low && !(marginal_.back() > e_.spec.watch.border_mass)) continue;

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
+#include "models/circle.hpp"
 #include "models/grid_kernels.hpp"
 #include "models/refuted.hpp"
 #include "numerics/special.hpp"
@@ -410,6 +411,12 @@ void GridModel::summarise(const Belief& belief, std::span<double> mean, std::spa
   for (std::size_t k = 0; k < num_parameters; ++k) {
     const auto weights = marginal(grid(belief), k);
     const std::vector<double>& values = family_->parameters[k].values;
+    if (const double period = family_->parameters[k].period; period > 0) {
+      const Circle circle = on_circle(values, weights, period, 0.5 * (values.front() + values.back() - period));
+      mean[k] = circle.mean;
+      sd[k] = circle.sd;
+      continue;
+    }
     mean[k] = std::inner_product(weights.begin(), weights.end(), values.begin(), 0.0);
     double variance = 0;
     for (std::size_t i = 0; i < weights.size(); ++i) variance += weights[i] * std::pow(values[i] - mean[k], 2);

@@ -20,7 +20,12 @@ bool is_trace(const TextResponse& response) { return response.num_choices == 0 &
 
 TextGradient::TextGradient(const EncodingText& text) : text_(text), program_(text.program) {
   if (text.num_states > 0)
-    throw SpecError({"train.method", "evolution for a text with states", "\"gradient\"", "No derivative is carried from trial to trial."});
+    throw SpecError(
+        {"train.method", "evolution for a text with states", "\"gradient\"", "No derivative is carried from trial to trial."});
+  for (const TextResponse& response : text.responses)
+    if (response.law->form == LawForm::censored)
+      throw SpecError(
+          {"train.method", "evolution for a text with censored responses", "\"gradient\"", "Their tails have no such derivative."});
   equations::Graph& g = program_.graph;
   std::vector<bool> varies(g.num_symbols(), true);
   std::vector<equations::Variable> stimulus;
@@ -36,8 +41,7 @@ TextGradient::TextGradient(const EncodingText& text) : text_(text), program_(tex
       std::vector<Id> outputs{value};
       const std::vector<Id> slopes = equations::gradient(g, value, stimulus);
       outputs.insert(outputs.end(), slopes.begin(), slopes.end());
-      if (is_trace(text.responses[j]))
-        outputs.push_back(equations::derivative(g, value, {line.symbol, 0}));
+      if (is_trace(text.responses[j])) outputs.push_back(equations::derivative(g, value, {line.symbol, 0}));
       kernels_[j].push_back(equations::make_kernel(g, outputs, varies));
     };
     kernels_.emplace_back();
@@ -117,8 +121,8 @@ void TextGradient::response_slopes(std::span<const double> stimulus, std::span<c
   }
 }
 
-void TextGradient::log_slopes(std::span<const double> stimulus, std::span<const double> responses, std::span<const double> parameters,
-                              double* out) const {
+void TextGradient::log_slopes(std::span<const double> stimulus, std::span<const double> responses,
+                              std::span<const double> parameters, double* out) const {
   const std::size_t dim = text_.stimulus_dim;
   thread_local std::vector<double> one;
   one.resize(2 + dim);
