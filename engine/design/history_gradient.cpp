@@ -83,7 +83,7 @@ void add_score_function(Pulls& pulls) {
   }
 }
 
-std::size_t shorten(Pulls& pulls, std::span<const double> stimulus_range) {
+std::size_t shorten(Pulls& pulls, std::span<const double> stimulus_range, double most) {
   const std::size_t num = pulls.score.size(), each = pulls.stimulus.size() / num, num_responses = pulls.response.size() / num,
                     dim = stimulus_range.size(), trials = each / dim, per_trial = num_responses / trials;
   std::vector<double> lengths(num, 0.0);
@@ -98,14 +98,14 @@ std::size_t shorten(Pulls& pulls, std::span<const double> stimulus_range) {
     }
   std::vector<double> sorted = lengths;
   std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(num / 2), sorted.end());
-  const double most = most_pull * std::sqrt(sorted[num / 2]);
+  const double longest = most * std::sqrt(sorted[num / 2]);
   std::size_t num_shortened = 0;
   for (std::size_t r = 0; r < num; ++r) {
     const double length = std::sqrt(lengths[r]);
-    if (!(length > most)) continue;
+    if (!(length > longest)) continue;
     ++num_shortened;
-    for (std::size_t i = r * each; i < (r + 1) * each; ++i) pulls.stimulus[i] *= most / length;
-    for (std::size_t i = r * num_responses; i < (r + 1) * num_responses; ++i) pulls.response[i] *= most / length;
+    for (std::size_t i = r * each; i < (r + 1) * each; ++i) pulls.stimulus[i] *= longest / length;
+    for (std::size_t i = r * num_responses; i < (r + 1) * num_responses; ++i) pulls.response[i] *= longest / length;
   }
   return num_shortened;
 }

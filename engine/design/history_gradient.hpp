@@ -33,9 +33,8 @@ Pulls make_pulls(const Rollouts& rollouts, std::size_t num);
 /// Adds (S - b) ∂ log p/∂x.
 void add_score_function(Pulls& pulls);
 
-/// Near a likelihood's edges a few rollouts pull many times as hard as the others. Those that pull longer than `most_pull` times the
-/// median, in numbers of the stimulus' range, are shortened to that; returns how many.
-constexpr double most_pull = 10;
-std::size_t shorten(Pulls& pulls, std::span<const double> stimulus_range);
+/// Near a likelihood's edges a few rollouts pull many times as hard as the others. Those that pull harder than `most` times the median,
+/// in numbers of the stimulus' range, are shortened to that; returns how many.
+std::size_t shorten(Pulls& pulls, std::span<const double> stimulus_range, double most);
 
 }  // namespace hartline::design

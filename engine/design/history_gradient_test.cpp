@@ -107,5 +107,17 @@ TEST(HistoryGradient, TakesTheMeanOfTheOthersOff) {
   EXPECT_EQ(pulls.stimulus, (std::vector<double>{-3, 8.5, 29}));
 }
 
+TEST(HistoryGradient, ShortensThoseThatPullMuchHarder) {
+  Pulls pulls;
+  pulls.score = {0, 0, 0};
+  pulls.stimulus = {1, 1, 2, 0, 100, 0};  // three rollouts of one trial, two numbers
+  pulls.response = {0, 0, 50};
+  pulls.slope = {0, 0, 0, 0, 2, 0};
+  const double range[] = {1, 1};
+  EXPECT_EQ(shorten(pulls, range, 10), 1u);
+  EXPECT_EQ(pulls.stimulus, (std::vector<double>{1, 1, 2, 0, 10, 0}));
+  EXPECT_EQ(pulls.response, (std::vector<double>{0, 0, 5}));
+}
+
 }  // namespace
 }  // namespace hartline::design

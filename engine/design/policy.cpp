@@ -29,10 +29,14 @@ StimulusRule::StimulusRule(const models::EncodingText& text) {
     }
 }
 
+void StimulusRule::point(const double* o, std::size_t stride, std::span<double> x) const {
+  for (std::size_t i = 0; i < dim(); ++i) x[i] = middle_[i] + range_[i] * std::sin(o[i * stride]);
+}
+
 std::int64_t StimulusRule::operator()(const double* o, std::size_t stride, std::span<double> x) const {
+  point(o, stride, x);
   std::size_t member = 0;
   for (std::size_t i = 0; i < dim(); ++i) {
-    x[i] = middle_[i] + range_[i] * std::sin(o[i * stride]);
     const std::vector<Level>& levels = levels_[i];
     if (levels.empty()) continue;
     auto at = std::lower_bound(levels.begin(), levels.end(), x[i], [](const Level& a, double value) { return a.value < value; });

@@ -15,6 +15,7 @@ PolicyGradient::PolicyGradient(const models::TextLikelihood& likelihood, const m
       num_(static_cast<std::size_t>(spec.num_rollouts)),
       num_blocks_((num_ + block - 1) / block),
       num_contrasts_(static_cast<std::size_t>(spec.num_contrasts)),
+      most_pull_(spec.most_pull),
       executor_(executor),
       pulls_(make_pulls(rollouts_, num_)) {
   for (std::size_t b = 0; b < num_blocks_; ++b) {
@@ -33,7 +34,7 @@ double PolicyGradient::estimate(std::span<const double> weights, std::uint64_t s
     pull(rollouts_, gradient_, blocks_[b].histories, contrasts, b * block, pulls_);
   });
   add_score_function(pulls_);
-  shorten(pulls_, trained_.stimulus_range);
+  shorten(pulls_, trained_.stimulus_range, most_pull_);
   executor_.for_each_block(static_cast<int>(num_blocks_), [&](int b) { carry_back(weights, static_cast<std::size_t>(b)); });
   std::fill(gradient.begin(), gradient.end(), 0.0);
   for (const Block& one : blocks_)

@@ -15,8 +15,7 @@ class Executor;
 namespace hartline::design {
 
 /// The mean sPCE of a step's rollouts and its gradient (history_gradient.hpp), but that rollouts which pull much harder than the median
-/// are shortened. A value that a variable's level took the place of is differentiated as if it were the network's own
-/// (straight through). Blocks of rollouts are fixed, so a step has the same bytes at any number of threads.
+/// are shortened. Variables with given values are trained as if they had any value of their range. Blocks of rollouts are fixed, so a step has the same bytes at any number of threads.
 /// (policy_gradient_test.cpp: PolicyGradient.IsTheDifferenceOfScores, PolicyGradient.IsTheSameAtAnyNumberOfThreads)
 class PolicyGradient final : public Ascent {
  public:
@@ -35,6 +34,7 @@ class PolicyGradient final : public Ascent {
   Rollouts rollouts_;
   models::TextGradient gradient_;
   std::size_t num_, num_blocks_, num_contrasts_;
+  double most_pull_;
   Executor& executor_;
   Pulls pulls_;
   struct Block {

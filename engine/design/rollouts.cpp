@@ -78,7 +78,10 @@ void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std
       if (!std::isfinite(told[r])) throw RunError({"train", "weights whose network is finite", number_text(told[r]), "Lower train.learning_rate."});
       const std::span<double> x{&out.stimuli[(r * trials + t) * dim], dim};
       double* y = &out.responses[(r * trials + t) * num_responses];
-      rule_(told + r, stride, x);
+      if (tape)
+        rule_.point(told + r, stride, x);
+      else
+        rule_(told + r, stride, x);
       double* truth = &out.truth[r * rows];
       likelihood_.arguments(x, {truth, 1, 1}, arguments.data(), 1);
       Stream stream(seed_, Purpose::response, step, (first + r) * trials + t);

@@ -40,7 +40,8 @@ class Rollouts {
   };
   /// Simulates rollouts first … first + num - 1 of a step under the weights. Allocates: nothing for histories of as many before.
   /// Throws: RunError for weights that tell what is not finite.
-  /// `tape`: one of num histories that keeps the network's way, or null.
+  /// `tape`: one of num histories that keeps the network's way; stimuli are then the points that the network tells, whose derivatives
+  /// are exact, also where variables have given values. Null: the stimuli that are shown.
   void simulate(std::span<const double> weights, std::uint64_t step, std::size_t first, std::size_t num, Histories& out,
                 models::HistoryTape* tape = nullptr) const;
 

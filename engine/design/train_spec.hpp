@@ -21,6 +21,7 @@ struct TrainSpec {
   std::int64_t num_rollouts = 64;
   std::int64_t num_contrasts = 500;
   double learning_rate = 0.003;
+  double most_pull = 10;
   std::int64_t num_pairs = 16;
   double spread = 0.05;
   std::int64_t num_components = 8;
@@ -45,6 +46,8 @@ struct TrainSpec {
     field("num_rollouts", &TrainSpec::num_rollouts, "", between(2, 65536), "simulated experiments of a step");
     field("num_contrasts", &TrainSpec::num_contrasts, "", between(1, 1e6), "draws of the prior that a simulated experiment is scored by");
     field("learning_rate", &TrainSpec::learning_rate, "", positive(), "of Adam at the start; falls to 0 along a cosine");
+    field("most_pull", &TrainSpec::most_pull, "", positive(),
+          "of gradient: rollouts that pull harder than so many times the median are shortened to that");
     field("num_pairs", &TrainSpec::num_pairs, "", between(1, 4096), "of evolution: pairs of neighbours, w + e and w - e");
     field("spread", &TrainSpec::spread, "", positive(), "of evolution: standard deviation of each weight's change");
     field("num_components", &TrainSpec::num_components, "", between(1, 64), "of a posterior: normal laws that it is a mixture of");
