@@ -23,6 +23,6 @@ __version__ = version()
 __all__ = [
     "Belief", "DesignSpec", "Error", "Experiment", "Family", "GaussianBeliefSpec", "GlmSpec", "InternalError", "IoError", "Learner",
     "Model", "Record", "Response", "Run", "RunError", "Spec", "SpecError", "StimulusSpec", "Stream", "Subject", "SubjectSpec",
-    "Trial", "UnitError", "base", "cli", "cloud", "design", "errors", "examples", "io", "learning_curves", "loop", "models", "nwb", "resume",
-    "tables",
+    "Trial", "UnitError", "base", "cli", "cloud", "design", "errors", "examples", "io", "learning_curves", "loop", "models", "nwb",
+    "resume", "tables",
 ]

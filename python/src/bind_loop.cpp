@@ -329,7 +329,8 @@ A subject may be a function of your own, or an object with a method ``respond``,
            "Runs the designs of the table ``compare`` over paired seeds; ``hartline.learning_curves`` makes a data frame of the "
            "result.")
       .def(
-          "pairing", [](const ExperimentHandle& self) { return compute([&] { return std::make_unique<PairingHandle>(*self.lab); }); },
+          "pairing",
+          [](const ExperimentHandle& self) { return compute([&] { return std::make_unique<PairingHandle>(*self.lab); }); },
           "The runs of ``compare``, to be made one by one, here or elsewhere.")
       .def_prop_ro(
           "text", [](const ExperimentHandle& self) { return to_toml(self.lab->document); },
@@ -424,10 +425,11 @@ True
             return compute([&] { return self.pairing.measure(run_idx, [&](std::int64_t) { tell(0); }); });
           },
           "run_idx"_a, "Makes one run: the metrics [num_counts][num_metrics], the same wherever and whenever it is made.")
-      .def("combine", &combine, "runs"_a,
-           nb::sig("def combine(self, runs: collections.abc.Sequence[collections.abc.Sequence[collections.abc.Sequence[float]]]) -> "
-                   "dict[str, typing.Any]"),
-           "What ``measure`` returned for every run, in order, as ``Experiment.compare`` tells it.");
+      .def(
+          "combine", &combine, "runs"_a,
+          nb::sig("def combine(self, runs: collections.abc.Sequence[collections.abc.Sequence[collections.abc.Sequence[float]]]) -> "
+                  "dict[str, typing.Any]"),
+          "What ``measure`` returned for every run, in order, as ``Experiment.compare`` tells it.");
 }
 
 void bind_specs(nb::module_& m) {

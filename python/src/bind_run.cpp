@@ -341,8 +341,7 @@ True
           "Hash of every bit of the beliefs.")
       .def_prop_ro("metrics", &metrics, nb::sig("def metrics(self) -> dict[str, typing.Any]"),
                    "How good the belief is, as ``hartline run --json`` tells it.")
-      .def("score", &score, "num_contrasts"_a,
-           nb::sig("def score(self, num_contrasts: int) -> dict[str, float]"),
+      .def("score", &score, "num_contrasts"_a, nb::sig("def score(self, num_contrasts: int) -> dict[str, float]"),
            R"(Bounds of the information that the run gained about the parameters of a text, nats: sPCE from below, sNMC from above.
 
 >>> import hartline as hl

@@ -271,6 +271,13 @@ def test_a_sweep_is_a_table_of_the_runs() -> None:
     assert row["entropy"] == run.metrics["entropy"] and not any(str(column).startswith("choose") for column in table)
 
 
+def test_runs_do_not_see_each_other_in_threads_of_one_process() -> None:
+    task = hl.cloud.run_task(hl.Experiment.example("psychometric", set={"num_trials": 20}), keep=["metrics", "estimate", "trials"])
+    alone = [encode(result, "") for result in hl.cloud.map(task, range(8))]
+    together = [encode(result, "") for result in hl.cloud.map(task, range(8), concurrent.futures.ThreadPoolExecutor(4))]
+    assert together == alone
+
+
 def test_files_of_an_experiment_are_part_of_the_task(tmp_path: Path) -> None:
     def write(seed: int) -> None:
         np.save(tmp_path / "pool.npy", np.random.default_rng(seed).normal(size=(20, 4)))

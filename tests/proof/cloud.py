@@ -182,8 +182,8 @@ def kill_sweeps(folder: Path, expected: dict[str, bytes], kills: int, chance: ra
 def append_table(what: str, row: list[str]) -> None:
     if file := os.environ.get("HARTLINE_PROOF_FILE"):
         with open(file, "a", encoding="utf-8") as out:
-            out.write(f"\n#### {what}\n\n| kills | sweeps | tasks | lost work | seconds | stored results computed again | bytes that differ |\n"
-                      f"| --- | --- | --- | --- | --- | --- | --- |\n| {' | '.join(row)} | 0 | 0 |\n")
+            out.write(f"\n#### {what}\n\n| kills | sweeps | tasks | lost work | seconds | stored results computed again | "
+                      f"bytes that differ |\n| --- | --- | --- | --- | --- | --- | --- |\n| {' | '.join(row)} | 0 | 0 |\n")
 
 
 def main() -> int:

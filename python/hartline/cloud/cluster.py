@@ -74,7 +74,8 @@ def dask(where: Any = None, *, certificates: str | os.PathLike[str] | None = Non
     if where is None:
         return _on_this_machine(num_workers or num_cores())
     if isinstance(where, str) and not certificates and not insecure:
-        raise SpecError.about("certificates", "the folder that the scheduler's came from", "none", "hartline.cloud.certificates makes one.")
+        raise SpecError.about("certificates", "the folder that the scheduler's came from", "none",
+                              "hartline.cloud.certificates makes one.")
     options = {"security": security(certificates)} if certificates else {}
     try:
         client = distributed.Client(where, **options)
@@ -101,10 +102,12 @@ def _on_this_machine(num_workers: int) -> Dask:
         "distributed.deploy.lost-worker-timeout": "365 days",
     }))
     cluster = closing.enter_context(distributed.LocalCluster(
-        n_workers=num_workers, threads_per_worker=1, processes=True, scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        silence_logs=logging.CRITICAL, security=distributed.Security.temporary()))
+        n_workers=num_workers, threads_per_worker=1, processes=True, silence_logs=logging.CRITICAL,
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"}, security=distributed.Security.temporary()))
     client = closing.enter_context(distributed.Client(cluster))
-    cluster.loop.add_callback(PeriodicCallback(lambda: _replace(cluster, num_workers), 1000).start)
+    replacing = PeriodicCallback(lambda: _replace(cluster, num_workers), 1000)
+    cluster.loop.add_callback(replacing.start)
+    closing.callback(cluster.loop.add_callback, replacing.stop)
     return Dask(client, closing)
 
 
@@ -162,7 +165,8 @@ def certificates(folder: str | os.PathLike[str], days: int = 365) -> Security:
             with open(os.open(path / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
                 out.write(data)
     except OSError as error:
-        raise IoError.about(f"certificates {path}", "a new folder", str(error.strerror), "Old certificates are never written over.") from error
+        raise IoError.about(f"certificates {path}", "a new folder", str(error.strerror),
+                            "Old certificates are never written over.") from error
     return security(path)
 
 

@@ -68,7 +68,8 @@ def run(item: Any, *, text: str, keep: Sequence[str], num_contrasts: int | None 
 
 
 def sweep(experiment: Experiment, over: Mapping[str, Iterable[Any]], seeds: int | Iterable[int] = 1, executor: Executor | None = None,
-          *, keep: Sequence[str] = ("metrics",), num_contrasts: int | None = None, **options: Any) -> pandas.DataFrame | list[dict[str, Any]]:
+          *, keep: Sequence[str] = ("metrics",), num_contrasts: int | None = None,
+          **options: Any) -> pandas.DataFrame | list[dict[str, Any]]:
     """Runs an experiment with every combination of the values of some settings, for every seed.
 
     ``over``: lists of values by dotted path. ``seeds``: how many, from the experiment's own on, or which. ``options``: of ``map``.
