@@ -105,7 +105,7 @@ class TreeSearch final : public Design {
       climb.stays = done == 0;
       climb.evaluated = false;
       tree_.place(plan.state, climb.at);
-      tree_.choose_next(plan.state, climb.at, next);
+      if (!tree_.choose_next(plan.state, climb.at, next, false, budget)) break;
     }
     if (done > 2)
       std::sort(plan.climbs.begin() + 1, plan.climbs.begin() + static_cast<std::ptrdiff_t>(done),
@@ -119,25 +119,24 @@ class TreeSearch final : public Design {
       for (int step = 0; step <= num_steps; ++step)
         for (std::size_t k = 0; k < num; ++k) {
           if (!budget.allows(units)) return;
-          if (step == 0)
-            begin_round(plan, plan.climbs[k], round);
-          else
-            advance(plan, plan.climbs[k]);
+          if (step == 0 && !begin_round(plan, plan.climbs[k], round, budget)) return;
+          if (step > 0) advance(plan, plan.climbs[k]);
           ++units;
         }
   }
 
   /// What follows may move to places that were not tried; futures are placed anew, and steps begin again.
-  void begin_round(TreePlan& plan, Climb& climb, int round) const {
+  bool begin_round(TreePlan& plan, Climb& climb, int round, const Budget& budget) const {
     const std::size_t num_values = plan.places.size(), first = static_cast<std::size_t>(round) * num_more * set_.dim;
-    if (first < num_values)
-      tree_.choose_next(plan.state, climb.at, {&plan.places[first], std::min(num_more * set_.dim, num_values - first)}, true);
+    const std::size_t count = std::min(num_more * set_.dim, num_values - std::min(first, num_values));
+    if (count > 0 && !tree_.choose_next(plan.state, climb.at, {&plan.places[first], count}, true, budget)) return false;
     if (round > 0 && !climb.stays) tree_.place(plan.state, climb.at);
     tree_.evaluate(plan.state, climb.at);
     climb.evaluated = true;
     if (round == 0) climb.length = step_for(climb.at.gradient.data());
     climb.lengths.resize(climb.at.num_branches());
     for (std::size_t b = 0; b < climb.lengths.size(); ++b) climb.lengths[b] = step_for(&climb.at.next_gradient[b * set_.dim]);
+    return true;
   }
 
   double step_for(const double* gradient) const {
