@@ -22,7 +22,7 @@ constexpr std::size_t scored_at_once = 8;     // blocks, and under branches
 constexpr std::size_t looks_apart = 256;      // members times branches between two looks at the clock
 constexpr std::size_t branches_at_once = 64;  // that a member is scored under
 constexpr double significant = 2;             // standard errors
-constexpr double close = 0.01;                // share of a total, which deeper thought may turn
+constexpr double close = 0.02;                // share of a total, which deeper thought may turn
 constexpr double none = -std::numeric_limits<double>::infinity();
 
 /// A member that is looked into.
@@ -103,7 +103,7 @@ class Lookahead final : public Design {
       }
       if (done < num_left && depth > 2) break;  // a depth that is not complete does not replace the one before
       if (done == 0) break;
-      chosen = decide(plan, num_roots, done, depth, out);
+      chosen = decide(plan, num_roots, done, depth, budget.num_trials > depth ? close : 0, out);
       num_left = keep_close(plan, done, depth, chosen);
       chosen = &plan.candidates[0];
       if (done < num_left) break;
@@ -345,8 +345,9 @@ class Lookahead final : public Design {
     return std::sqrt(square);
   }
 
-  /// The candidate with the largest total, unless it is not ahead of the first by more than chance.
-  Candidate* decide(LookaheadPlan& plan, std::size_t num_roots, std::size_t num, std::int64_t depth, Choice& out) const {
+  /// The candidate with the largest total, unless it is not ahead of the first by more than chance and a share of the total.
+  Candidate* decide(LookaheadPlan& plan, std::size_t num_roots, std::size_t num, std::int64_t depth, double share,
+                    Choice& out) const {
     Candidate *first = &plan.candidates[0], *best = first;
     for (std::size_t k = 1; k < num; ++k)
       if (plan.candidates[k].total > best->total) best = &plan.candidates[k];
@@ -356,7 +357,7 @@ class Lookahead final : public Design {
       return first;
     }
     out.lead_error = std::hypot(error_of(*best, *first, depth), sampling_error(plan, *best, *first, num_roots));
-    if (out.lead > std::max(significant * out.lead_error, close * std::abs(best->total))) return best;
+    if (out.lead > std::max(significant * out.lead_error, share * std::abs(best->total))) return best;
     out.lead = 0;
     return first;
   }

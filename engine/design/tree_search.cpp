@@ -22,7 +22,7 @@ constexpr std::size_t num_more = 48;                    // places that what foll
 constexpr int num_rounds = 3, num_steps = 6;            // futures are placed anew each round
 constexpr double first_step = 0.05, least_step = 1e-4;  // of the range
 constexpr double significant = 2;                       // standard errors
-constexpr double close = 0.01;                          // share of a total, which deeper thought may turn
+constexpr double close = 0.02;                          // share of a total, which deeper thought may turn
 
 /// A tree that climbs.
 struct Climb {
@@ -78,7 +78,7 @@ class TreeSearch final : public Design {
     for (const std::size_t k : searched.order)
       plan.places.insert(plan.places.end(), searched.points[k].x.begin(), searched.points[k].x.end());
     climb(plan, std::min(num, num_climbs), budget, out.units);
-    const Climb& best = decide(plan, std::min(num, num_climbs), out);
+    const Climb& best = decide(plan, std::min(num, num_climbs), budget.num_trials > 2 ? close : 0, out);
     out.total = best.at.total;
     if (&best == &plan.climbs[0]) return;
     out.values = best.at.x;
@@ -184,15 +184,15 @@ class TreeSearch final : public Design {
     std::swap(c.at, c.next);
   }
 
-  /// The climb with the largest total, unless it is not ahead of the one-step choice by more than chance.
-  const Climb& decide(const TreePlan& plan, std::size_t num, Choice& out) const {
+  /// The climb with the largest total, unless it is not ahead of the one-step choice by more than chance and a share of the total.
+  const Climb& decide(const TreePlan& plan, std::size_t num, double share, Choice& out) const {
     const Climb *first = &plan.climbs[0], *best = first;
     for (std::size_t k = 1; k < num; ++k)
       if (plan.climbs[k].evaluated && plan.climbs[k].at.total > best->at.total) best = &plan.climbs[k];
     if (best == first) return *first;
     out.lead = best->at.total - first->at.total;
     out.lead_error = tree_.error_of(plan.state, best->at, first->at);
-    if (out.lead > std::max(significant * out.lead_error, close * std::abs(best->at.total))) return *best;
+    if (out.lead > std::max(significant * out.lead_error, share * std::abs(best->at.total))) return *best;
     out.lead = 0;
     return *first;
   }
