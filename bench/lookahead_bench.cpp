@@ -98,11 +98,14 @@ struct Problem {
 
 /// What one experiment came to, nats.
 struct Outcome {
-  double expected = 0;              // Σ_t I(θ; r_t | history) of what was shown, under the belief
-  double realised = 0;              // log p(history | truth) - log evidence
-  double choose_ms = 0;             // in the mean
-  double num_ahead = 0;             // choices that were not those of one step
-  std::vector<std::int64_t> units;  // of each choice
+  double expected = 0;   // Σ_t I(θ; r_t | history) of what was shown, under the belief
+  double realised = 0;   // log p(history | truth) - log evidence
+  double choose_ms = 0;  // in the mean
+  std::vector<Choice> choices;
+  // the first choice that was not that of one step, and how things stood before it
+  std::int64_t first_ahead = -1;
+  std::unique_ptr<models::Belief> before;
+  double expected_before = 0, realised_before = 0;
 };
 
 class Duel {
@@ -117,9 +120,9 @@ class Duel {
     first_ = loop::build(spec_, "", 1, *executor_);
   }
 
-  /// One experiment, each choice with a deadline, or with as many units as another had done by it: then the clock's chance is the
-  /// same for both.
-  Outcome run(std::uint64_t seed, const DesignSpec& spec, double deadline_ms, std::span<const std::int64_t> units) const {
+  /// One experiment, each choice with a deadline; or, of one step, from where `other` first chose otherwise, as until then both are
+  /// the same, each choice with as many units as the other had done by its deadline: the clock's chance is the same for both.
+  Outcome run(std::uint64_t seed, const DesignSpec& spec, double deadline_ms, const Outcome* other) const {
     // the tables of a grid are the same for all; particles are drawn anew
     const auto own = first_->grid() ? nullptr : loop::build(spec_, "", seed, *executor_);
     const loop::Experiment& e = own ? *own : *first_;
@@ -127,32 +130,45 @@ class Duel {
     std::vector<double> truth(model.num_parameters);
     Stream of_truth(seed, Purpose::truth);
     text_->draw_prior(of_truth, truth);
-    const auto belief = model.prior();
+    const auto belief = other ? other->before->fork() : model.prior();
     const auto design = design::make_design(spec, e.stimuli, model.capability(*belief), model.parameter_names, seed, *executor_);
     const auto plan = design->make_plan();
     const ThreadClock clock;
-    Choice choice;
     Outcome out;
     models::Context context = model.start();
     Response response;
     response.kind = model.response_kind;
     response.num_cells = response.num_bins = 1;
     response.values.resize(1);
-    for (std::int64_t t = 0; t < problem_.num_trials; ++t) {
+    std::int64_t first = 0;
+    if (other) {
+      out.expected = other->expected_before;
+      out.realised = other->realised_before;
+      for (; first < other->first_ahead; ++first) {
+        const Choice& shown = other->choices[static_cast<std::size_t>(first)];
+        design->follow(*plan, model.capability(*belief), shown.pool_index, shown.values, 0);
+      }
+    }
+    for (std::int64_t t = first; t < problem_.num_trials; ++t) {
       const models::Capability view = model.capability(*belief);
       design::Budget budget;
       budget.num_trials = problem_.num_trials - t;
-      if (units.empty()) {
-        budget.clock = &clock;
-        budget.deadline_ns = clock.now_ns() + static_cast<std::int64_t>(deadline_ms * 1e6);
-      } else {
-        budget.max_units = units[static_cast<std::size_t>(t)];
-      }
       const std::int64_t begun = clock.now_ns();
+      if (other) {
+        budget.max_units = other->choices[static_cast<std::size_t>(t)].units;
+      } else {
+        budget.clock = &clock;
+        budget.deadline_ns = begun + static_cast<std::int64_t>(deadline_ms * 1e6);
+      }
+      Choice& choice = out.choices.emplace_back();
       design->choose(*plan, view, static_cast<std::uint64_t>(t), budget, choice);
-      out.choose_ms += static_cast<double>(clock.now_ns() - begun) * 1e-6 / static_cast<double>(problem_.num_trials);
-      out.num_ahead += choice.lead > 0;
-      out.units.push_back(choice.units);
+      out.choose_ms += static_cast<double>(clock.now_ns() - begun) * 1e-6 / static_cast<double>(problem_.num_trials - first);
+      if (choice.lead > 0 && out.first_ahead < 0) {
+        out.first_ahead = t;
+        out.before = belief->fork();
+        out.expected_before = out.expected;
+        out.realised_before = out.realised;
+      }
       out.expected += information(e, view, choice);
       design->follow(*plan, view, choice.pool_index, choice.values, 0);
       Stream stream(seed, Purpose::response, static_cast<std::uint64_t>(t));
@@ -216,28 +232,31 @@ Rows lookahead_rows(const std::string& problem_name, double deadline_ms, std::si
   one_step.utility = ahead.utility = "mutual_information";
   ahead.lookahead = problem->lookahead;
   std::vector<double> expected(num_experiments), realised(num_experiments), level(num_experiments), ms(num_experiments),
-      one_ms(num_experiments), others(num_experiments);
+      others(num_experiments);
   const auto two = make_executor(2);
   two->for_each_block(static_cast<int>(num_experiments), [&](int k) {
     const auto i = static_cast<std::size_t>(k);
-    const Outcome a = duel.run(i + 1, ahead, deadline_ms, {}), b = duel.run(i + 1, one_step, deadline_ms, a.units);
+    const Outcome a = duel.run(i + 1, ahead, deadline_ms, nullptr);
+    ms[i] = a.choose_ms;
+    for (const Choice& choice : a.choices) others[i] += choice.lead > 0;
+    level[i] = a.expected;
+    if (!a.before) return;  // one step at a time is the same
+    const Outcome b = duel.run(i + 1, one_step, deadline_ms, &a);
+    level[i] = b.expected;
     expected[i] = a.expected - b.expected;
     realised[i] = a.realised - b.realised;
-    level[i] = b.expected;
-    ms[i] = a.choose_ms;
-    one_ms[i] = b.choose_ms;
-    others[i] = a.num_ahead;
   });
   const Mean gain = mean_of(expected), raw = mean_of(realised), one = mean_of(level);
   const double bound = gain.mean - 2.326 * gain.error;
   const bool ok = bound > -0.02;
   // both tell the same mean; a difference of more than four errors would be a wrong belief
   const bool right = std::abs(gain.mean - raw.mean) < 4 * raw.error + 0.02;
+  const auto num_differ = std::count_if(others.begin(), others.end(), [](double num) { return num > 0; });
   const std::string answer = fmt::format(
-      "T = {}, {} paired experiments; 99 % lower bound {:.4f}; by evidence {:.3f} ± {:.3f}; {:.2g} ms to choose, one step {:.2g}; "
-      "{:.2f} choices of an experiment were others",
-      problem->num_trials, num_experiments, bound, raw.mean, raw.error, mean_of(ms).mean, mean_of(one_ms).mean,
-      mean_of(others).mean);
+      "T = {}, {} paired experiments, of which {} differ, {:.2f} choices of an experiment; 99 % lower bound {:.4f}; by evidence "
+      "{:.3f} ± "
+      "{:.3f}; {:.2g} ms to choose",
+      problem->num_trials, num_experiments, num_differ, mean_of(others).mean, bound, raw.mean, raw.error, mean_of(ms).mean);
   rows.push_back({fmt::format("lookahead/{}", problem_name),
                   fmt::format("gain at {:g} ms", deadline_ms),
                   gain.mean,

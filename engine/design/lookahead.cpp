@@ -18,10 +18,11 @@ using models::Capability;
 
 constexpr std::size_t block = 8;              // members scored together
 constexpr std::int64_t blocks_at_once = 4;    // between two looks at the clock, while units are counted
-constexpr std::size_t scored_at_once = 16;    // and under branches
+constexpr std::size_t scored_at_once = 8;     // blocks, and under branches
+constexpr std::size_t looks_apart = 256;      // members times branches between two looks at the clock
 constexpr std::size_t branches_at_once = 64;  // that a member is scored under
 constexpr double significant = 2;             // standard errors
-constexpr double close = 0.01;                // share of a total, which deeper thought may turn
+constexpr double close = 0.02;                // share of a total, which deeper thought may turn
 constexpr double none = -std::numeric_limits<double>::infinity();
 
 /// A member that is looked into.
@@ -102,7 +103,7 @@ class Lookahead final : public Design {
       }
       if (done < num_left && depth > 2) break;  // a depth that is not complete does not replace the one before
       if (done == 0) break;
-      chosen = decide(plan, num_roots, done, depth, out);
+      chosen = decide(plan, num_roots, done, depth, budget.num_trials > depth ? close : 0, out);
       num_left = keep_close(plan, done, depth, chosen);
       chosen = &plan.candidates[0];
       if (done < num_left) break;
@@ -250,7 +251,9 @@ class Lookahead final : public Design {
   /// The best member after each branch, by blocks of members; those that cannot be the best are passed over.
   bool score_branches(LookaheadPlan& plan, std::size_t num_roots, std::size_t levels, std::size_t level,
                       const Budget& budget) const {
-    const std::size_t num = plan.order.size(), num_blocks = (num + block - 1) / block, num_branches = plan.probability.size();
+    const std::size_t num = plan.order.size(), num_branches = plan.probability.size();
+    const std::size_t size = std::clamp<std::size_t>(looks_apart / (num_branches * scored_at_once), 1, 16);  // of a block
+    const std::size_t num_blocks = (num + size - 1) / size;
     const bool bounded = is_concave_ && level == 1;
     std::fill(plan.best.begin(), plan.best.end(), Next{});
     plan.found.resize(scored_at_once * num_branches);
@@ -263,7 +266,7 @@ class Lookahead final : public Design {
         std::copy(plan.best.begin(), plan.best.end(), found);
         std::array<std::size_t, branches_at_once> branches;
         std::array<double, branches_at_once> utility;
-        for (std::size_t m = (first + k) * block; m < std::min(num, (first + k + 1) * block); ++m) {
+        for (std::size_t m = (first + k) * size; m < std::min(num, (first + k + 1) * size); ++m) {
           const std::size_t i = plan.order[m];
           for (std::size_t b = 0; b < num_branches;) {
             std::size_t count = 0;
@@ -342,8 +345,9 @@ class Lookahead final : public Design {
     return std::sqrt(square);
   }
 
-  /// The candidate with the largest total, unless it is not ahead of the first by more than chance.
-  Candidate* decide(LookaheadPlan& plan, std::size_t num_roots, std::size_t num, std::int64_t depth, Choice& out) const {
+  /// The candidate with the largest total, unless it is not ahead of the first by more than chance and a share of the total.
+  Candidate* decide(LookaheadPlan& plan, std::size_t num_roots, std::size_t num, std::int64_t depth, double share,
+                    Choice& out) const {
     Candidate *first = &plan.candidates[0], *best = first;
     for (std::size_t k = 1; k < num; ++k)
       if (plan.candidates[k].total > best->total) best = &plan.candidates[k];
@@ -353,7 +357,7 @@ class Lookahead final : public Design {
       return first;
     }
     out.lead_error = std::hypot(error_of(*best, *first, depth), sampling_error(plan, *best, *first, num_roots));
-    if (out.lead > std::max(significant * out.lead_error, close * std::abs(best->total))) return best;
+    if (out.lead > std::max(significant * out.lead_error, share * std::abs(best->total))) return best;
     out.lead = 0;
     return first;
   }

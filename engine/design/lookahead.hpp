@@ -21,7 +21,7 @@ namespace hartline::design {
 /// best so far by this are passed over. Further on answers are drawn, the same random numbers for every member, and the best
 /// one-step stimulus follows. From depth to depth only members that are not behind the best by more than twice the standard error
 /// of the difference are looked into, and a member takes the place of the one-step choice only where its lead is larger than that
-/// and than a hundredth of the total, which the trials after these might turn. Nothing is thought of that comes after the last
+/// and than a fiftieth of the total, which the trials after these might turn. Nothing is thought of that comes after the last
 /// trial. A unit of work is 8 members scored or one member looked into; a deadline leaves the best of those looked into so far, all
 /// of which come after every member was scored for itself. Accuracy: total within 3e-3 nats of fine quadrature (lookahead_test.cpp:
 /// Lookahead.FindsWhatIsWorthMoreTogether) Repeatable: same belief, trial and units give the same bytes, at any number of threads.

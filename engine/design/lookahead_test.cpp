@@ -167,7 +167,7 @@ TEST(Lookahead, EqualsBruteForceOnTables) {
         greedy_x = x;
       }
     }
-    if (best - greedy < 0.01 * best) {
+    if (best - greedy < 0.02 * best) {
       best = greedy;
       best_x = greedy_x;
     }

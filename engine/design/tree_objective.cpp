@@ -92,24 +92,30 @@ void TreeObjective::branch(State& s, Tree& tree) const {
   for (std::size_t b = 0; b < tree.num_branches(); ++b) tree.share[b] = s.p[b] / total;
 }
 
-void TreeObjective::choose_next(State& s, Tree& tree, std::span<const double> places, bool keep) const {
+bool TreeObjective::choose_next(State& s, Tree& tree, std::span<const double> places, bool keep, const Budget& budget) const {
   const std::size_t num = s.samples.num, num_places = places.size() / dim_, num_branches = tree.num_branches();
   const std::vector<std::vector<double>>& roots = s.samples.weights;
   const std::size_t num_roots = roots.size();
   objective_.likelihood().arguments(tree.x, {s.samples.parts[0].parameters.data(), num, num}, s.arguments.data(), num);
   branch(s, tree);
-  // the first place is the stimulus itself, under the roots
+  // after the last place comes the stimulus itself, under the roots
   s.utility.resize(num_roots + num_places * num_branches);
   while (s.index.size() < std::max(num_roots, num_branches)) s.index.push_back(s.index.size());
   const std::span<const std::size_t> index(s.index);
-  executor_.for_each_block(static_cast<int>(num_places) + 1, [&](int block) {
-    s.slots.with([&](SampleObjective::Scratch& scratch) {
-      if (block == 0) return objective_.each(s.samples, roots, index, tree.x, scratch, {s.utility.data(), num_roots});
-      const auto k = static_cast<std::size_t>(block) - 1;
-      objective_.each(s.samples, s.branches, index, places.subspan(k * dim_, dim_), scratch,
-                      {&s.utility[num_roots + k * num_branches], num_branches});
+  const std::size_t at_once = std::max<std::size_t>(8, 256 / num_branches);
+  for (std::size_t first = 0; first <= num_places; first += at_once) {
+    if (budget.clock && budget.clock->now_ns() >= budget.deadline_ns) return false;
+    executor_.for_each_block(static_cast<int>(std::min(at_once, num_places + 1 - first)), [&](int block) {
+      const std::size_t k = first + static_cast<std::size_t>(block);
+      s.slots.with([&](SampleObjective::Scratch& scratch) {
+        if (k == num_places)
+          objective_.each(s.samples, roots, index, tree.x, scratch, {s.utility.data(), num_roots});
+        else
+          objective_.each(s.samples, s.branches, index, places.subspan(k * dim_, dim_), scratch,
+                          {&s.utility[num_roots + k * num_branches], num_branches});
+      });
     });
-  });
+  }
   tree.now = 0;
   for (std::size_t r = 0; r < num_roots; ++r) tree.now += s.utility[r] / static_cast<double>(num_roots);
   tree.total = tree.now;
@@ -126,6 +132,7 @@ void TreeObjective::choose_next(State& s, Tree& tree, std::span<const double> pl
     tree.total += tree.share[b] * tree.utility[b];
   }
   tree.by_sample.clear();
+  return true;
 }
 
 void TreeObjective::evaluate(State& s, Tree& tree) const {

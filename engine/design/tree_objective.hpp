@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "design/budget.hpp"
 #include "design/futures.hpp"
 #include "design/sample_objective.hpp"
 #include "design/scratch_slots.hpp"
@@ -67,8 +68,8 @@ class TreeObjective {
   void place(State& state, Tree& tree) const;
 
   /// The next stimulus of every branch becomes the best of `places` [num, dim], or stays where `keep` and it is better; sets the
-  /// total, no gradients.
-  void choose_next(State& state, Tree& tree, std::span<const double> places, bool keep = false) const;
+  /// total, no gradients. Returns false, and changes nothing, where a deadline came first.
+  bool choose_next(State& state, Tree& tree, std::span<const double> places, bool keep, const Budget& budget) const;
 
   /// Sets what a tree has set. Repeatable: at any number of threads.
   void evaluate(State& state, Tree& tree) const;

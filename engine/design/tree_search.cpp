@@ -22,7 +22,7 @@ constexpr std::size_t num_more = 48;                    // places that what foll
 constexpr int num_rounds = 3, num_steps = 6;            // futures are placed anew each round
 constexpr double first_step = 0.05, least_step = 1e-4;  // of the range
 constexpr double significant = 2;                       // standard errors
-constexpr double close = 0.01;                          // share of a total, which deeper thought may turn
+constexpr double close = 0.02;                          // share of a total, which deeper thought may turn
 
 /// A tree that climbs.
 struct Climb {
@@ -78,7 +78,7 @@ class TreeSearch final : public Design {
     for (const std::size_t k : searched.order)
       plan.places.insert(plan.places.end(), searched.points[k].x.begin(), searched.points[k].x.end());
     climb(plan, std::min(num, num_climbs), budget, out.units);
-    const Climb& best = decide(plan, std::min(num, num_climbs), out);
+    const Climb& best = decide(plan, std::min(num, num_climbs), budget.num_trials > 2 ? close : 0, out);
     out.total = best.at.total;
     if (&best == &plan.climbs[0]) return;
     out.values = best.at.x;
@@ -105,7 +105,7 @@ class TreeSearch final : public Design {
       climb.stays = done == 0;
       climb.evaluated = false;
       tree_.place(plan.state, climb.at);
-      tree_.choose_next(plan.state, climb.at, next);
+      if (!tree_.choose_next(plan.state, climb.at, next, false, budget)) break;
     }
     if (done > 2)
       std::sort(plan.climbs.begin() + 1, plan.climbs.begin() + static_cast<std::ptrdiff_t>(done),
@@ -119,25 +119,24 @@ class TreeSearch final : public Design {
       for (int step = 0; step <= num_steps; ++step)
         for (std::size_t k = 0; k < num; ++k) {
           if (!budget.allows(units)) return;
-          if (step == 0)
-            begin_round(plan, plan.climbs[k], round);
-          else
-            advance(plan, plan.climbs[k]);
+          if (step == 0 && !begin_round(plan, plan.climbs[k], round, budget)) return;
+          if (step > 0) advance(plan, plan.climbs[k]);
           ++units;
         }
   }
 
   /// What follows may move to places that were not tried; futures are placed anew, and steps begin again.
-  void begin_round(TreePlan& plan, Climb& climb, int round) const {
+  bool begin_round(TreePlan& plan, Climb& climb, int round, const Budget& budget) const {
     const std::size_t num_values = plan.places.size(), first = static_cast<std::size_t>(round) * num_more * set_.dim;
-    if (first < num_values)
-      tree_.choose_next(plan.state, climb.at, {&plan.places[first], std::min(num_more * set_.dim, num_values - first)}, true);
+    const std::size_t count = std::min(num_more * set_.dim, num_values - std::min(first, num_values));
+    if (count > 0 && !tree_.choose_next(plan.state, climb.at, {&plan.places[first], count}, true, budget)) return false;
     if (round > 0 && !climb.stays) tree_.place(plan.state, climb.at);
     tree_.evaluate(plan.state, climb.at);
     climb.evaluated = true;
     if (round == 0) climb.length = step_for(climb.at.gradient.data());
     climb.lengths.resize(climb.at.num_branches());
     for (std::size_t b = 0; b < climb.lengths.size(); ++b) climb.lengths[b] = step_for(&climb.at.next_gradient[b * set_.dim]);
+    return true;
   }
 
   double step_for(const double* gradient) const {
@@ -185,15 +184,15 @@ class TreeSearch final : public Design {
     std::swap(c.at, c.next);
   }
 
-  /// The climb with the largest total, unless it is not ahead of the one-step choice by more than chance.
-  const Climb& decide(const TreePlan& plan, std::size_t num, Choice& out) const {
+  /// The climb with the largest total, unless it is not ahead of the one-step choice by more than chance and a share of the total.
+  const Climb& decide(const TreePlan& plan, std::size_t num, double share, Choice& out) const {
     const Climb *first = &plan.climbs[0], *best = first;
     for (std::size_t k = 1; k < num; ++k)
       if (plan.climbs[k].evaluated && plan.climbs[k].at.total > best->at.total) best = &plan.climbs[k];
     if (best == first) return *first;
     out.lead = best->at.total - first->at.total;
     out.lead_error = tree_.error_of(plan.state, best->at, first->at);
-    if (out.lead > std::max(significant * out.lead_error, close * std::abs(best->at.total))) return *best;
+    if (out.lead > std::max(significant * out.lead_error, share * std::abs(best->at.total))) return *best;
     out.lead = 0;
     return *first;
   }

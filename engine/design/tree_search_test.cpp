@@ -38,9 +38,10 @@ struct Setting {
     belief = grid->prior();
   }
   models::Capability view() const { return grid->capability(*belief); }
-  SampleObjective objective() const {
+  SampleObjective objective(const char* target = nullptr) const {
     DesignSpec spec;
-    spec.utility = "mutual_information";
+    spec.utility = target ? "target" : "mutual_information";
+    if (target) spec.target = {target};
     return {spec, set, std::get<SampleView>(view()), grid->parameter_names};
   }
   Choice choose(const DesignSpec& spec, const Budget& budget = {}, std::uint64_t trial = 0) const {
@@ -82,6 +83,7 @@ TEST(TreeObjective, GradientsAreDifferences) {
     Setting setting;
     std::vector<double> x;
     std::size_t num_futures;
+    const char* target = nullptr;
   } cases[] = {
       {"normal", source(300, 1), {-0.5}, 64},
       {"normal, few", source(300, 1), {-0.5}, 6},
@@ -92,6 +94,14 @@ TEST(TreeObjective, GradientsAreDifferences) {
         15},
        {0.7, -0.9},
        64},
+      {"target",
+       {"box(-2, 2)[2]",
+        {{"response", "y ~ normal(a * x[0] + b * x[1] + a * b, 0.3)"}},
+        {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}},
+        15},
+       {0.7, -0.9},
+       64,
+       "b"},
       {"lognormal",
        {"box(-2, 2)[2]",
         {{"response", "y ~ lognormal(a * x[0] + b * x[1]^2, 0.4)"}},
@@ -117,7 +127,7 @@ TEST(TreeObjective, GradientsAreDifferences) {
   for (const auto& c : cases) {
     const Setting& s = c.setting;
     const std::size_t dim = s.set.dim;
-    const SampleObjective objective = s.objective();
+    const SampleObjective objective = s.objective(c.target);
     SampleObjective::Prepared prepared;
     objective.prepare(s.view(), prepared);
     const TreeObjective trees(objective, dim, c.num_futures, *s.executor);
@@ -182,7 +192,7 @@ TEST(TreeObjective, ReproducesTheSourceOnALine) {
     Tree tree;
     tree.x = {x};
     trees.place(state, tree);
-    trees.choose_next(state, tree, places);
+    EXPECT_TRUE(trees.choose_next(state, tree, places, false, {}));
     EXPECT_NEAR(tree.total, total, 0.003) << x;
   }
 }

@@ -171,7 +171,9 @@ TEST(Report, ShowsWhatLookingAheadSaid) {
         EXPECT_GE(error[t], 0) << t;
       }
       EXPECT_EQ(total[3], r.trials[3].utility);
-      if (!*deadline) EXPECT_GT(total[0], r.trials[0].utility + 0.5);
+      if (!*deadline) {
+        EXPECT_GT(total[0], r.trials[0].utility + 0.5);
+      }
       EXPECT_EQ(loop::replay(*r.experiment, r.reader()).first_difference, -1) << stimulus << deadline;
     }
 }

@@ -71,17 +71,6 @@ Sections::Sections(const loop::Experiment& experiment)
   }
 }
 
-void Sections::add_lookahead(const std::vector<std::pair<std::int64_t, Array>>& told) {
-  for (const auto& [trial, array] : told) {
-    const auto at = static_cast<std::size_t>(trial);
-    if (at >= utility_.size() || array.values.size() != 3) continue;
-    for (List* list : {&total_, &lead_, &lead_error_}) list->resize(utility_.size(), std::nan(""));
-    total_[at] = array.values[0];
-    lead_[at] = array.values[1];
-    lead_error_[at] = array.values[2];
-  }
-}
-
 bool Sections::is_sample_curve() const { return e_.samples() && e_.stimuli.dim == 1; }
 
 std::vector<double> Sections::curve_stimuli() const {
@@ -499,14 +488,6 @@ Value Sections::utility_curve() const {
   out.set("unit", e_.spec.stimulus.unit);
   out.set("x", numbers(e_.stimuli.pool));
   out.set("snapshots", utility_snapshots_);
-  return out;
-}
-
-Value Sections::deadline(double deadline_ms) const {
-  Table out;
-  out.set("deadline_ms", deadline_ms);
-  out.set("misses", misses_);
-  out.set("worst_lateness_ms", worst_lateness_ms_);
   return out;
 }
 
