@@ -20,11 +20,13 @@ struct CameraSpec {
   template <class Field>
   static void describe(Field&& field) {
     field("frame_rate_hz", &CameraSpec::frame_rate_hz, "Hz", positive(), "frames in a second");
-    field("exposure_share", &CameraSpec::exposure_share, "", between(1e-6, 1), "of a frame's time in which light is on and counted");
+    field("exposure_share", &CameraSpec::exposure_share, "", between(1e-6, 1),
+          "of a frame's time in which light is on and counted");
     field("photons_per_frame", &CameraSpec::photons_per_frame, "", between(1e-6, 1e12),
           "detected from a cell at rest over a whole frame; of indicators of the library, if it were EGFP under 10 mW/mm²");
     field("background_photons", &CameraSpec::background_photons, "", between(0, 1e12), "detected besides, over a whole frame");
-    field("read_noise_photons", &CameraSpec::read_noise_photons, "", non_negative(), "standard deviation of what reading a cell adds");
+    field("read_noise_photons", &CameraSpec::read_noise_photons, "", non_negative(),
+          "standard deviation of what reading a cell adds");
   }
 };
 
