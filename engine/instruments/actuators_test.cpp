@@ -165,6 +165,23 @@ TEST(Opsin, SettlesAtItsClosedForm) {
   EXPECT_THROW(add_opsin(group, opsin), SpecError);
 }
 
+TEST(Opsin, DepolarisesACellToTheBalanceOfItsCurrents) {
+  const Opsin opsin = channelrhodopsin();
+  Table cell = passive_cells(1);
+  Table& group = *cell.find("cells")->table();
+  group.set("method", "rk4");
+  group.find("equations")->table()->set("dv/dt", "((-70 mV - v) / (200 Mohm) - I_opsin) / (100 pF) : mV");
+  add_opsin(group, opsin);
+  const Program program(network(0.1, cell), 1);
+  State state = program.start();
+  program.write(state, program.port("cells.light"), 0.5);
+  for (int k = 0; k < 400000; ++k) program.step(state, alone());
+  std::vector<double> v(1);
+  program.read(state, program.port("cells.v"), v);
+  EXPECT_GT(v[0], -60);
+  EXPECT_NEAR((-70 - v[0]) / 200, opsin.steady_current_na(0.5, v[0]), 1e-9);
+}
+
 /// Cells on a line along x, 10 µm apart, and one above the first.
 Table lit_cells() {
   Table cells = held_cells(4);

@@ -114,9 +114,9 @@ std::vector<Row> rank_indicators(const std::string& folder, const Condition& con
         row.num_assumed += (indicator.*member).assumed() ? 1 : 0;
       }
     });
-    Condition own_noise = condition;
-    own_noise.seed += rows.size();
     for (const bool two : {false, true}) {
+      Condition own_noise = condition;
+      own_noise.seed += 2 * rows.size() + (two ? 1 : 0);
       row.equal[two] = detect(indicator, own_noise, two, condition.photons / indicator.photons(two));
       row.own[two] = detect(indicator, own_noise, two, condition.photons);
     }
