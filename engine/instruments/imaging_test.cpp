@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.hpp"
 #include "instruments/calcium_imaging.hpp"
 #include "instruments/test_subjects.hpp"
@@ -24,6 +27,33 @@ std::vector<double> column(const Response& response, std::int64_t frame) {
   for (std::int64_t cell = 0; cell < response.num_cells; ++cell)
     out.push_back(response.values[static_cast<std::size_t>(cell * response.num_bins + frame)]);
   return out;
+}
+
+TEST(Camera, CountsArePoisson) {
+  // χ² of 200,000 counts over bins of probability 1 % or more, at 15 means; bound at five standard deviations of χ²
+  Stream stream(1, Purpose::test);
+  for (const double mean : {0.0, 0.3, 4.0, 9.99, 10.0, 12.5, 20.0, 33.0, 60.0, 100.0, 250.0, 700.0, 2000.0, 1e4, 1e6}) {
+    const int num = 200000;
+    std::vector<double> counts(num);
+    for (double& k : counts) k = count_photons(stream, mean);
+    std::sort(counts.begin(), counts.end());
+    double chi2 = 0, p = 0;
+    int bins = 0;
+    std::size_t seen = 0, before = 0;
+    for (double k = std::max(0.0, std::floor(mean - 12 * std::sqrt(mean + 1))); k < mean + 12 * std::sqrt(mean + 1) + 5; ++k) {
+      p += mean > 0 ? std::exp(k * std::log(mean) - mean - std::lgamma(k + 1)) : (k == 0 ? 1 : 0);
+      while (seen < counts.size() && counts[seen] <= k) ++seen;
+      if (p < 0.01) continue;
+      const double n = static_cast<double>(seen - before);
+      chi2 += (n - num * p) * (n - num * p) / (num * p);
+      ++bins;
+      p = 0;
+      before = seen;
+    }
+    const double rest = static_cast<double>(counts.size() - before);
+    EXPECT_NEAR(rest, num * p, 5 * std::sqrt(num * p) + 2) << mean;
+    EXPECT_LT(chi2, bins + 5 * std::sqrt(2.0 * bins)) << mean;
+  }
 }
 
 TEST(VoltageImaging, StepIsSeenWithShotNoise) {
