@@ -26,7 +26,8 @@ Stimulus numbers_of(std::vector<double> values) {
 }
 
 /// Values of a port before each step.
-std::vector<double> driven(const Program& program, const Actuator& actuator, const Stimulus& stimulus, const char* port, std::int64_t num, std::int64_t trial = 0) {
+std::vector<double> driven(const Program& program, const Actuator& actuator, const Stimulus& stimulus, const char* port,
+                           std::int64_t num, std::int64_t trial = 0) {
   State state = program.start();
   InstrumentState own = actuator.start();
   actuator.begin(state, own, trial, stimulus);
@@ -43,9 +44,11 @@ std::vector<double> driven(const Program& program, const Actuator& actuator, con
 TEST(CurrentClamp, FollowsStepsAndRamps) {
   const Program program(network(0.5, passive_cells(1)), 1);
   const CurrentClampSpec steps{.current = "cells.I", .segment_ms = 1, .onset_ms = 0.5, .holding = -0.1};
-  EXPECT_EQ(driven(program, *make_current_clamp(program, steps), numbers_of({1, 2}), "cells.I", 7), (std::vector<double>{-0.1, 1, 1, 2, 2, -0.1, -0.1}));
+  EXPECT_EQ(driven(program, *make_current_clamp(program, steps), numbers_of({1, 2}), "cells.I", 7),
+            (std::vector<double>{-0.1, 1, 1, 2, 2, -0.1, -0.1}));
   const CurrentClampSpec ramps{.current = "cells.I", .shape = "ramps", .segment_ms = 2};
-  EXPECT_EQ(driven(program, *make_current_clamp(program, ramps), numbers_of({0, 4, 2}), "cells.I", 9), (std::vector<double>{0, 1, 2, 3, 4, 3.5, 3, 2.5, 0}));
+  EXPECT_EQ(driven(program, *make_current_clamp(program, ramps), numbers_of({0, 4, 2}), "cells.I", 9),
+            (std::vector<double>{0, 1, 2, 3, 4, 3.5, 3, 2.5, 0}));
 }
 
 TEST(CurrentClamp, NoiseIsFrozen) {
@@ -89,7 +92,8 @@ TEST(CurrentClamp, StimuliThatDoNotFitAreRefused) {
 TEST(VoltageClamp, HoldsUpToItsSeriesResistance) {
   const Program program(network(0.01, passive_cells(2)), 1);
   for (const double series : {5.0, 20.0}) {
-    const auto clamp = make_voltage_clamp(program, {.voltage = "cells.v", .current = "cells.I", .series_mohm = series, .segment_ms = 60});
+    const auto clamp =
+        make_voltage_clamp(program, {.voltage = "cells.v", .current = "cells.I", .series_mohm = series, .segment_ms = 60});
     State state = program.start();
     InstrumentState own = clamp->start();
     clamp->begin(state, own, 0, numbers_of({-20, 30}));
@@ -112,7 +116,8 @@ TEST(VoltageClamp, HoldsUpToItsSeriesResistance) {
 
 TEST(VoltageClamp, LagsByWhatItSays) {
   const Program program(network(0.1, passive_cells(1)), 1);
-  const auto clamp = make_voltage_clamp(program, {.voltage = "cells.v", .current = "cells.I", .series_mohm = 50, .lag_ms = 0.3, .segment_ms = 5});
+  const auto clamp =
+      make_voltage_clamp(program, {.voltage = "cells.v", .current = "cells.I", .series_mohm = 50, .lag_ms = 0.3, .segment_ms = 5});
   const std::vector<double> current = driven(program, *clamp, numbers_of({-20}), "cells.I", 6);
   EXPECT_EQ(std::vector<double>(current.begin(), current.begin() + 3), (std::vector<double>{0, 0, 0}));
   EXPECT_NEAR(current[3], 1, 1e-12);  // 50 mV / 50 MΩ
@@ -123,10 +128,11 @@ Opsin channelrhodopsin() {
   Opsin o;
   o.name = "test";
   const std::pair<Sourced Opsin::*, double> values[] = {
-      {&Opsin::conductance, 114}, {&Opsin::ratio, 0.05},  {&Opsin::half_flux, 2.33e17}, {&Opsin::wavelength, 470}, {&Opsin::k1, 4.15},
-      {&Opsin::k2, 0.868},        {&Opsin::p, 0.833},     {&Opsin::gf0, 0.0373},        {&Opsin::kf, 0.0581},      {&Opsin::gb0, 0.0161},
-      {&Opsin::kb, 0.063},        {&Opsin::q, 1.94},      {&Opsin::gd1, 0.105},         {&Opsin::gd2, 0.0138},     {&Opsin::gr0, 0.00033},
-      {&Opsin::reversal, 5},      {&Opsin::v0, 43},       {&Opsin::v1, 17.1}};
+      {&Opsin::conductance, 114}, {&Opsin::ratio, 0.05}, {&Opsin::half_flux, 2.33e17}, {&Opsin::wavelength, 470},
+      {&Opsin::k1, 4.15},         {&Opsin::k2, 0.868},   {&Opsin::p, 0.833},           {&Opsin::gf0, 0.0373},
+      {&Opsin::kf, 0.0581},       {&Opsin::gb0, 0.0161}, {&Opsin::kb, 0.063},          {&Opsin::q, 1.94},
+      {&Opsin::gd1, 0.105},       {&Opsin::gd2, 0.0138}, {&Opsin::gr0, 0.00033},       {&Opsin::reversal, 5},
+      {&Opsin::v0, 43},           {&Opsin::v1, 17.1}};
   for (const auto& [member, value] : values) o.*member = assumed(value);
   return o;
 }
@@ -157,6 +163,23 @@ TEST(Opsin, SettlesAtItsClosedForm) {
   }
   EXPECT_EQ(opsin.steady_current_na(0, -70), 0);
   EXPECT_THROW(add_opsin(group, opsin), SpecError);
+}
+
+TEST(Opsin, DepolarisesACellToTheBalanceOfItsCurrents) {
+  const Opsin opsin = channelrhodopsin();
+  Table cell = passive_cells(1);
+  Table& group = *cell.find("cells")->table();
+  group.set("method", "rk4");
+  group.find("equations")->table()->set("dv/dt", "((-70 mV - v) / (200 Mohm) - I_opsin) / (100 pF) : mV");
+  add_opsin(group, opsin);
+  const Program program(network(0.1, cell), 1);
+  State state = program.start();
+  program.write(state, program.port("cells.light"), 0.5);
+  for (int k = 0; k < 400000; ++k) program.step(state, alone());
+  std::vector<double> v(1);
+  program.read(state, program.port("cells.v"), v);
+  EXPECT_GT(v[0], -60);
+  EXPECT_NEAR((-70 - v[0]) / 200, opsin.steady_current_na(0.5, v[0]), 1e-9);
 }
 
 /// Cells on a line along x, 10 µm apart, and one above the first.

@@ -18,7 +18,8 @@ class CalciumImaging final : public Sensor {
     num_cells_ = program.groups()[place_.group].num;
     camera_ = make_camera(program, spec.camera, path + ".camera");
     if (!(spec.decay_ms > spec.rise_ms))
-      throw SpecError({path + ".decay_ms", "> rise_ms", number_text(spec.decay_ms) + " ms", "rise_ms is " + number_text(spec.rise_ms) + " ms."});
+      throw SpecError({path + ".decay_ms", "> rise_ms", number_text(spec.decay_ms) + " ms",
+                       "rise_ms is " + number_text(spec.rise_ms) + " ms."});
     const double dt_ms = program.dt_s() * 1e3, r = spec.rise_ms, d = spec.decay_ms, peak = d * r / (d - r) * std::log(d / r);
     rise_ = std::exp(-dt_ms / r);
     decay_ = std::exp(-dt_ms / d);
@@ -42,7 +43,8 @@ class CalciumImaging final : public Sensor {
   void begin(const dynamics::State& state, InstrumentState& own, std::int64_t trial, std::int64_t num_steps) const override {
     const std::int64_t num_frames = num_steps / camera_.frame_steps;
     if (num_frames < 1)
-      throw SpecError({path_ + ".camera.frame_rate_hz", "a frame or more in a trial", number_text(spec_.camera.frame_rate_hz) + " Hz", ""});
+      throw SpecError(
+          {path_ + ".camera.frame_rate_hz", "a frame or more in a trial", number_text(spec_.camera.frame_rate_hz) + " Hz", ""});
     own.trial = trial;
     own.first_step = state.step();
     own.num_steps = num_steps;
@@ -77,11 +79,13 @@ class CalciumImaging final : public Sensor {
     if (!camera_.ends(step)) return;
     const double x = own.numbers[motion_x], y = own.numbers[motion_y], radius = spec_.cell_radius_um;
     const double seen = camera_.photons_per_step * std::exp(-(x * x + y * y) / (2 * radius * radius));
-    const double near = spec_.neuropil_share * own.numbers[around] * std::exp(own.numbers[neuropil] - spec_.neuropil_sd * spec_.neuropil_sd / 2);
+    const double near =
+        spec_.neuropil_share * own.numbers[around] * std::exp(own.numbers[neuropil] - spec_.neuropil_sd * spec_.neuropil_sd / 2);
     const double dark = camera_.background_per_step * static_cast<double>(camera_.exposed_steps);
     double* out = own.numbers.data() + frames_at() + frame;
     for (std::size_t i = 0; i < num_cells_; ++i) {
-      out[i * static_cast<std::size_t>(num)] = camera_.count(draws_.stream(own.trial, count, i, frame), seen * (sum[i] + near) + dark);
+      out[i * static_cast<std::size_t>(num)] =
+          camera_.count(draws_.stream(own.trial, count, i, frame), seen * (sum[i] + near) + dark);
       sum[i] = 0;
     }
     own.numbers[around] = 0;
@@ -111,7 +115,9 @@ class CalciumImaging final : public Sensor {
   /// The neuropil and the tissue's place go on by a frame.
   void move(InstrumentState& own, std::int64_t frame) const {
     Stream stream = draws_.stream(own.trial, surroundings, 0, frame);
-    const auto go_on = [&](double& x, double keeps, double sd) { x = keeps * x + sd * std::sqrt(1 - keeps * keeps) * stream.normal(); };
+    const auto go_on = [&](double& x, double keeps, double sd) {
+      x = keeps * x + sd * std::sqrt(1 - keeps * keeps) * stream.normal();
+    };
     go_on(own.numbers[neuropil], neuropil_, spec_.neuropil_sd);
     go_on(own.numbers[motion_x], motion_, spec_.motion_um);
     go_on(own.numbers[motion_y], motion_, spec_.motion_um);
@@ -129,8 +135,8 @@ class CalciumImaging final : public Sensor {
 
 }  // namespace
 
-std::unique_ptr<Sensor> make_calcium_imaging(const dynamics::Program& program, const CalciumImagingSpec& spec, const DrawNames& draws,
-                                             const std::string& path) {
+std::unique_ptr<Sensor> make_calcium_imaging(const dynamics::Program& program, const CalciumImagingSpec& spec,
+                                             const DrawNames& draws, const std::string& path) {
   return std::make_unique<CalciumImaging>(program, checked(spec, path), draws, path);
 }
 

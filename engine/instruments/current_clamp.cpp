@@ -76,7 +76,8 @@ class CurrentClamp final : public Actuator {
 
 }  // namespace
 
-std::unique_ptr<Actuator> make_current_clamp(const dynamics::Program& program, const CurrentClampSpec& spec, const std::string& path) {
+std::unique_ptr<Actuator> make_current_clamp(const dynamics::Program& program, const CurrentClampSpec& spec,
+                                             const std::string& path) {
   return std::make_unique<CurrentClamp>(program, checked(spec, path), path);
 }
 

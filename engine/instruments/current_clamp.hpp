@@ -34,7 +34,8 @@ struct CurrentClampSpec {
     field("limit", &CurrentClampSpec::limit, "", positive(), "largest magnitude that a stimulus may have, in the port's unit");
     field("noise_sd", &CurrentClampSpec::noise_sd, "", non_negative(), "of noise that is added while the stimulus lasts");
     field("noise_ms", &CurrentClampSpec::noise_ms, "ms", positive(), "time constant with which the noise is correlated");
-    field("noise_seed", &CurrentClampSpec::noise_seed, "", between(0, 9e15), "of the noise, which is the same in every trial: frozen");
+    field("noise_seed", &CurrentClampSpec::noise_seed, "", between(0, 9e15),
+          "of the noise, which is the same in every trial: frozen");
     field("delay_ms", &CurrentClampSpec::delay_ms, "ms", non_negative(), "from the choice of a stimulus to its trial");
     field("cost", &CurrentClampSpec::cost, "", non_negative(), "of a trial");
   }
@@ -42,7 +43,8 @@ struct CurrentClampSpec {
 
 /// The current of the step from t on is that of the protocol at t. Arbitrary samples are steps with a short segment.
 /// (actuators_test.cpp: CurrentClamp.FollowsStepsAndRamps, actuators_test.cpp: CurrentClamp.NoiseIsFrozen)
-/// The program must outlive it. Throws: SpecError; beginning a trial: SpecError for a stimulus that is no array or beyond the limit.
+/// The program must outlive it. Throws: SpecError; beginning a trial: SpecError for a stimulus that is no array or beyond the
+/// limit.
 std::unique_ptr<Actuator> make_current_clamp(const dynamics::Program& program, const CurrentClampSpec& spec,
                                              const std::string& path = "actuator");
 

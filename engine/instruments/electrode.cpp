@@ -51,7 +51,8 @@ class Electrode final : public Sensor {
     add_filter(spec.high_pass_hz, true, path + ".high_pass_hz");
     add_filter(spec.low_pass_hz, false, path + ".low_pass_hz");
     sample_steps_ = whole_steps(program, spec.sample_ms, path + ".sample_ms");
-    if (!spec.artefact_of.empty()) artefact_ = make_gauge(program, spec.artefact_of, program.port(spec.artefact_of).unit_text, path);
+    if (!spec.artefact_of.empty())
+      artefact_ = make_gauge(program, spec.artefact_of, program.port(spec.artefact_of).unit_text, path);
   }
 
   InstrumentState start() const override {
@@ -123,7 +124,8 @@ class Electrode final : public Sensor {
   void add_filter(double cutoff_hz, bool high, const std::string& path) {
     if (cutoff_hz == 0) return;
     if (!(cutoff_hz < rate_hz_ / 2))
-      throw SpecError({path, "below half the rate of steps, " + number_text(rate_hz_ / 2) + " Hz", number_text(cutoff_hz) + " Hz", ""});
+      throw SpecError(
+          {path, "below half the rate of steps, " + number_text(rate_hz_ / 2) + " Hz", number_text(cutoff_hz) + " Hz", ""});
     filters_.push_back(high ? high_pass(cutoff_hz, rate_hz_) : low_pass(cutoff_hz, rate_hz_));
   }
 

@@ -37,7 +37,8 @@ struct ElectrodeSpec {
     field("current", &ElectrodeSpec::current, "", any(), "transmembrane current of each cell, outward, as group.name; or spikes");
     field("spikes", &ElectrodeSpec::spikes, "", any(), "group whose spikes stand for currents, where cells are points");
     field("spike_current_na", &ElectrodeSpec::spike_current_na, "nA", positive(), "peak of a spike's inward current");
-    field("spike_width_ms", &ElectrodeSpec::spike_width_ms, "ms", positive(), "from that peak to where the current changes its sign");
+    field("spike_width_ms", &ElectrodeSpec::spike_width_ms, "ms", positive(),
+          "from that peak to where the current changes its sign");
     field("cells_um", &ElectrodeSpec::cells_um, "um", required(), "x, y, z of each cell");
     field("electrodes_um", &ElectrodeSpec::electrodes_um, "um", required(), "x, y, z of each electrode");
     field("conductivity_s_per_m", &ElectrodeSpec::conductivity_s_per_m, "S/m", positive(), "of the medium");
@@ -62,9 +63,10 @@ struct ElectrodeSpec {
 ///   φ(t) = Σ I(t) / (4π σ r),  thermal noise S = 4 k T R,  1/f noise S = level² / f
 ///
 /// filtered at every step of the network, then sampled. A spike's current is -I₀ (1 - s²/w²) exp(-s²/2w²), of no net charge, at its
-/// peak 4 w after the spike.    (electrode_test.cpp: Electrode.FieldFallsWithDistance, electrode_test.cpp: Electrode.NoiseHasItsSpectrum)
-/// The program must outlive it. Throws: SpecError, also for a cell at an electrode, where the field has no value.
-/// Reference: Nunez & Srinivasan 2006, Electric Fields of the Brain (point source); Nyquist 1928, doi 10.1103/PhysRev.32.110
+/// peak 4 w after the spike.    (electrode_test.cpp: Electrode.FieldFallsWithDistance, electrode_test.cpp:
+/// Electrode.NoiseHasItsSpectrum) The program must outlive it. Throws: SpecError, also for a cell at an electrode, where the field
+/// has no value. Reference: Nunez & Srinivasan 2006, Electric Fields of the Brain (point source); Nyquist 1928,
+/// doi 10.1103/PhysRev.32.110
 std::unique_ptr<Sensor> make_electrode(const dynamics::Program& program, const ElectrodeSpec& spec, const DrawNames& draws,
                                        const std::string& path = "sensor");
 

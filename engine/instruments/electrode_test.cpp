@@ -15,7 +15,8 @@ namespace {
 constexpr double pi = std::numbers::pi;
 
 /// One-sided periodogram at the frequencies k rate / length, mean over segments with Hann's window.
-std::vector<double> periodogram(const std::vector<double>& x, std::size_t length, const std::vector<std::size_t>& at, double rate_hz) {
+std::vector<double> periodogram(const std::vector<double>& x, std::size_t length, const std::vector<std::size_t>& at,
+                                double rate_hz) {
   std::vector<double> out(at.size());
   double power = 0;
   std::vector<double> window(length);
@@ -66,7 +67,8 @@ TEST(Flicker, HasItsSpectrum) {
   for (int k = 0; k < 400 * 2048; ++k) x.push_back(flicker.step(stream, own.data()));
   const std::vector<std::size_t> at{10, 20, 40, 80, 160};
   const std::vector<double> s = periodogram(x, 2048, at, rate);
-  for (std::size_t j = 0; j < at.size(); ++j) {  // 400 segments: standard error 5 %, bounds of four of them, 3 in 10,000 false alarms
+  for (std::size_t j = 0; j < at.size();
+       ++j) {  // 400 segments: standard error 5 %, bounds of four of them, 3 in 10,000 false alarms
     const double f = static_cast<double>(at[j]) * rate / 2048;
     EXPECT_NEAR(s[j] * f / (level * level), 1, 0.2 + 0.03) << f;
   }
@@ -103,7 +105,12 @@ TEST(Electrode, FieldFallsWithDistance) {
 
 TEST(Electrode, SpikesOfPointsHaveTheirShapeAndNoCharge) {
   const Program program(network(0.05, given_cells(1, {2, 3.4}, {0, 0})), 1);
-  const ElectrodeSpec spec{.spikes = "cells", .spike_current_na = 10, .spike_width_ms = 0.2, .cells_um = {0, 0, 0}, .electrodes_um = {50, 0, 0}, .sample_ms = 0.05};
+  const ElectrodeSpec spec{.spikes = "cells",
+                           .spike_current_na = 10,
+                           .spike_width_ms = 0.2,
+                           .cells_um = {0, 0, 0},
+                           .electrodes_um = {50, 0, 0},
+                           .sample_ms = 0.05};
   const auto sensor = make_electrode(program, spec, {});
   State state = program.start();
   InstrumentState own = sensor->start();
@@ -124,8 +131,14 @@ TEST(Electrode, SpikesOfPointsHaveTheirShapeAndNoCharge) {
 
 TEST(Electrode, NoiseHasItsSpectrum) {
   const Program program(network(0.1, current_cells(1)), 1);
-  const ElectrodeSpec spec{.current = "cells.I",   .cells_um = {0, 0, 0}, .electrodes_um = {20, 0, 0}, .resistance_mohm = 1, .temperature_c = 37,
-                           .flicker_uv = 2,        .high_pass_hz = 300,   .low_pass_hz = 3000};
+  const ElectrodeSpec spec{.current = "cells.I",
+                           .cells_um = {0, 0, 0},
+                           .electrodes_um = {20, 0, 0},
+                           .resistance_mohm = 1,
+                           .temperature_c = 37,
+                           .flicker_uv = 2,
+                           .high_pass_hz = 300,
+                           .low_pass_hz = 3000};
   const auto sensor = make_electrode(program, spec, {5, 0});
   State state = program.start();
   InstrumentState own = sensor->start();
@@ -143,7 +156,13 @@ TEST(Electrode, NoiseHasItsSpectrum) {
 
 TEST(Electrode, ArtefactsDecayAndBlank) {
   const Program program(network(0.1, current_cells(1)), 1);
-  const ElectrodeSpec spec{.current = "cells.I", .cells_um = {0, 0, 0}, .electrodes_um = {20, 0, 0}, .artefact_of = "cells.drive", .artefact_uv = 500, .artefact_ms = 2, .blank_ms = 1};
+  const ElectrodeSpec spec{.current = "cells.I",
+                           .cells_um = {0, 0, 0},
+                           .electrodes_um = {20, 0, 0},
+                           .artefact_of = "cells.drive",
+                           .artefact_uv = 500,
+                           .artefact_ms = 2,
+                           .blank_ms = 1};
   const auto sensor = make_electrode(program, spec, {});
   State state = program.start();
   InstrumentState own = sensor->start();
@@ -167,14 +186,16 @@ TEST(Electrode, WrongDescriptionsAreToldWhereAndWhy) {
     }
     return std::string();
   };
-  EXPECT_EQ(message({.cells_um = {0, 0, 0}, .electrodes_um = {1, 0, 0}}), "sensor: must be given one of current and spikes (got none).");
+  EXPECT_EQ(message({.cells_um = {0, 0, 0}, .electrodes_um = {1, 0, 0}}),
+            "sensor: must be given one of current and spikes (got none).");
   EXPECT_EQ(message({.current = "cells.I", .cells_um = {0, 0, 0}, .electrodes_um = {0, 0, 0}}),
             "sensor.electrodes_um[0]: must be apart from cell 0 (got 0 um).");
   EXPECT_EQ(message({.current = "cells.v", .cells_um = {0, 0, 0}, .electrodes_um = {1, 0, 0}}),
             "sensor.current: must be a quantity in nA (got cells.v in mV).");
   EXPECT_EQ(message({.current = "cells.I", .cells_um = {0, 0}, .electrodes_um = {1, 0, 0}}),
             "sensor.cells_um: must be x, y, z of 1 cells, 3 numbers (got 2).");
-  EXPECT_NE(message({.current = "cells.I", .cells_um = {0, 0, 0}, .electrodes_um = {1, 0, 0}, .low_pass_hz = 6000}).find("5000 Hz"), std::string::npos);
+  EXPECT_NE(message({.current = "cells.I", .cells_um = {0, 0, 0}, .electrodes_um = {1, 0, 0}, .low_pass_hz = 6000}).find("5000 Hz"),
+            std::string::npos);
 }
 
 }  // namespace

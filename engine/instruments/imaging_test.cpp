@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.hpp"
 #include "instruments/calcium_imaging.hpp"
 #include "instruments/test_subjects.hpp"
@@ -26,13 +29,41 @@ std::vector<double> column(const Response& response, std::int64_t frame) {
   return out;
 }
 
+TEST(Camera, CountsArePoisson) {
+  // χ² of 200,000 counts over bins of probability 1 % or more, at 15 means; bound at five standard deviations of χ²
+  Stream stream(1, Purpose::test);
+  for (const double mean : {0.0, 0.3, 4.0, 9.99, 10.0, 12.5, 20.0, 33.0, 60.0, 100.0, 250.0, 700.0, 2000.0, 1e4, 1e6}) {
+    const int num = 200000;
+    std::vector<double> counts(num);
+    for (double& k : counts) k = count_photons(stream, mean);
+    std::sort(counts.begin(), counts.end());
+    double chi2 = 0, p = 0;
+    int bins = 0;
+    std::size_t seen = 0, before = 0;
+    for (double k = std::max(0.0, std::floor(mean - 12 * std::sqrt(mean + 1))); k < mean + 12 * std::sqrt(mean + 1) + 5; ++k) {
+      p += mean > 0 ? std::exp(k * std::log(mean) - mean - std::lgamma(k + 1)) : (k == 0 ? 1 : 0);
+      while (seen < counts.size() && counts[seen] <= k) ++seen;
+      if (p < 0.01) continue;
+      const double n = static_cast<double>(seen - before);
+      chi2 += (n - num * p) * (n - num * p) / (num * p);
+      ++bins;
+      p = 0;
+      before = seen;
+    }
+    const double rest = static_cast<double>(counts.size() - before);
+    EXPECT_NEAR(rest, num * p, 5 * std::sqrt(num * p) + 2) << mean;
+    EXPECT_LT(chi2, bins + 5 * std::sqrt(2.0 * bins)) << mean;
+  }
+}
+
 TEST(VoltageImaging, StepIsSeenWithShotNoise) {
   // SNR of a step of 100 mV in one frame is |ΔF/F| √F₀, of any brightness
   const Program program(network(0.1, held_cells(4000)), 1);
   Indicator indicator = round_indicator();
   indicator.bleaching_time = assumed(1e9);
   for (const double photons : {100.0, 400.0, 1600.0}) {
-    const auto sensor = make_voltage_imaging(program, {.voltage = "cells.v", .camera = {.photons_per_frame = photons}}, indicator, {1, 0});
+    const auto sensor =
+        make_voltage_imaging(program, {.voltage = "cells.v", .camera = {.photons_per_frame = photons}}, indicator, {1, 0});
     const Response out = frames(program, *sensor, 201, [](double t) { return t < 100 ? -70.0 : 30.0; });
     const Moments before = moments(column(out, 50)), after = moments(column(out, 200));
     const double f0 = 2 * photons, snr = (before.mean - after.mean) / std::sqrt(before.variance);
@@ -47,8 +78,8 @@ TEST(VoltageImaging, FollowsWithItsKinetics) {
   Indicator indicator = round_indicator();
   indicator.bleaching_time = assumed(1e9);
   const double f0 = 2e10;  // shot noise is 7e-6 of it
-  const auto sensor =
-      make_voltage_imaging(program, {.voltage = "cells.v", .camera = {.frame_rate_hz = 10000, .photons_per_frame = f0 / 2}}, indicator, {1, 0});
+  const auto sensor = make_voltage_imaging(
+      program, {.voltage = "cells.v", .camera = {.frame_rate_hz = 10000, .photons_per_frame = f0 / 2}}, indicator, {1, 0});
   const Response out = frames(program, *sensor, 300, [](double t) { return t < 5 || t >= 155 ? -70.0 : 30.0; });
   const auto on = [](double t) { return 1 - 0.7 * std::exp(-t / 1) - 0.3 * std::exp(-t / 10); };
   const auto off = [](double t) { return 0.7 * std::exp(-t / 2) + 0.3 * std::exp(-t / 20); };
@@ -63,7 +94,8 @@ TEST(VoltageImaging, BleachesExponentially) {
   const Program program(network(0.1, held_cells(2000)), 1);
   const double tau_ms = 500;
   for (const double light : {1.0, 2.0}) {
-    const VoltageImagingSpec spec{.voltage = "cells.v", .light = light, .camera = {.frame_rate_hz = 100, .exposure_share = 0.5, .photons_per_frame = 200}};
+    const VoltageImagingSpec spec{
+        .voltage = "cells.v", .light = light, .camera = {.frame_rate_hz = 100, .exposure_share = 0.5, .photons_per_frame = 200}};
     const auto sensor = make_voltage_imaging(program, spec, round_indicator(), {1, 0});
     const Response out = frames(program, *sensor, 1000, [](double) { return -70.0; });
     for (const std::int64_t frame : {0, 20, 99}) {
@@ -88,7 +120,8 @@ TEST(VoltageImaging, NoiseOfReadingAndBackgroundAdd) {
   const Program program(network(0.1, held_cells(4000)), 1);
   Indicator indicator = round_indicator();
   indicator.bleaching_time = assumed(1e9);
-  const VoltageImagingSpec spec{.voltage = "cells.v", .camera = {.photons_per_frame = 50, .background_photons = 30, .read_noise_photons = 6}};
+  const VoltageImagingSpec spec{.voltage = "cells.v",
+                                .camera = {.photons_per_frame = 50, .background_photons = 30, .read_noise_photons = 6}};
   const auto sensor = make_voltage_imaging(program, spec, indicator, {1, 0});
   const Moments m = moments(column(frames(program, *sensor, 3, [](double) { return -70.0; }), 2));
   EXPECT_NEAR(m.mean, 130, 5 * std::sqrt(166 / 4000.0));
@@ -99,15 +132,22 @@ TEST(VoltageImaging, EndsWhereFluorescenceWouldBeNegative) {
   const Program program(network(0.1, held_cells(1)), 1);
   const auto sensor = make_voltage_imaging(program, {.voltage = "cells.v"}, round_indicator(), {1, 0});
   EXPECT_THROW(frames(program, *sensor, 100, [](double) { return 300.0; }), RunError);
-  EXPECT_THROW(make_voltage_imaging(program, {.voltage = "cells.v", .excitation = "three_photon"}, round_indicator(), {1, 0}), SpecError);
-  EXPECT_THROW(make_voltage_imaging(program, {.voltage = "cells.v", .camera = {.frame_rate_hz = 700}}, round_indicator(), {1, 0}), SpecError);
+  EXPECT_THROW(make_voltage_imaging(program, {.voltage = "cells.v", .excitation = "three_photon"}, round_indicator(), {1, 0}),
+               SpecError);
+  EXPECT_THROW(make_voltage_imaging(program, {.voltage = "cells.v", .camera = {.frame_rate_hz = 700}}, round_indicator(), {1, 0}),
+               SpecError);
   EXPECT_THROW(frames(program, *sensor, 0.5, [](double) { return -70.0; }), SpecError);
 }
 
 TEST(CalciumImaging, TransientPeaksWhenItShould) {
   const Program program(network(0.1, given_cells(1, {10}, {0})), 1);
   const double rise = 20, decay = 300, photons = 1e10;
-  const CalciumImagingSpec spec{.of = "cells", .rise_ms = rise, .decay_ms = decay, .most = 4, .half_spikes = 3, .hill = 2,
+  const CalciumImagingSpec spec{.of = "cells",
+                                .rise_ms = rise,
+                                .decay_ms = decay,
+                                .most = 4,
+                                .half_spikes = 3,
+                                .hill = 2,
                                 .camera = {.frame_rate_hz = 10000, .photons_per_frame = photons}};
   const auto sensor = make_calcium_imaging(program, spec, {1, 0});
   State state = program.start();
@@ -126,11 +166,12 @@ TEST(CalciumImaging, TransientPeaksWhenItShould) {
   EXPECT_NEAR(out.values[most] / photons, 1 + 4.0 / 10, 1e-4);
 }
 
-TEST(CalciumImaging, Saturates) {
+TEST(CalciumImaging, ManySpikesSaturateTheIndicator) {
   std::vector<double> times;
   for (int k = 0; k < 200; ++k) times.push_back(10 + 0.1 * k);
   const Program program(network(0.1, given_cells(1, times, std::vector<int>(200, 0))), 1);
-  const CalciumImagingSpec spec{.of = "cells", .most = 4, .half_spikes = 3, .camera = {.frame_rate_hz = 100, .photons_per_frame = 1e8}};
+  const CalciumImagingSpec spec{
+      .of = "cells", .most = 4, .half_spikes = 3, .camera = {.frame_rate_hz = 100, .photons_per_frame = 1e8}};
   const auto sensor = make_calcium_imaging(program, spec, {1, 0});
   State state = program.start();
   InstrumentState own = sensor->start();
@@ -146,8 +187,16 @@ TEST(CalciumImaging, NeuropilAndMotionHaveTheirSize) {
   // 1 / (1 + m² / R²); that of the second 1 + a.
   const Program program(network(1, given_cells(1, {0}, {0})), 1);
   const double photons = 1e6, a = 0.5, sd = 0.4, motion = 3, radius = 6;
-  const CalciumImagingSpec spec{.of = "cells", .rise_ms = 2, .decay_ms = 4, .camera = {.frame_rate_hz = 100, .photons_per_frame = photons}, .neuropil_share = a,
-                                .neuropil_sd = sd, .neuropil_ms = 30, .motion_um = motion, .motion_ms = 20, .cell_radius_um = radius};
+  const CalciumImagingSpec spec{.of = "cells",
+                                .rise_ms = 2,
+                                .decay_ms = 4,
+                                .camera = {.frame_rate_hz = 100, .photons_per_frame = photons},
+                                .neuropil_share = a,
+                                .neuropil_sd = sd,
+                                .neuropil_ms = 30,
+                                .motion_um = motion,
+                                .motion_ms = 20,
+                                .cell_radius_um = radius};
   const auto sensor = make_calcium_imaging(program, spec, {3, 0});
   State state = program.start();
   InstrumentState own = sensor->start();
@@ -155,7 +204,8 @@ TEST(CalciumImaging, NeuropilAndMotionHaveTheirSize) {
   out.values.erase(out.values.begin(), out.values.begin() + 100);  // the spike is gone
   const double seen = 1 / (1 + motion * motion / (radius * radius));
   const Moments m = moments(out.values);
-  const double seen_squared = 1 / (1 + 2 * motion * motion / (radius * radius)), near_squared = 1 + 2 * a + a * a * std::exp(sd * sd);
+  const double seen_squared = 1 / (1 + 2 * motion * motion / (radius * radius)),
+               near_squared = 1 + 2 * a + a * a * std::exp(sd * sd);
   const double variance = seen_squared * near_squared - seen * seen * (1 + a) * (1 + a);
   // frames are correlated over some 3 (neuropil) and 2 (motion) of them either way: at least 40,000 / 7 independent ones
   EXPECT_NEAR(m.mean / photons, seen * (1 + a), 5 * std::sqrt(variance * 7 / 40000));

@@ -21,22 +21,29 @@ struct Indicator {
   static void describe(Field&& field) {
     const Constraint given = required(), share = required(between(0, 1)), time = required(positive());
     field("name", &Indicator::name, "", given, "as in the literature");
-    field("sensitivity", &Indicator::sensitivity, "1", given, "change of fluorescence, of that at rest, for 100 mV of depolarisation");
-    field("two_photon_sensitivity", &Indicator::two_photon_sensitivity, "1", given, "the same under two-photon excitation; 0: none");
+    field("sensitivity", &Indicator::sensitivity, "1", given,
+          "change of fluorescence, of that at rest, for 100 mV of depolarisation");
+    field("two_photon_sensitivity", &Indicator::two_photon_sensitivity, "1", given,
+          "the same under two-photon excitation; 0: none");
     field("on_fast", &Indicator::on_fast, "ms", time, "fast time constant of a depolarising step");
     field("on_slow", &Indicator::on_slow, "ms", time, "slow time constant of it");
     field("off_fast", &Indicator::off_fast, "ms", time, "fast time constant of a repolarising step");
     field("off_slow", &Indicator::off_slow, "ms", time, "slow time constant of it");
     field("fast_share", &Indicator::fast_share, "1", share, "of the change that goes with the fast time constants");
-    field("brightness", &Indicator::brightness, "1", required(positive()), "photons at rest, of those of EGFP under the same light");
-    field("two_photon_brightness", &Indicator::two_photon_brightness, "1", required(positive()), "the same under two-photon excitation");
-    field("reference_light", &Indicator::reference_light, "mW/mm^2", required(positive()), "one-photon irradiance that is usual for it");
+    field("brightness", &Indicator::brightness, "1", required(positive()),
+          "photons at rest, of those of EGFP under the same light");
+    field("two_photon_brightness", &Indicator::two_photon_brightness, "1", required(positive()),
+          "the same under two-photon excitation");
+    field("reference_light", &Indicator::reference_light, "mW/mm^2", required(positive()),
+          "one-photon irradiance that is usual for it");
     field("bleaching_time", &Indicator::bleaching_time, "s", time, "time constant of bleaching under reference light");
     field("photocurrent", &Indicator::photocurrent, "pA", given, "of a cell under reference light, outward positive");
   }
 
   /// Photons at rest under reference light, of those of EGFP under 10 mW/mm²; with two photons of EGFP under the same light.
-  double photons(bool two_photon) const { return two_photon ? two_photon_brightness.value : brightness.value * reference_light.value / 10; }
+  double photons(bool two_photon) const {
+    return two_photon ? two_photon_brightness.value : brightness.value * reference_light.value / 10;
+  }
 };
 
 /// Reads a file of library/indicators. Throws: SpecError, UnitError.

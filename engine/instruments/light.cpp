@@ -42,7 +42,8 @@ class Light final : public Actuator {
       total += pattern->power_mw[k];
     }
     if (total > spec_.most_mw)
-      throw SpecError({"stimulus.power_mw", "at most " + number_text(spec_.most_mw) + " mW together", number_text(total) + " mW", ""});
+      throw SpecError(
+          {"stimulus.power_mw", "at most " + number_text(spec_.most_mw) + " mW together", number_text(total) + " mW", ""});
     const double dt_ms = program_.dt_s() * 1e3;
     if (!(pattern->onset_ms >= 0) || !(pattern->duration_ms >= 0) || !(pattern->rate_hz >= 0))
       throw SpecError({"stimulus", "of an onset, a duration and a rate >= 0",
@@ -121,8 +122,8 @@ std::unique_ptr<Actuator> make_light(const dynamics::Program& program, const Lig
   return std::make_unique<Light>(program, checked(spec, path), path);
 }
 
-std::unique_ptr<Actuator> make_photocurrent(const dynamics::Program& program, const PhotocurrentSpec& spec, const Indicator& indicator,
-                                            const std::string& path) {
+std::unique_ptr<Actuator> make_photocurrent(const dynamics::Program& program, const PhotocurrentSpec& spec,
+                                            const Indicator& indicator, const std::string& path) {
   return std::make_unique<Photocurrent>(program, checked(spec, path), indicator, path);
 }
 

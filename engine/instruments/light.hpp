@@ -38,8 +38,8 @@ struct LightSpec {
 ///   E_j = Σ P_k / (2π s²) exp(-(Δx² + Δy²) / 2s²) exp(-Δz² / 2s_z²)
 ///
 /// so that across its plane a spot holds its power.    (actuators_test.cpp: Light.SpreadsOverNeighbours)
-/// The program must outlive it. Throws: SpecError; beginning a trial: SpecError for another kind of stimulus, a target that there is
-/// not, or power that the source has not.
+/// The program must outlive it. Throws: SpecError; beginning a trial: SpecError for another kind of stimulus, a target that there
+/// is not, or power that the source has not.
 std::unique_ptr<Actuator> make_light(const dynamics::Program& program, const LightSpec& spec, const std::string& path = "actuator");
 
 /// The light of an indicator drives its photocurrent: outward current in a port, for as long as trials last. Takes any stimulus.
@@ -56,7 +56,7 @@ struct PhotocurrentSpec {
 };
 
 struct Indicator;
-std::unique_ptr<Actuator> make_photocurrent(const dynamics::Program& program, const PhotocurrentSpec& spec, const Indicator& indicator,
-                                            const std::string& path = "actuator");
+std::unique_ptr<Actuator> make_photocurrent(const dynamics::Program& program, const PhotocurrentSpec& spec,
+                                            const Indicator& indicator, const std::string& path = "actuator");
 
 }  // namespace hartline::instruments

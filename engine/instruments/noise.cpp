@@ -1,6 +1,7 @@
 #include "instruments/noise.hpp"
 
 #include <cmath>
+#include <complex>
 #include <numbers>
 
 namespace hartline::instruments {

@@ -1,9 +1,7 @@
 // Noise of a stated spectrum and filters of a stated band, sample by sample. Their states are numbers of whoever uses them.
 #pragma once
 
-#include <complex>
 #include <cstddef>
-#include <span>
 #include <vector>
 
 #include "base/random.hpp"

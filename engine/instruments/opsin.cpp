@@ -49,9 +49,7 @@ Opsin read_opsin(const Table& table, const Place& place) {
 void add_opsin(Table& neurons, const Opsin& o) {
   Table& equations = sub_table(neurons, "equations");
   const auto rate = [](const Sourced& x) { return fmt::format("{} / (1 ms)", number_text(x.value)); };
-  const auto hill_text = [](const Sourced& n) {
-    return fmt::format("opsin_x^{0} / (1 + opsin_x^{0})", number_text(n.value));
-  };
+  const auto hill_text = [](const Sourced& n) { return fmt::format("opsin_x^{0} / (1 + opsin_x^{0})", number_text(n.value)); };
   add(equations, "dO1/dt", "opsin_Ga1 * (1 - O1 - O2 - C2) - (" + rate(o.gd1) + " + opsin_Gf) * O1 + opsin_Gb * O2");
   add(equations, "dO2/dt", "opsin_Ga2 * C2 + opsin_Gf * O1 - (" + rate(o.gd2) + " + opsin_Gb) * O2");
   add(equations, "dC2/dt", rate(o.gd2) + " * O2 - (opsin_Ga2 + " + rate(o.gr0) + ") * C2");
@@ -62,9 +60,9 @@ void add_opsin(Table& neurons, const Opsin& o) {
   add(equations, "opsin_Ga2", rate(o.k2) + " * opsin_a");
   add(equations, "opsin_Gf", rate(o.gf0) + " + " + rate(o.kf) + " * opsin_b");
   add(equations, "opsin_Gb", rate(o.gb0) + " + " + rate(o.kb) + " * opsin_b");
-  add(equations, "I_opsin", fmt::format("{} nS * (O1 + {} * O2) * {} mV * (1 - exp(-(v - ({} mV)) / ({} mV)))", number_text(o.conductance.value),
-                                        number_text(o.ratio.value), number_text(o.v1.value), number_text(o.reversal.value),
-                                        number_text(o.v0.value)));
+  add(equations, "I_opsin",
+      fmt::format("{} nS * (O1 + {} * O2) * {} mV * (1 - exp(-(v - ({} mV)) / ({} mV)))", number_text(o.conductance.value),
+                  number_text(o.ratio.value), number_text(o.v1.value), number_text(o.reversal.value), number_text(o.v0.value)));
   add(sub_table(neurons, "parameters"), "light", "0 mW/mm^2 : mW/mm^2");
   Table& start = sub_table(neurons, "start");
   for (const char* name : {"O1", "O2", "C2"}) add(start, name, "0");

@@ -11,7 +11,8 @@ namespace hartline::instruments {
 ///   Ga1 = k1 a, Ga2 = k2 a, a = xᵖ / (1 + xᵖ);  Gf = Gf0 + kf b, Gb = Gb0 + kb b, b = x^q / (1 + x^q);  x = light / half_light
 ///   I = g0 (O1 + γ O2) v1 (1 - exp(-(v - E) / v0))
 ///
-/// Reference: Evans et al. 2016, Front Neuroinform 10:8, doi 10.3389/fninf.2016.00008; Nikolic et al. 2009, Photochem Photobiol 85:400
+/// Reference: Evans et al. 2016, Front Neuroinform 10:8, doi 10.3389/fninf.2016.00008; Nikolic et al. 2009, Photochem Photobiol
+/// 85:400
 struct Opsin {
   std::string name;
   Sourced conductance, ratio, half_flux, wavelength;
@@ -53,8 +54,9 @@ struct Opsin {
 /// Reads a file of library/opsins. Throws: SpecError, UnitError.
 Opsin read_opsin(const Table& table, const Place& place);
 
-/// Adds the channel to a table of neurons whose membrane potential is v: variables O1, O2, C2, a parameter `light` in mW/mm² of which
-/// each neuron has its own, and the outward current `I_opsin`, which the equation of v subtracts. Throws: SpecError for a name taken.
+/// Adds the channel to a table of neurons whose membrane potential is v: variables O1, O2, C2, a parameter `light` in mW/mm² of
+/// which each neuron has its own, and the outward current `I_opsin`, which the equation of v subtracts. Throws: SpecError for a
+/// name taken.
 void add_opsin(Table& neurons, const Opsin& opsin);
 
 }  // namespace hartline::instruments

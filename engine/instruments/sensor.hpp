@@ -7,8 +7,8 @@
 
 namespace hartline::instruments {
 
-/// In the ring of a subject: start once, begin a trial, observe after every step, read at the end. Every draw is a function of (seed,
-/// number, trial, channel, time), so a copied state goes on as the original does and threads do not matter.
+/// In the ring of a subject: start once, begin a trial, observe after every step, read at the end. Every draw is a function of
+/// (seed, number, trial, channel, time), so a copied state goes on as the original does and threads do not matter.
 /// (instrument_laws_test.cpp: Instruments.ForkIsNoFork, instrument_laws_test.cpp: Instruments.ThreadsDoNotMatter)
 class Sensor {
  public:

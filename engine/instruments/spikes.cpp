@@ -58,7 +58,8 @@ class SpikeSensor final : public Sensor {
       at = t;
       const double p = (1 - spec_.miss_probability) * std::exp(-before * spec_.miss_time_ms);
       const std::int64_t step = state.step() - own.first_step;
-      if (draws_.stream(own.trial, found, cell, step).uniform() < p) detect(own, cell, t, draws_.stream(own.trial, jitter, cell, step));
+      if (draws_.stream(own.trial, found, cell, step).uniform() < p)
+        detect(own, cell, t, draws_.stream(own.trial, jitter, cell, step));
     }
   }
 

@@ -51,7 +51,8 @@ TEST(Spikes, MissesGrowWithRate) {
     const Program program(network(0.1, poisson_cells(400, rate_hz)), 7);
     const double c = 10, tau = 50, miss = 0.1, duration_ms = 3000, settle_ms = 500;
     const auto perfect = make_spike_sensor(program, {.of = "cells"}, {1, 0});
-    const auto sensor = make_spike_sensor(program, {.of = "cells", .miss_probability = miss, .miss_time_ms = c, .rate_window_ms = tau}, {1, 1});
+    const auto sensor =
+        make_spike_sensor(program, {.of = "cells", .miss_probability = miss, .miss_time_ms = c, .rate_window_ms = tau}, {1, 1});
     State state = program.start();
     InstrumentState own = perfect->start(), lossy = sensor->start();
     run_trial(program, state, *sensor, lossy, 0, settle_ms);

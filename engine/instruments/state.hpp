@@ -22,10 +22,10 @@ struct DrawNames {
   std::uint64_t seed = 0;
   std::uint32_t number = 0;  // of the instrument, below 64
 
-  /// `kind` below 16, `channel` below 2²², `at` below 2³².
+  /// `kind` below 16, `trial` below 2⁵⁴, `channel` and `at` below 2³².
   Stream stream(std::int64_t trial, std::uint64_t kind, std::size_t channel, std::int64_t at) const {
-    return {seed, Purpose::sensor, static_cast<std::uint64_t>(trial),
-            std::uint64_t{number} << 58 | kind << 54 | std::uint64_t{channel} << 32 | static_cast<std::uint64_t>(at)};
+    return {seed, Purpose::sensor, std::uint64_t{number} << 58 | kind << 54 | static_cast<std::uint64_t>(trial),
+            std::uint64_t{channel} << 32 | static_cast<std::uint64_t>(at)};
   }
 };
 

@@ -51,7 +51,8 @@ inline Executor& alone() {
 
 /// A trial of a sensor; `before` is called before each step.
 inline Response run_trial(const Program& program, State& state, const Sensor& sensor, InstrumentState& own, std::int64_t trial,
-                          double duration_ms, const std::function<void(State&, std::int64_t)>& before = {}, Executor& executor = alone()) {
+                          double duration_ms, const std::function<void(State&, std::int64_t)>& before = {},
+                          Executor& executor = alone()) {
   const std::int64_t num = std::llround(duration_ms / (program.dt_s() * 1e3));
   sensor.begin(state, own, trial, num);
   for (std::int64_t k = 0; k < num; ++k) {

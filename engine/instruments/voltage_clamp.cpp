@@ -34,7 +34,8 @@ class VoltageClamp final : public Actuator {
     if (own.trial < 0) {  // nothing flows into the amplifier before
       own.first_step = state.step();
       own.numbers.assign(values_at(), 0);
-      for (std::size_t k = 0; k < lag_steps_; ++k) read_error(state, {own.numbers.data() + (2 + k) * num(), num()}, spec_.holding_mv);
+      for (std::size_t k = 0; k < lag_steps_; ++k)
+        read_error(state, {own.numbers.data() + (2 + k) * num(), num()}, spec_.holding_mv);
     }
     own.trial = trial;
     own.first_step = state.step();
@@ -45,10 +46,12 @@ class VoltageClamp final : public Actuator {
 
   void drive(dynamics::State& state, InstrumentState& own) const override {
     const std::int64_t step = state.step() - own.first_step;
-    const double command = step < own.num_steps ? own.numbers[values_at() + static_cast<std::size_t>(step / segment_steps_)] : spec_.holding_mv;
+    const double command =
+        step < own.num_steps ? own.numbers[values_at() + static_cast<std::size_t>(step / segment_steps_)] : spec_.holding_mv;
     const std::span<double> error{own.numbers.data(), num()}, current{own.numbers.data() + num(), num()};
     read_error(state, error, command);
-    double* late = lag_steps_ == 0 ? error.data() : own.numbers.data() + (2 + static_cast<std::size_t>(state.step()) % lag_steps_) * num();
+    double* late =
+        lag_steps_ == 0 ? error.data() : own.numbers.data() + (2 + static_cast<std::size_t>(state.step()) % lag_steps_) * num();
     for (std::size_t i = 0; i < num(); ++i) {
       current[i] = late[i] / spec_.series_mohm / current_.factor;  // mV / Mohm = nA
       late[i] = error[i];
@@ -78,7 +81,8 @@ class VoltageClamp final : public Actuator {
 
 }  // namespace
 
-std::unique_ptr<Actuator> make_voltage_clamp(const dynamics::Program& program, const VoltageClampSpec& spec, const std::string& path) {
+std::unique_ptr<Actuator> make_voltage_clamp(const dynamics::Program& program, const VoltageClampSpec& spec,
+                                             const std::string& path) {
   return std::make_unique<VoltageClamp>(program, checked(spec, path), path);
 }
 

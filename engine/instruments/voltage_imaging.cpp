@@ -13,9 +13,13 @@ namespace {
 
 class VoltageImaging final : public Sensor {
  public:
-  VoltageImaging(const dynamics::Program& program, const VoltageImagingSpec& spec, const Indicator& indicator, const DrawNames& draws,
-                 const std::string& path)
-      : program_(program), spec_(spec), draws_(draws), path_(path), voltage_(make_gauge(program, spec.voltage, "mV", path + ".voltage")) {
+  VoltageImaging(const dynamics::Program& program, const VoltageImagingSpec& spec, const Indicator& indicator,
+                 const DrawNames& draws, const std::string& path)
+      : program_(program),
+        spec_(spec),
+        draws_(draws),
+        path_(path),
+        voltage_(make_gauge(program, spec.voltage, "mV", path + ".voltage")) {
     camera_ = make_camera(program, spec.camera, path + ".camera");
     const bool two = spec.excitation == "two_photon";
     per_mv_ = (two ? indicator.two_photon_sensitivity : indicator.sensitivity).value / 100;
@@ -38,7 +42,8 @@ class VoltageImaging final : public Sensor {
   void begin(const dynamics::State& state, InstrumentState& own, std::int64_t trial, std::int64_t num_steps) const override {
     const std::int64_t num_frames = num_steps / camera_.frame_steps;
     if (num_frames < 1)
-      throw SpecError({path_ + ".camera.frame_rate_hz", "a frame or more in a trial", number_text(spec_.camera.frame_rate_hz) + " Hz", ""});
+      throw SpecError(
+          {path_ + ".camera.frame_rate_hz", "a frame or more in a trial", number_text(spec_.camera.frame_rate_hz) + " Hz", ""});
     if (own.trial < 0)  // at rest with the cell
       for (std::size_t row = fast; row <= slow; ++row) voltage_.read(program_, state, row_of(own, row));
     own.trial = trial;
@@ -115,8 +120,8 @@ class VoltageImaging final : public Sensor {
 
 }  // namespace
 
-std::unique_ptr<Sensor> make_voltage_imaging(const dynamics::Program& program, const VoltageImagingSpec& spec, const Indicator& indicator,
-                                             const DrawNames& draws, const std::string& path) {
+std::unique_ptr<Sensor> make_voltage_imaging(const dynamics::Program& program, const VoltageImagingSpec& spec,
+                                             const Indicator& indicator, const DrawNames& draws, const std::string& path) {
   return std::make_unique<VoltageImaging>(program, checked(spec, path), indicator, draws, path);
 }
 

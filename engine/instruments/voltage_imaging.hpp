@@ -24,7 +24,8 @@ struct VoltageImagingSpec {
     field("voltage", &VoltageImagingSpec::voltage, "", required(), "membrane potential of the cells, as group.name");
     field("excitation", &VoltageImagingSpec::excitation, "", one_of({"one_photon", "two_photon"}), "how the indicator is excited");
     field("rest_mv", &VoltageImagingSpec::rest_mv, "mV", any(), "potential at which fluorescence is F0");
-    field("light", &VoltageImagingSpec::light, "", positive(), "of the indicator's reference light: multiplies photons, divides the time to bleach");
+    field("light", &VoltageImagingSpec::light, "", positive(),
+          "of the indicator's reference light: multiplies photons, divides the time to bleach");
     field("camera", &VoltageImagingSpec::camera, "", any(), "frames and photons");
     field("delay_ms", &VoltageImagingSpec::delay_ms, "ms", non_negative(), "from the end of a trial to its response");
     field("cost", &VoltageImagingSpec::cost, "", non_negative(), "of reading a trial");
@@ -40,7 +41,8 @@ struct VoltageImagingSpec {
 /// (imaging_test.cpp: VoltageImaging.StepIsSeenWithShotNoise, imaging_test.cpp: VoltageImaging.FollowsWithItsKinetics,
 /// imaging_test.cpp: VoltageImaging.BleachesExponentially)  A last part of a frame is left out.
 /// The program must outlive it. Throws: SpecError; observing: RunError where fluorescence would fall below zero.
-std::unique_ptr<Sensor> make_voltage_imaging(const dynamics::Program& program, const VoltageImagingSpec& spec, const Indicator& indicator,
-                                             const DrawNames& draws, const std::string& path = "sensor");
+std::unique_ptr<Sensor> make_voltage_imaging(const dynamics::Program& program, const VoltageImagingSpec& spec,
+                                             const Indicator& indicator, const DrawNames& draws,
+                                             const std::string& path = "sensor");
 
 }  // namespace hartline::instruments

@@ -26,16 +26,19 @@ Table table(std::initializer_list<std::pair<const char*, Value>> items) {
 }
 
 /// Photons [num_cells, num_frames] of cells with the action potential or without.
-std::vector<double> frames(const Indicator& indicator, const Condition& condition, bool two_photon, bool spike, int num_cells, double photons) {
+std::vector<double> frames(const Indicator& indicator, const Condition& condition, bool two_photon, bool spike, int num_cells,
+                           double photons) {
   const Table cells = table({{"num", num_cells},
                              {"equations", table({{"dv/dt", "0 mV/s : mV"}})},
                              {"start", table({{"v", "-70 mV"}})},
                              {"method", "euler"}});
   const dynamics::Program program(table({{"dt_ms", dt_ms}, {"neurons", table({{"cells", cells}})}}), condition.seed);
-  const auto sensor = instruments::make_voltage_imaging(
-      program,
-      {.voltage = "cells.v", .excitation = two_photon ? "two_photon" : "one_photon", .camera = {.frame_rate_hz = condition.frame_rate_hz, .photons_per_frame = photons}},
-      indicator, {condition.seed, spike ? 1u : 0u});
+  const auto sensor =
+      instruments::make_voltage_imaging(program,
+                                        {.voltage = "cells.v",
+                                         .excitation = two_photon ? "two_photon" : "one_photon",
+                                         .camera = {.frame_rate_hz = condition.frame_rate_hz, .photons_per_frame = photons}},
+                                        indicator, {condition.seed, spike ? 1u : 0u});
   const auto executor = make_serial_executor();
   const double frame_ms = 1e3 / condition.frame_rate_hz, peak_ms = (frames_before + 0.5) * frame_ms;
   const double sd_ms = condition.width_ms / (2 * std::sqrt(2 * std::log(2.0)));
@@ -75,7 +78,8 @@ Moments filtered(const std::vector<double>& photons, const std::vector<double>& 
 Detectability detect(const Indicator& indicator, const Condition& condition, bool two_photon, double photons) {
   // ΔF/F without noise: of a cell with so many photons that none is seen
   constexpr double many = 1e12;
-  const std::vector<double> with = frames(indicator, condition, two_photon, true, 1, many), without = frames(indicator, condition, two_photon, false, 1, many);
+  const std::vector<double> with = frames(indicator, condition, two_photon, true, 1, many),
+                            without = frames(indicator, condition, two_photon, false, 1, many);
   const bool responds = (two_photon ? indicator.two_photon_sensitivity : indicator.sensitivity).value != 0;
   std::vector<double> filter(with.size());
   Detectability out;
@@ -111,8 +115,10 @@ std::vector<Row> rank_indicators(const std::string& folder, const Condition& con
       }
     });
     for (const bool two : {false, true}) {
-      row.equal[two] = detect(indicator, condition, two, condition.photons / indicator.photons(two));
-      row.own[two] = detect(indicator, condition, two, condition.photons);
+      Condition own_noise = condition;
+      own_noise.seed += 2 * rows.size() + (two ? 1 : 0);
+      row.equal[two] = detect(indicator, own_noise, two, condition.photons / indicator.photons(two));
+      row.own[two] = detect(indicator, own_noise, two, condition.photons);
     }
     rows.push_back(std::move(row));
   }

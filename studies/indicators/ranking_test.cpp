@@ -16,11 +16,14 @@ TEST(Ranking, SimulatedSensorsAreAsShotNoiseSays) {
   condition.num_cells = 300;
   const std::vector<Row> rows = rank_indicators(INDICATORS, condition);
   ASSERT_EQ(rows.size(), 19u);
-  const auto named = [&](const char* name) { return std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == name; }); };
+  const auto named = [&](const char* name) {
+    return std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == name; });
+  };
   for (const Row& row : rows) {
     EXPECT_EQ(row.num_values, 12) << row.name;
     for (const int two : {0, 1})  // 76 comparisons at five standard errors: 4 in 100,000 false alarms
-      for (const Detectability& d : {row.equal[two], row.own[two]}) EXPECT_NEAR(d.simulated, d.formula, 5 * d.error) << row.name << two;
+      for (const Detectability& d : {row.equal[two], row.own[two]})
+        EXPECT_NEAR(d.simulated, d.formula, 5 * d.error) << row.name << two;
     EXPECT_GT(row.equal[0].formula, 0);
   }
   for (const char* name : {"Ace2N-mNeonGreen", "Archon1", "QuasAr2", "QuasAr3"}) {

@@ -12,7 +12,9 @@
 namespace hartline::instruments {
 namespace {
 
-Indicator indicator(const std::string& file) { return read_indicator(io::read_toml(HARTLINE_LIBRARY "/indicators/" + file + ".toml"), {"", file + ".toml"}); }
+Indicator indicator(const std::string& file) {
+  return read_indicator(io::read_toml(HARTLINE_LIBRARY "/indicators/" + file + ".toml"), {"", file + ".toml"});
+}
 
 TEST(LibraryIndicators, AllReadAndSayTheirSources) {
   std::set<std::string> names;
@@ -23,19 +25,22 @@ TEST(LibraryIndicators, AllReadAndSayTheirSources) {
     Indicator::describe([&](std::string_view field, auto member, auto&&...) {
       if constexpr (std::is_same_v<decltype(member), Sourced Indicator::*>) {
         const std::string& source = (one.*member).source;
-        const bool cites = source.find(" 20") != std::string::npos, says = source.starts_with("none") || source.starts_with("given");
+        const bool cites = source.find(" 20") != std::string::npos,
+                   says = source.starts_with("none") || source.starts_with("given");
         EXPECT_TRUE((one.*member).assumed() || cites || says) << one.name << " " << field << ": " << source;
       }
     });
   }
-  const std::set<std::string> wanted{"Ace2N-mNeonGreen", "Ace2N-mScarlet", "VARNAM",  "MacQ-mCitrine", "MacQ-mOrange", "Arch",   "Archer1",
-                                     "Archer2",          "QuasAr1",        "QuasAr2", "QuasAr3",       "Archon1",      "Archon2", "ArcLight",
-                                     "Bongwoori",        "ASAP2s",         "ASAP3",   "HASAP",         "HArcLight"};
+  const std::set<std::string> wanted{"Ace2N-mNeonGreen", "Ace2N-mScarlet", "VARNAM",    "MacQ-mCitrine", "MacQ-mOrange", "Arch",
+                                     "Archer1",          "Archer2",        "QuasAr1",   "QuasAr2",       "QuasAr3",      "Archon1",
+                                     "Archon2",          "ArcLight",       "Bongwoori", "ASAP2s",        "ASAP3",        "HASAP",
+                                     "HArcLight"};
   EXPECT_EQ(names, wanted);
 }
 
 TEST(LibraryIndicators, SomeDoNotRespondToTwoPhotons) {
-  for (const char* file : {"ace2n_mneongreen", "archon1", "quasar2", "quasar3"}) EXPECT_EQ(indicator(file).two_photon_sensitivity.value, 0) << file;
+  for (const char* file : {"ace2n_mneongreen", "archon1", "quasar2", "quasar3"})
+    EXPECT_EQ(indicator(file).two_photon_sensitivity.value, 0) << file;
   for (const char* file : {"asap2s", "asap3", "arclight"}) EXPECT_LT(indicator(file).two_photon_sensitivity.value, 0) << file;
 }
 
@@ -66,7 +71,8 @@ TEST(LibraryIndicators, WrongFilesAreToldWhereAndWhy) {
   };
   EXPECT_EQ(message("on_fast", entry(-1, "ms", "assumed")), "indicator.on_fast: must be > 0 ms (got -1 ms).");
   EXPECT_EQ(message("on_fast", entry(1, "mV", "assumed")), "indicator.on_fast.unit: must be a unit like ms (got \"mV\").");
-  EXPECT_EQ(message("on_fast", entry(1, "ms", "")), "indicator.on_fast.source: must be given (got \"\"). Write assumed where there is none.");
+  EXPECT_EQ(message("on_fast", entry(1, "ms", "")),
+            "indicator.on_fast.source: must be given (got \"\"). Write assumed where there is none.");
   Table silent;
   silent.set("value", 1.0);
   silent.set("unit", "ms");

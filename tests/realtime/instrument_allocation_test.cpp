@@ -33,11 +33,23 @@ TEST(Instruments, ObserveWithoutAllocating) {
   const Program program(network(0.1, cells), 1);
   const std::vector<double> places(60, 1);
   std::vector<std::unique_ptr<Sensor>> all;
-  all.push_back(make_spike_sensor(program, {.of = "cells", .jitter_ms = 1, .miss_probability = 0.1, .miss_time_ms = 1, .merge_ms = 1, .false_rate_hz = 50}, {}));
-  all.push_back(make_electrode(program, {.current = "cells.I", .cells_um = places, .electrodes_um = {9, 9, 9}, .resistance_mohm = 1, .flicker_uv = 1, .high_pass_hz = 300, .low_pass_hz = 3000, .artefact_of = "cells.I"}, {}));
+  all.push_back(make_spike_sensor(
+      program, {.of = "cells", .jitter_ms = 1, .miss_probability = 0.1, .miss_time_ms = 1, .merge_ms = 1, .false_rate_hz = 50},
+      {}));
+  all.push_back(make_electrode(program,
+                               {.current = "cells.I",
+                                .cells_um = places,
+                                .electrodes_um = {9, 9, 9},
+                                .resistance_mohm = 1,
+                                .flicker_uv = 1,
+                                .high_pass_hz = 300,
+                                .low_pass_hz = 3000,
+                                .artefact_of = "cells.I"},
+                               {}));
   all.push_back(make_electrode(program, {.spikes = "cells", .cells_um = places, .electrodes_um = {9, 9, 9}}, {}));
   all.push_back(make_voltage_imaging(program, {.voltage = "cells.v", .camera = {.read_noise_photons = 1}}, round_indicator(), {}));
-  all.push_back(make_calcium_imaging(program, {.of = "cells", .camera = {.frame_rate_hz = 100}, .neuropil_share = 1, .neuropil_sd = 1, .motion_um = 1}, {}));
+  all.push_back(make_calcium_imaging(
+      program, {.of = "cells", .camera = {.frame_rate_hz = 100}, .neuropil_share = 1, .neuropil_sd = 1, .motion_um = 1}, {}));
   for (std::size_t k = 0; k < all.size(); ++k) {
     State state = program.start();
     InstrumentState own = all[k]->start();
@@ -68,7 +80,8 @@ TEST(Instruments, DriveWithoutAllocating) {
   std::vector<std::pair<std::unique_ptr<Actuator>, Stimulus>> all;
   const Stimulus numbers{Array{{3}, {1, 2, 3}}, {}}, pattern{Pattern{{0, 1}, {1, 2}, 1, 20, 100}, {}};
   all.emplace_back(make_current_clamp(program, {.current = "cells.I", .shape = "ramps", .segment_ms = 5, .noise_sd = 1}), numbers);
-  all.emplace_back(make_voltage_clamp(program, {.voltage = "cells.v", .current = "cells.I", .lag_ms = 0.5, .segment_ms = 5}), numbers);
+  all.emplace_back(make_voltage_clamp(program, {.voltage = "cells.v", .current = "cells.I", .lag_ms = 0.5, .segment_ms = 5}),
+                   numbers);
   all.emplace_back(make_light(program, {.light = "cells.light", .cells_um = {0, 0, 0, 1, 0, 0}}), pattern);
   all.emplace_back(make_photocurrent(program, {.current = "cells.I"}, round_indicator()), numbers);
   for (std::size_t k = 0; k < all.size(); ++k) {
