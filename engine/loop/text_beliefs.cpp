@@ -37,7 +37,8 @@ struct TextBeliefSpec {
         "kind", &TextBeliefSpec::kind, "", one_of({"grid", "particles", "laplace", "amortised"}),
         "grid: every combination of values of the parameters; particles: sets of parameters that move; laplace: a Gaussian at the "
         "mode of the posterior; amortised: what a trained network tells");
-    field("network", &TextBeliefSpec::network, "", any(), "of amortised: file of the network, relative to this file; `hartline train` makes it");
+    field("network", &TextBeliefSpec::network, "", any(),
+          "of amortised: file of the network, relative to this file; `hartline train` makes it");
     field("network_hash", &TextBeliefSpec::network_hash, "", any(), "of that file; filled in, so that a record knows its network");
     field("num_values", &TextBeliefSpec::num_values, "", between(1, 100000),
           "of a grid: values of a parameter whose prior is continuous, of equal prior probability");
@@ -48,7 +49,8 @@ struct TextBeliefSpec {
         "less than 1e-6. The belief is always double");
     field("follow", &TextBeliefSpec::follow, "", any(),
           "of a grid: whether it is laid anew over what is probable, where few values are left or mass piles up on a border");
-    field("num_samples", &TextBeliefSpec::num_samples, "", between(100, 1e6), "of laplace and amortised: draws that designs work with");
+    field("num_samples", &TextBeliefSpec::num_samples, "", between(100, 1e6),
+          "of laplace and amortised: draws that designs work with");
     field("num_particles", &TextBeliefSpec::num_particles, "", between(100, 1e6), "sets of parameters");
     field("min_effective", &TextBeliefSpec::min_effective, "", between(0.05, 0.95),
           "share of effective particles below which they are drawn anew");
@@ -62,13 +64,15 @@ struct TextBeliefSpec {
 /// Refuses settings of the belief that its kind does not use.
 void refuse_unused(const Table& given, const std::string& kind) {
   static const std::pair<std::string_view, std::string_view> owners[] = {
-      {"num_values", "grid"},         {"num_values_of", "grid"},  {"follow", "grid"},
-      {"network", "amortised"},       {"network_hash", "amortised"},  {"tables", "grid"},         {"num_particles", "particles"},
-      {"min_effective", "particles"}, {"num_moves", "particles"}, {"max_evaluations", "particles"}};
+      {"num_values", "grid"},          {"num_values_of", "grid"},      {"follow", "grid"},
+      {"network", "amortised"},        {"network_hash", "amortised"},  {"tables", "grid"},
+      {"num_particles", "particles"},  {"min_effective", "particles"}, {"num_moves", "particles"},
+      {"max_evaluations", "particles"}};
   const Table defaults = *to_value(TextBeliefSpec{}).table();
   const Value* samples = given.find("num_samples");
   if (samples && kind != "laplace" && kind != "amortised" && !(*samples == *defaults.find("num_samples")))
-    throw SpecError({"belief.num_samples", fmt::format("absent for kind {}", kind), display(*samples), "It is used by kinds laplace and amortised only."});
+    throw SpecError({"belief.num_samples", fmt::format("absent for kind {}", kind), display(*samples),
+                     "It is used by kinds laplace and amortised only."});
   for (const auto& [key, owner] : owners) {
     const Value* value = given.find(key);
     if (value && owner != kind && !(*value == *defaults.find(key)))
@@ -93,12 +97,13 @@ void build_on_text(Experiment& e, const std::string& folder, Executor& executor)
     return;
   }
   if (belief.kind == "amortised") {
-    if (belief.network.empty()) throw SpecError({"belief.network", "the file of a trained network", "nothing", "hartline train makes one."});
+    if (belief.network.empty())
+      throw SpecError({"belief.network", "the file of a trained network", "nothing", "hartline train makes one."});
     const std::string path = in_folder(folder, belief.network);
     NetworkOfFile file = read_network_for(path, "belief.network", "posterior", e.spec.stimulus.variables, e.spec.model);
     if (!belief.network_hash.empty() && belief.network_hash != file.hash)
-      throw SpecError({"belief.network", "the file that the experiment began with, of hash " + belief.network_hash, "one of hash " + file.hash,
-                       "It has changed since."});
+      throw SpecError({"belief.network", "the file that the experiment began with, of hash " + belief.network_hash,
+                       "one of hash " + file.hash, "It has changed since."});
     e.spec.belief.set("network", path);  // so that a record can be resumed from anywhere
     e.spec.belief.set("network_hash", file.hash);
     e.model = std::make_unique<models::AmortisedModel>(std::move(text), std::move(file.network),
