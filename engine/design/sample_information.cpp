@@ -24,14 +24,13 @@ using numerics::spread;
 
 namespace {
 
-constexpr double tiny = 1e-300;       // below it a probability is none
-constexpr double few_counts = 16;     // expected counts up to which every sample is enumerated
-constexpr std::size_t max_few = 67;   // of them, that matter
-constexpr double max_counts = 20000;  // expected counts that there are nodes for
-constexpr std::size_t max_bins = std::size_t{1} << 16;
+constexpr double tiny = 1e-300;               // below it a probability is none
+constexpr double few_counts = 16;             // expected counts up to which every sample is enumerated
+constexpr std::size_t max_few = 67;           // of them, that matter
+constexpr double max_tabled = 2048;           // expected counts from which on a poisson law is taken for a normal one
+constexpr double max_expected = 1e15;         // above it whole numbers are no longer told apart
 constexpr double bins_per_sd = 3, reach = 7;  // of a normal law
-constexpr double sd_ratio = 1.15;             // from one node of the standard deviation to the next
-constexpr std::size_t max_sds = 64;
+constexpr double range_each = 8;              // standard deviations of range for each sample, up to which bins have no gap
 
 /// Cubic weights of the nodes -1, 0, 1, 2 for a point at t in [0, 1].
 HARTLINE_INLINE std::array<double, 4> cubic(double t) {
@@ -139,7 +138,7 @@ class CountNodes {
 
  private:
   CountNodes() {
-    const auto num = static_cast<std::size_t>(2 * std::sqrt(max_counts) / step) + 4;
+    const auto num = static_cast<std::size_t>(2 * std::sqrt(max_tabled) / step) + 4;
     std::vector<double> log_factorials(1, 0.0);
     for (std::size_t j = 0; j < num; ++j) {
       const double q = static_cast<double>(j) * step, rate = q * q / 4, spread_of = 8.5 * std::sqrt(rate) + 14;
@@ -199,12 +198,11 @@ double SampleInformation::operator()(std::span<const double> w, const double* ar
   if (law_.form == LawForm::poisson) {
     double top = 0;
     for (std::size_t i = 0; i < w.size(); ++i) {
-      if (!(arguments[i] >= 0 && arguments[i] < max_counts))
-        throw RunError({"model.response", fmt::format("an expected count of 0 … {}", max_counts), number_text(arguments[i]),
-                        "Shorten the window or narrow the prior."});
+      if (!(arguments[i] >= 0 && arguments[i] < max_expected))
+        throw RunError({"model.response", fmt::format("an expected count of 0 … {}", max_expected), number_text(arguments[i]), ""});
       top = std::max(top, arguments[i]);
     }
-    return top <= few_counts ? of_few_counts(w, arguments, top, s, slopes) : of_counts(w, arguments, top, s, slopes);
+    return top <= few_counts ? of_few_counts(w, arguments, top, s, slopes) : of_counts(w, arguments, s, slopes);
   }
   if (law_.form == LawForm::normal || law_.form == LawForm::lognormal)
     return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr);
@@ -269,20 +267,26 @@ double SampleInformation::of_few_counts(std::span<const double> w, const double*
   return marginal - conditional;
 }
 
-double SampleInformation::of_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes) const {
+double SampleInformation::of_counts(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const {
   const CountNodes& table = CountNodes::get();
-  const auto num_nodes = static_cast<std::size_t>(2 * std::sqrt(top) / CountNodes::step) + 4;
-  s.weight.assign(num_nodes, 0.0);
+  s.weight.assign(table.nodes.size(), 0.0);
+  s.large.clear();
   double conditional = 0;
+  std::size_t num_nodes = 0;
   for (std::size_t i = 0; i < w.size(); ++i) {
+    if (rate[i] >= max_tabled) {
+      s.large.push_back(i);
+      continue;
+    }
     const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
     const auto c = cubic(t);
+    num_nodes = std::max(num_nodes, j + 3);
     s.weight[j == 0 ? 1 : j - 1] += w[i] * c[0];  // a law at -q is that at q
     for (std::size_t k = 1; k < 4; ++k) s.weight[j + k - 1] += w[i] * c[k];
     conditional += w[i] * rate[i] * (1 - std::log(std::max(rate[i], tiny)));
   }
-  const CountNodes::Node& last = table.nodes[num_nodes - 1];
-  s.p.assign(last.first + last.num + 1, 0.0);
+  s.p.clear();
+  if (num_nodes > 0) s.p.resize(table.nodes[num_nodes - 1].first + table.nodes[num_nodes - 1].num + 1, 0.0);
   for (std::size_t j = 0; j < num_nodes; ++j) {
     if (s.weight[j] == 0) continue;
     const CountNodes::Node& node = table.nodes[j];
@@ -290,25 +294,64 @@ double SampleInformation::of_counts(std::span<const double> w, const double* rat
     for (std::size_t r = 0; r < node.num; ++r) s.p[node.first + r] += s.weight[j] * table.pmf[node.at + r];
   }
   double marginal = 0;
-  for (const double p : s.p) marginal -= p_log_p(p);
-  if (slopes) {
-    s.log_p.assign(s.p.size(), 0.0);
-    for (std::size_t r = 0; r + 1 < s.p.size(); ++r)
-      s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
-    s.column.assign(num_nodes, 0.0);
-    for (std::size_t j = 0; j < num_nodes; ++j) {
-      const CountNodes::Node& node = table.nodes[j];
-      for (std::size_t r = 0; r < node.num; ++r) s.column[j] += table.pmf[node.at + r] * s.log_p[node.first + r];
-    }
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
-      const auto c = cubic(t);
-      double mean = c[0] * s.column[j == 0 ? 1 : j - 1];
-      for (std::size_t k = 1; k < 4; ++k) mean += c[k] * s.column[j + k - 1];
-      slopes[i] = w[i] * (std::log(std::max(rate[i], 1e-12)) - mean);
-    }
+  if (s.large.empty())
+    for (const double p : s.p) marginal -= p_log_p(p);
+  else
+    marginal = add_large_counts(w, rate, s, conditional);
+  if (!slopes) return marginal - conditional;
+
+  s.log_p.assign(s.p.size(), 0.0);
+  for (std::size_t r = 0; r + 1 < s.p.size(); ++r)
+    s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
+  s.column.assign(table.nodes.size(), 0.0);
+  for (std::size_t j = 0; j < num_nodes; ++j) {
+    const CountNodes::Node& node = table.nodes[j];
+    for (std::size_t r = 0; r < node.num; ++r) s.column[j] += table.pmf[node.at + r] * s.log_p[node.first + r];
   }
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    if (rate[i] >= max_tabled) continue;
+    const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
+    const auto c = cubic(t);
+    double mean = c[0] * s.column[j == 0 ? 1 : j - 1];
+    for (std::size_t k = 1; k < 4; ++k) mean += c[k] * s.column[j + k - 1];
+    slopes[i] = w[i] * (std::log(std::max(rate[i], 1e-12)) - mean);
+  }
+  if (!s.large.empty()) set_large_slopes(w, rate, s, slopes);
   return marginal - conditional;
+}
+
+/// Laws of many counts are N(λ, λ). Adds them to those of few in s.p; returns the entropy of all.
+double SampleInformation::add_large_counts(std::span<const double> w, const double* rate, Scratch& s, double& conditional) const {
+  const std::size_t num = s.large.size();
+  s.normals.resize(5 * num);
+  double *weight = s.normals.data(), *mean = weight + num, *sd = mean + num;
+  for (std::size_t n = 0; n < num; ++n) {
+    const std::size_t i = s.large[n];
+    weight[n] = w[i];
+    mean[n] = rate[i];
+    sd[n] = std::sqrt(rate[i]);
+    conditional += 0.5 * w[i] * std::log(2 * std::numbers::pi * std::numbers::e * rate[i]);
+  }
+  double out = s.mixture.entropy({weight, num}, mean, sd);
+  s.density.resize(s.p.size());
+  for (std::size_t r = 0; r < s.p.size(); ++r) {
+    s.density[r] = s.mixture.density(static_cast<double>(r));
+    s.p[r] += s.density[r];
+    out += p_log_p(s.density[r]) - p_log_p(s.p[r]);
+  }
+  return out;
+}
+
+void SampleInformation::set_large_slopes(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const {
+  const std::size_t num = s.large.size();
+  double *sd = s.normals.data() + 2 * num, *by_mean = sd + num, *by_sd = by_mean + num;
+  for (std::size_t r = 0; r < s.p.size(); ++r)
+    if (s.density[r] > tiny) s.mixture.add_slope(static_cast<double>(r), std::log(s.density[r] / s.p[r]));
+  s.mixture.slopes(nullptr, by_mean, by_sd);
+  for (std::size_t n = 0; n < num; ++n) {
+    const std::size_t i = s.large[n];
+    slopes[i] = by_mean[n] + 0.5 * by_sd[n] / sd[n] - 0.5 * w[i] / rate[i];
+  }
 }
 
 double SampleInformation::of_normal(std::span<const double> w, const double* mean, const double* sd, Scratch& s,
@@ -320,106 +363,78 @@ double SampleInformation::of_normal(std::span<const double> w, const double* mea
     high = std::max(high, mean[i]);
     least = std::min(least, sd[i]);
     most = std::max(most, sd[i]);
+    conditional += w[i] * std::log(sd[i]);
   }
   if (!(least > 0) || !std::isfinite(most) || !std::isfinite(low) || !std::isfinite(high))
     throw RunError({"model.response", "a finite mean and a standard deviation above 0",
                     fmt::format("means of {} … {}, standard deviations of {} … {}", number_text(low), number_text(high),
                                 number_text(least), number_text(most)),
                     ""});
-  const double h = least / bins_per_sd, pad = std::ceil(reach * most / h) + 2, ratio = std::log(sd_ratio);
-  const double range = (high - low) / h + 2 * pad + 4;
-  const bool one = most <= least * (1 + 1e-12);
-  const std::size_t num_sds = one ? 1 : static_cast<std::size_t>(std::log(most / least) / ratio) + 5;
-  if (range > static_cast<double>(max_bins) || num_sds > max_sds)
-    throw RunError({"model.response",
-                    fmt::format("means within {:.0f} standard deviations of each other, and these within a factor "
-                                "of {:.0f}",
-                                static_cast<double>(max_bins) / bins_per_sd, std::exp(ratio * (max_sds - 5))),
-                    fmt::format("means of {} … {}, standard deviations of {} … {}", number_text(low), number_text(high),
-                                number_text(least), number_text(most)),
-                    "Narrow the prior, or show less extreme stimuli."});
-  const auto num_bins = static_cast<std::size_t>(range);
-  const double origin = low - pad * h;
-  const auto sd_of = [&](std::size_t c) { return one ? least : least * std::exp(ratio * (static_cast<double>(c) - 1)); };
-  const auto sd_place = [&](double value) { return one ? Place{0, 0} : place(std::max(0.0, std::log(value / least) / ratio) + 1); };
-  // samples to nodes
-  s.weight.assign(num_sds * num_bins, 0.0);
-  for (std::size_t i = 0; i < num; ++i) {
+  conditional += 0.5 * std::log(2 * std::numbers::pi * std::numbers::e);
+  if (most <= least * (1 + 1e-12) && high - low <= range_each * static_cast<double>(num) * least)
+    return of_equal_normals(w, mean, low, high, least, s, mean_slopes, sd_slopes) - conditional;
+  const double marginal = s.mixture.entropy(w, mean, sd);
+  if (mean_slopes) {
+    s.mixture.slopes(nullptr, mean_slopes, sd_slopes);
+    for (std::size_t i = 0; i < num; ++i) sd_slopes[i] -= w[i] / sd[i];
+  }
+  return marginal - conditional;
+}
+
+/// The entropy of laws that differ in their means only: a convolution. Slopes are those of the information.
+double SampleInformation::of_equal_normals(std::span<const double> w, const double* mean, double low, double high, double sd,
+                                           Scratch& s, double* mean_slopes, double* sd_slopes) const {
+  const double h = sd / bins_per_sd, pad = std::ceil(reach * bins_per_sd) + 2, origin = low - pad * h;
+  const auto num_bins = static_cast<std::size_t>((high - low) / h + 2 * pad + 4);
+  constexpr auto half = static_cast<std::size_t>(reach * bins_per_sd) + 1;
+  s.weight.assign(num_bins, 0.0);
+  for (std::size_t i = 0; i < w.size(); ++i) {
     const auto [j, t] = place((mean[i] - origin) / h);
     const auto c = cubic(t);
-    if (one) {
-      for (std::size_t k = 0; k < 4; ++k) s.weight[j + k - 1] += w[i] * c[k];
-      continue;
-    }
-    const auto [m, u] = sd_place(sd[i]);
-    const auto d = cubic(u);
-    for (std::size_t l = 0; l < 4; ++l)
-      for (std::size_t k = 0; k < 4; ++k) s.weight[(m + l - 1) * num_bins + j + k - 1] += w[i] * d[l] * c[k];
-    conditional += w[i] * std::log(sd[i]);
+    for (std::size_t k = 0; k < 4; ++k) s.weight[j + k - 1] += w[i] * c[k];
   }
-  if (one) conditional = std::log(least);
-  conditional += 0.5 * std::log(2 * std::numbers::pi * std::numbers::e);
-
-  // density at the bins
-  const auto kernel_of = [&](std::size_t c, int power) {
-    const double width = sd_of(c) / h;
-    const auto half = static_cast<std::size_t>(reach * width) + 1;
+  // φ, φ' or φ'' at the bins around a node
+  const auto set_kernel = [&](int power) {
     s.column.resize(2 * half + 1);
     for (std::size_t k = 0; k <= 2 * half; ++k) {
-      const double z = (static_cast<double>(k) - static_cast<double>(half)) / width;
-      const double phi = std::exp(-0.5 * z * z) / (std::sqrt(2 * std::numbers::pi) * width);
+      const double z = (static_cast<double>(k) - static_cast<double>(half)) / bins_per_sd;
+      const double phi = std::exp(-0.5 * z * z) / (std::sqrt(2 * std::numbers::pi) * bins_per_sd);
       s.column[k] = power == 0 ? phi : power == 1 ? phi * z : phi * (z * z - 1);
     }
-    return half;
   };
+  set_kernel(0);
   s.p.assign(num_bins, 0.0);
-  for (std::size_t c = 0; c < num_sds; ++c) {
-    const std::size_t half = kernel_of(c, 0);
-    const double* from = &s.weight[c * num_bins];
-    for (std::size_t j = 0; j < num_bins; ++j) {
-      if (from[j] == 0) continue;
-      const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
-      for (std::size_t b = first; b < last; ++b) s.p[b] += from[j] * s.column[b + half - j];
-    }
+  for (std::size_t j = 0; j < num_bins; ++j) {
+    if (s.weight[j] == 0) continue;
+    const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
+    for (std::size_t b = first; b < last; ++b) s.p[b] += s.weight[j] * s.column[b + half - j];
   }
-  double marginal = 0;
+  double marginal = std::log(h);  // p is the probability of a bin
   for (const double p : s.p) marginal -= p_log_p(p);
-  marginal += std::log(h);  // p is the probability of a bin
-  if (!mean_slopes) return marginal - conditional;
+  if (!mean_slopes) return marginal;
 
   // ∂I/∂m_i = -w_i ∫ φ'(y - m_i) log p dy, by tables over the nodes
   s.log_p.resize(num_bins);
   for (std::size_t b = 0; b < num_bins; ++b) s.log_p[b] = std::log(std::max(s.p[b], 1e-25));
-  std::fill(s.weight.begin(), s.weight.end(), 0.0);
-  const auto table_of = [&](std::size_t c, int power) {
-    const std::size_t half = kernel_of(c, power);
-    double* to = &s.weight[c * num_bins];
+  const auto set_slopes = [&](int power, double own, double* slopes) {
+    set_kernel(power);
     for (std::size_t j = 0; j < num_bins; ++j) {
       const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
       double total = 0;
       for (std::size_t b = first; b < last; ++b) total += s.log_p[b] * s.column[b + half - j];
-      to[j] = -total / sd_of(c);
+      s.weight[j] = -total / sd;
     }
-  };
-  const auto read = [&](std::size_t i) {
-    const auto [j, t] = place((mean[i] - origin) / h);
-    const auto c = cubic(t);
-    double value = 0;
-    if (one) {
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      const auto [j, t] = place((mean[i] - origin) / h);
+      const auto c = cubic(t);
+      double value = -own;
       for (std::size_t k = 0; k < 4; ++k) value += c[k] * s.weight[j + k - 1];
-      return value;
+      slopes[i] = w[i] * value;
     }
-    const auto [m, u] = sd_place(sd[i]);
-    const auto d = cubic(u);
-    for (std::size_t l = 0; l < 4; ++l)
-      for (std::size_t k = 0; k < 4; ++k) value += d[l] * c[k] * s.weight[(m + l - 1) * num_bins + j + k - 1];
-    return value;
   };
-  for (std::size_t c = 0; c < num_sds; ++c) table_of(c, 1);
-  for (std::size_t i = 0; i < num; ++i) mean_slopes[i] = w[i] * read(i);
-  for (std::size_t c = 0; c < num_sds; ++c) table_of(c, 2);
-  for (std::size_t i = 0; i < num; ++i) sd_slopes[i] = w[i] * (read(i) - 1 / sd[i]);
-  return marginal - conditional;
+  set_slopes(1, 0, mean_slopes);
+  set_slopes(2, 1 / sd, sd_slopes);
+  return marginal;
 }
 
 double SampleInformation::of_binomial(std::span<const double> w, const double* counts, const double* hit, Scratch& s) const {

@@ -84,15 +84,20 @@ std::vector<Case> cases() {
   return {{"normal", normal(0, 1, 0.5, 1), -8, 8, 0.005, 1e-4},
           {"normal", normal(3, 0.02, 0.5, 1), -2, 8, 0.005, 1e-4},
           {"normal", normal(0, 20, 0.5, 1), -90, 90, 0.01, 1e-4},
-          {"normal", normal(0, 1, 0.3, 3), -12, 12, 0.002, 3e-3},
-          {"normal", normal(0, 0.01, 0.3, 1.2), -6, 6, 0.002, 3e-3},
+          {"normal", normal(0, 1, 0.3, 3), -12, 12, 0.002, 1e-4},
+          {"normal", normal(0, 0.01, 0.3, 1.2), -6, 6, 0.002, 1e-4},
           {"poisson", counts(0.01, 0.02), 0, 30, 1, 1e-4},
           {"poisson", counts(0.5, 12), 0, 80, 1, 1e-4},
           {"poisson", counts(0.01, 60), 0, 160, 1, 1e-4},
           {"poisson", counts(80, 110), 0, 260, 1, 1e-4},
+          {"poisson", counts(2040, 2056), 1500, 2600, 1, 1e-4},
+          {"poisson", counts(0.5, 30000), 0, 33000, 1, 1e-4},
+          {"poisson", counts(29000, 30000), 27000, 33000, 1, 1e-4},
           {"binomial", hits(7, 0.02, 0.98), 0, 8, 1, 1e-4},
           {"binomial", hits(300, 0.0, 0.01), 0, 301, 1, 1e-4},
-          {"binomial", hits(300, 0.3, 0.999), 0, 301, 1, 1e-4}};
+          {"binomial", hits(300, 0.3, 0.999), 0, 301, 1, 1e-4},
+          {"normal", normal(0, 4, 0.02, 300), -50, 50, 0.005, 1e-4},
+          {"normal", normal(0, 3000, 0.5, 1), -10000, 10000, 0.1, 1e-4}};
 }
 
 TEST(SampleInformation, EqualsQuadrature) {
@@ -305,10 +310,18 @@ TEST(SampleInformation, OfClippedNormalsIsWithinItsError) {
 
 TEST(SampleInformation, RefusesWhatIsNoLaw) {
   SampleInformation::Scratch scratch;
-  const double weights[] = {0.5, 0.5}, rates[] = {1, -1}, normals[] = {0, 1, 0.5, 0}, wide[] = {0, 1e9, 0.5, 0.5};
+  const double weights[] = {0.5, 0.5}, rates[] = {1, -1}, normals[] = {0, 1, 0.5, 0};
   EXPECT_THROW(information_of(law_named("poisson"), 1)(weights, rates, 2, scratch, nullptr), RunError);
   EXPECT_THROW(information_of(law_named("normal"), 2)(weights, normals, 2, scratch, nullptr), RunError);
-  EXPECT_THROW(information_of(law_named("normal"), 2)(weights, wide, 2, scratch, nullptr), RunError);
+}
+
+/// However far apart or narrow: laws that never overlap tell which of them it is.
+TEST(SampleInformation, NoSpreadIsTooWide) {
+  SampleInformation::Scratch scratch;
+  const double weights[] = {0.5, 0.5}, rates[] = {0, 1e14}, far[] = {0, 1e9, 0.5, 0.5}, narrow[] = {0, 1, 1e-12, 3};
+  EXPECT_NEAR(information_of(law_named("poisson"), 1)(weights, rates, 2, scratch, nullptr), std::log(2), 1e-9);
+  EXPECT_NEAR(information_of(law_named("normal"), 2)(weights, far, 2, scratch, nullptr), std::log(2), 1e-9);
+  EXPECT_NEAR(information_of(law_named("normal"), 2)(weights, narrow, 2, scratch, nullptr), std::log(2), 1e-9);
 }
 
 }  // namespace
