@@ -14,11 +14,11 @@ namespace hartline::models {
 namespace {
 
 constexpr double max_nodes = 1e8;
-constexpr double border_mass = 0.02;          // on the outermost value, from which on an axis is widened
-constexpr double least_effective = 5;         // values that matter, below which an axis is narrowed
-constexpr double least_tempered = 3;          // below which a power of the likelihood is looked at instead
-constexpr double least_told = 1.5;            // below which a warning is given
-constexpr double negligible = 1e-5;           // share of the mass beyond the new ends
+constexpr double border_mass = 0.02;   // on the outermost value, from which on an axis is widened
+constexpr double least_effective = 5;  // values that matter, below which an axis is narrowed
+constexpr double least_along = 1.6;    // the same along lines of nodes, below which a power of the likelihood is looked at instead
+constexpr double least_told = 1.4;     // below which a warning is given
+constexpr double negligible = 1e-5;    // share of the mass beyond the new ends
 constexpr double negligible_tempered = 1e-3;  // the same under a power of the likelihood, which is wider
 constexpr double farthest = 6;                // normal score: 1e-9 of the prior lies beyond
 constexpr int max_rounds = 40;                // of one update
@@ -131,6 +131,7 @@ std::vector<double> TextGrid::marginal(const TextGridBelief& belief, std::span<c
 
 namespace {
 
+/// Values that matter.
 double effective(const std::vector<double>& p) {
   double square = 0;
   for (const double q : p) square += q * q;
@@ -150,8 +151,28 @@ Ends piled_up(const std::vector<double>& axis, const std::vector<double>& p) {
 
 }  // namespace
 
-/// Weights under a power of the likelihood, at most 1, that leaves every axis that can move some values that matter: where the
-/// posterior is narrower than the nodes are apart, one of them has all its mass, and tells nothing of where it lies.
+/// Values of one parameter that matter where all others are known, on average. Of a ridge aslant these are few while many matter
+/// of each parameter alone; which of them do is then chance.
+double TextGrid::effective_along(const TextGridBelief& belief, std::span<const double> weights, std::size_t k) const {
+  std::size_t stride = 1;
+  for (std::size_t j = k + 1; j < num_parameters; ++j) stride *= belief.axes[j].size();
+  const std::size_t num = belief.axes[k].size();
+  double out = 0;
+  for (std::size_t from = 0; from < belief.num(); from += num * stride)
+    for (std::size_t n = from; n < from + stride; ++n) {
+      double total = 0, square = 0;
+      for (std::size_t j = 0; j < num; ++j) {
+        const double w = weights[n + j * stride];
+        total += w;
+        square += w * w;
+      }
+      if (square > 0) out += total * total * total / square;
+    }
+  return out;
+}
+
+/// Weights under a power of the likelihood, at most 1, that has some width along every axis that can move: where the posterior is
+/// narrower than the nodes are apart, one of them has all its mass, and tells nothing of where it lies.
 double TextGrid::temper(const TextGridBelief& belief, std::vector<double>& weights) const {
   double power = 1;
   const auto is_enough = [&] {
@@ -165,7 +186,7 @@ double TextGrid::temper(const TextGridBelief& belief, std::vector<double>& weigh
     for (double& w : weights) total += w = std::exp(w - best);
     for (double& w : weights) w /= total;
     for (std::size_t k = 0; k < num_parameters; ++k)
-      if (can_move(belief, k) && effective(marginal(belief, weights, k)) < least_tempered) return false;
+      if (can_move(belief, k) && effective_along(belief, weights, k) < least_along) return false;
     return true;
   };
   if (is_enough()) return power;
@@ -244,7 +265,7 @@ void TextGrid::follow(TextGridBelief& belief) const {
     const std::vector<double> p = marginal(belief, k);
     const Ends at = piled_up(belief.axes[k], p);
     if (at.low || at.high) beyond += (beyond.empty() ? "" : ", ") + parameter_names[k];
-    if (effective(p) < least_told) few += (few.empty() ? "" : ", ") + parameter_names[k];
+    if (effective_along(belief, belief.weights, k) < least_told) few += (few.empty() ? "" : ", ") + parameter_names[k];
   }
   if (!beyond.empty() && !belief.told_border)
     belief.notices.push_back(
@@ -255,7 +276,9 @@ void TextGrid::follow(TextGridBelief& belief) const {
   if (!few.empty() && !belief.told_coarse)
     belief.notices.push_back(
         {true, "coarse",
-         fmt::format("fewer than {} values of {} matter, wherever the grid is laid: raise belief.num_values", least_told, few)});
+         fmt::format("what is believed about {} is narrower than the grid's values are apart, wherever it is laid: raise "
+                     "belief.num_values",
+                     few)});
   belief.told_border = belief.told_border || !beyond.empty();
   belief.told_coarse = belief.told_coarse || !few.empty();
 }

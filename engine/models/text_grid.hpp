@@ -25,7 +25,7 @@ struct TextGridBelief final : SampleBelief {
 /// prior goes beyond, or few values of a parameter are left that matter, the axes are laid anew, evenly in the normal scores, over
 /// what is probable, and the likelihood of the whole history is worked out there; every time is noted. What is probable is told
 /// from a power of the likelihood wherever the nodes are too far apart for the likelihood itself. Mass that stays on a border, and
-/// axes of which hardly more than one value matters, are warned of.
+/// a posterior that is narrower than any grid's values are apart, are warned of.
 /// (text_grid_test.cpp: TextGrid.FollowsThePosterior, TextGrid.FindsTruthsFarOut, TextGrid.SaysWhatItCannotFollow)
 class TextGrid final : public TextModel {
  public:
@@ -43,6 +43,7 @@ class TextGrid final : public TextModel {
   void lay(TextGridBelief& belief) const;
   void weigh(TextGridBelief& belief) const;
   std::vector<double> marginal(const TextGridBelief& belief, std::span<const double> weights, std::size_t parameter_idx) const;
+  double effective_along(const TextGridBelief& belief, std::span<const double> weights, std::size_t parameter_idx) const;
   double temper(const TextGridBelief& belief, std::vector<double>& weights) const;
   bool can_move(const TextGridBelief& belief, std::size_t parameter_idx) const;
   bool lay_anew(TextGridBelief& belief, std::set<std::string>& widened, std::set<std::string>& narrowed) const;
