@@ -38,7 +38,7 @@ class SampleInformation {
     double standard_error = 0;  // of the last nested value, nats; else 0
   };
 
-  static constexpr std::size_t num_nested = 256, num_clipped = 512, max_joint = 256;
+  static constexpr std::size_t num_nested = 256, num_clipped = 512, max_joint = 256, max_parts = 16;
 
   /// The laws of the responses of a trial, with their arguments among all; those of a choice are its probabilities.
   explicit SampleInformation(std::span<const models::LawPart> laws);
@@ -60,6 +60,8 @@ class SampleInformation {
  private:
   double of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes) const;
   double of_choices(std::span<const double> w, const double* p, std::size_t stride, Scratch& s) const;
+  static void make_count_nodes();
+  double of_poisson(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const;
   double of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes) const;
   double of_counts(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const;
   double add_large_counts(std::span<const double> w, const double* rate, Scratch& s, double& conditional) const;
@@ -69,6 +71,8 @@ class SampleInformation {
   double of_equal_normals(std::span<const double> w, const double* mean, double low, double high, double sd, Scratch& s,
                           double* mean_slopes, double* sd_slopes) const;
   double of_binomial(std::span<const double> w, const double* n, const double* p, Scratch& s) const;
+  double of_any_counts(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
+  double of_normal_mixtures(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double of_clipped(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   template <class Use>
@@ -76,9 +80,17 @@ class SampleInformation {
   void join_choices(std::span<const double> w, const double* p, std::size_t stride, std::size_t joint,
                     std::vector<double>& out) const;
 
+  void check_arguments(std::span<const double> w, const double* arguments, std::size_t stride) const;
+  std::vector<models::LawPart> parts_of_law() const;
+
+  enum class Rule { choice, choices, poisson, normal, binomial, any_counts, normal_mixtures, clipped, nested };
+  Rule find_rule() const;
+
   std::vector<models::LawPart> laws_;
   const models::TextLaw& law_;  // the first, and where there is one only, that
   std::size_t num_arguments_ = 0;
+  std::vector<models::LawPart> parts_;  // of that: itself, or those that it mixes
+  Rule rule_;
   std::size_t num_joint_ = 1;  // combinations of choices; 0: not enumerated
 };
 
