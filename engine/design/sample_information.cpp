@@ -27,20 +27,30 @@ namespace {
 constexpr double bins_per_sd = 3, reach = 7;  // of a normal law
 constexpr double range_each = 8;              // standard deviations of range for each sample, up to which bins have no gap
 
-/// Σ w_i p_i, and Σ w_i p_i log p_i.
+/// Σ w_i p_i, Σ w_i p_i log p_i, and the least p_i.
 struct Sums {
-  double mean = 0, negentropy = 0;
+  double mean = 0, negentropy = 0, least = 0;
 };
 HARTLINE_CLONES Sums sums_of(const double* w, const double* p, std::size_t num) {
-  Lanes mean = spread(0), negentropy = spread(0);
+  Lanes mean = spread(0), negentropy = spread(0), least = spread(1);
   for (std::size_t i = 0; i < num; i += num_lanes) {
     const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
     const Lanes weight = load_part(w + i, count, 0), raw = load_part(p + i, count, 1);
     const Lanes value = raw > spread(tiny) ? raw : spread(tiny);
     mean += weight * raw;
+    least = raw < least ? raw : least;
     negentropy += weight * (value * numerics::log(value));
   }
-  return {numerics::sum(mean), numerics::sum(negentropy)};
+  double lowest = least[0];
+  for (int k = 1; k < num_lanes; ++k) lowest = std::min(lowest, least[k]);
+  return {numerics::sum(mean), numerics::sum(negentropy), lowest};
+}
+
+void check(const Sums& sums, std::size_t k) {
+  if (sums.least >= -1e-12 && std::isfinite(sums.mean)) return;
+  throw RunError({"model.response", "probabilities of 0 to 1 wherever the prior reaches",
+                  fmt::format("{} of choice {}", number_text(std::isfinite(sums.mean) ? sums.least : sums.mean), k),
+                  "Weights have to be >= 0, the limits of an ordinal response have to ascend. See clip(x, low, high)."});
 }
 
 HARTLINE_CLONES void slopes_of(const double* w, const double* p, std::size_t num, double log_mean, double* out) {
@@ -94,6 +104,7 @@ bool SampleInformation::has_slopes() const { return rule_ == Rule::choice || rul
 double SampleInformation::operator()(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s,
                                      double* slopes) const {
   s.standard_error = 0;
+  s.limit = INFINITY;
   switch (rule_) {
     case Rule::choice:
       return of_choice(w, arguments, stride, slopes);
@@ -123,6 +134,7 @@ double SampleInformation::of_choice(std::span<const double> w, const double* p, 
   double out = 0;
   for (std::size_t k = 0; k < num_arguments_; ++k) {
     const Sums sums = sums_of(w.data(), p + k * stride, w.size());
+    check(sums, k);
     out += sums.negentropy - p_log_p(sums.mean);
     if (slopes) slopes_of(w.data(), p + k * stride, w.size(), std::log(std::max(sums.mean, tiny)), slopes + k * stride);
   }
@@ -150,7 +162,11 @@ double SampleInformation::of_choices(std::span<const double> w, const double* p,
     for (const double q : s.column) total += q;
     out -= p_log_p(total);
   }
-  for (std::size_t k = 0; k < num_arguments_; ++k) out += sums_of(w.data(), p + k * stride, num).negentropy;
+  for (std::size_t k = 0; k < num_arguments_; ++k) {
+    const Sums sums = sums_of(w.data(), p + k * stride, num);
+    check(sums, k);
+    out += sums.negentropy;
+  }
   return out;
 }
 

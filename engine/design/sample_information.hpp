@@ -35,15 +35,18 @@ class SampleInformation {
     std::vector<std::size_t> picked, large;        // samples that were drawn; laws of many counts
     std::vector<double> normals, density;          // of these [5, num]; of all of them at every count
     numerics::NormalMixture mixture;
-    double standard_error = 0;  // of the last nested value, nats; else 0
+    double standard_error = 0;  // of the last value that was drawn for, nats; else 0
+    double limit = 0;           // that it cannot exceed whatever a response tells, nats; of other rules infinity
   };
 
-  static constexpr std::size_t num_nested = 256, num_clipped = 512, max_joint = 256, max_parts = 16;
+  static constexpr std::size_t num_nested = 256, num_nested_near = 1024, num_clipped = 512, max_joint = 256, max_parts = 16;
 
   /// The laws of the responses of a trial, with their arguments among all; those of a choice are its probabilities.
   explicit SampleInformation(std::span<const models::LawPart> laws);
 
   bool has_slopes() const;
+  /// Values that are not exact, and tell their error.
+  bool is_drawn() const { return rule_ == Rule::nested || rule_ == Rule::clipped || rule_ == Rule::binomial; }
 
   /// `arguments` [num_arguments, stride], of which the first weights.size() of every row count. `slopes` of the same shape is set
   /// to the derivatives of the information, or null. Weights sum to one. Repeatable. Throws: RunError for arguments that the law
@@ -76,7 +79,8 @@ class SampleInformation {
   double of_clipped(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   template <class Use>
-  double over_drawn(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s, const Use& use) const;
+  double over_drawn(std::span<const double> w, const double* arguments, std::size_t stride, std::size_t num_drawn, Scratch& s,
+                    const Use& use) const;
   void join_choices(std::span<const double> w, const double* p, std::size_t stride, std::size_t joint,
                     std::vector<double>& out) const;
 

@@ -286,6 +286,25 @@ TEST(SampleInformation, OfSeveralResponsesIsThatOfAllTogether) {
   EXPECT_LT(scratch.standard_error, 0.1 * exact);
 }
 
+/// Responses that tell more than a few samples can say are compared by more, and the limit is told.
+TEST(SampleInformation, NestedSaysItsLimit) {
+  const TextLaw& normal = law_named("normal");
+  const models::LawPart both[] = {{&normal, 0, 2}, {&normal, 2, 2}};
+  for (const double sd : {1e-3, 3.0}) {
+    const Samples s = drawn(1024, 4, 31, [=](std::size_t k, Stream& stream) { return k % 2 ? sd : stream.normal(); });
+    SampleInformation::Scratch scratch;
+    const double found = SampleInformation(both)(s.weights, s.arguments.data(), s.num, scratch, nullptr);
+    const bool few = sd > 1;
+    EXPECT_DOUBLE_EQ(scratch.limit, std::log(few ? 256. : 1024.));
+    EXPECT_LE(found, scratch.limit);
+    EXPECT_GT(found, few ? 0.1 : std::log(256.) + 0.5);
+  }
+  SampleInformation::Scratch scratch;
+  const double weights[] = {0.5, 0.5}, rates[] = {1, 2};
+  information_of(law_named("poisson"), 1)(weights, rates, 2, scratch, nullptr);
+  EXPECT_EQ(scratch.limit, INFINITY);
+}
+
 /// Falls of variances are those of the posterior means under every response.
 TEST(SampleInformation, FallOfVariances) {
   const TextLaw &choice = law_named("categorical"), &normal = law_named("normal");
@@ -356,6 +375,10 @@ TEST(SampleInformation, RefusesWhatIsNoLaw) {
   SampleInformation::Scratch scratch;
   const double weights[] = {0.5, 0.5}, rates[] = {1, -1}, normals[] = {0, 1, 0.5, 0};
   EXPECT_THROW(information_of(law_named("poisson"), 1)(weights, rates, 2, scratch, nullptr), RunError);
+  const double negative[] = {0.5, 1.2, 0.5, -0.2}, none[] = {0.5, NAN, 0.5, NAN};
+  const TextLaw& choice = law_named("categorical");
+  EXPECT_THROW(information_of(choice, 2)(weights, negative, 2, scratch, nullptr), RunError);
+  EXPECT_THROW(information_of(choice, 2)(weights, none, 2, scratch, nullptr), RunError);
   EXPECT_THROW(information_of(law_named("normal"), 2)(weights, normals, 2, scratch, nullptr), RunError);
 }
 

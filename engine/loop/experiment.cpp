@@ -235,7 +235,7 @@ void refuse_unused(const Table& given, const std::string& kind) {
   }
 }
 
-void build_on_text(Experiment& e, Executor& executor) {
+void build_on_text(Experiment& e, Executor& executor, bool may_have_tables) {
   if (e.spec.stimulus.kind != "variables")
     throw SpecError({"stimulus", "variables for a model written as text, for example x = \"range(-20, 20, 0.5) : deg\"",
                      "kind \"" + e.spec.stimulus.kind + "\"", ""});
@@ -265,7 +265,7 @@ void build_on_text(Experiment& e, Executor& executor) {
   refuse_unknown(belief.num_values_of, {"belief.num_values_of", ""}, names);
   // tables over a pool where the grid stays and the law has some; else samples at the nodes
   const bool single = belief.tables == "single";
-  if (e.stimuli.pool.empty() || belief.follow || !models::has_tables(*text)) {
+  if (!may_have_tables || e.stimuli.pool.empty() || belief.follow || !models::has_tables(*text)) {
     if (single)
       throw SpecError(
           {"belief.tables", "\"double\" here", "\"single\"", "Only a grid of choices over a pool that stays has tables."});
@@ -300,13 +300,14 @@ struct CandidatesSpec {
   }
 };
 
-void build_one(Experiment& e, const std::string& kind, Executor& executor) {
+/// `may_have_tables`: of a text on a grid; else it has samples at the nodes, as every other belief of a text.
+void build_one(Experiment& e, const std::string& kind, Executor& executor, bool may_have_tables = true) {
   if (kind == "glm")
     build_linear(e, executor);
   else if (kind == "gaussian_process")
     build_process(e);
   else if (kind == "text")
-    build_on_text(e, executor);
+    build_on_text(e, executor, may_have_tables);
   else
     build_on_grid(e, kind, executor);
 }
@@ -317,6 +318,7 @@ void build_candidates(Experiment& e, Executor& executor) {
     throw SpecError({"belief", "absent for competing models", "a table", "Each candidate has a belief of its own."});
   std::vector<std::unique_ptr<models::Model>> models;
   std::vector<std::string> names;
+  bool has_samples = false;
   for (std::size_t i = 0; i < spec.candidate.size(); ++i) {
     CandidateSpec& candidate = spec.candidate[i];
     const std::string kind = kind_of(candidate.model);
@@ -331,11 +333,21 @@ void build_candidates(Experiment& e, Executor& executor) {
       error.fault.path = fmt::format("model.candidate[{}].{}", i, error.fault.path);
       throw SpecError(error.fault);
     }
+    has_samples = has_samples || dynamic_cast<const models::TextModel*>(e.model.get());
     candidate.model = e.spec.model;
     candidate.belief = e.spec.belief;
     models.push_back(std::move(e.model));
     names.push_back(candidate.name);
     if (candidate.name == e.spec.subject.candidate) e.subject_candidate = i;
+  }
+  // a text with tables beside one with samples has samples, too: information about which is right needs the same of all
+  for (std::size_t i = 0; has_samples && i < models.size(); ++i) {
+    const std::string kind = kind_of(spec.candidate[i].model);
+    if (kind != "text" || dynamic_cast<const models::TextModel*>(models[i].get())) continue;
+    e.spec.model = spec.candidate[i].model;
+    e.spec.belief = spec.candidate[i].belief;
+    build_one(e, kind, executor, false);
+    models[i] = std::move(e.model);
   }
   if (e.spec.subject.kind == "simulated" && std::find(names.begin(), names.end(), e.spec.subject.candidate) == names.end())
     throw SpecError({"subject.candidate", fmt::format("one of {}", fmt::join(names, ", ")), "\"" + e.spec.subject.candidate + "\"",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "design/pool.hpp"
@@ -55,6 +56,8 @@ void Learner::pass_time(const Trial& trial) {
 }
 
 void Learner::choose(const Trial& trial, const design::Budget& budget, design::Choice& out) {
+  out.utility_error = 0;
+  out.utility_limit = std::numeric_limits<double>::infinity();
   if (trial.role == Role::validate) {
     const Assignment assignment = experiment_.assign(trial.index);
     design::take(experiment_.validation, assignment.validation_idx, out);

@@ -117,6 +117,10 @@ void TextGrid::weigh(TextGridBelief& belief) const {
   belief.log_evidence = top + std::log(total);
 }
 
+std::pair<double, double> TextGrid::ends(const TextGridBelief& belief, std::size_t k) const {
+  return {priors_[k]->from_normal(belief.axes[k].front()), priors_[k]->from_normal(belief.axes[k].back())};
+}
+
 std::vector<double> TextGrid::marginal(const TextGridBelief& belief, std::size_t k) const {
   return marginal(belief, belief.weights, k);
 }

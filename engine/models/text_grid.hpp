@@ -36,6 +36,10 @@ class TextGrid final : public TextModel {
   std::unique_ptr<Belief> prior() const override;
   Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
 
+  bool follows() const { return follow_; }
+  bool is_discrete(std::size_t parameter_idx) const { return priors_[parameter_idx]->is_discrete(); }
+  /// The lowest and the highest value of one parameter; of a correlated one at the middle of those that it depends on.
+  std::pair<double, double> ends(const TextGridBelief& belief, std::size_t parameter_idx) const;
   /// Probability of each value of one parameter.
   std::vector<double> marginal(const TextGridBelief& belief, std::size_t parameter_idx) const;
 
