@@ -50,6 +50,9 @@ class Design {
   virtual void follow(Plan& plan, const models::Capability& belief, std::int64_t pool_index, std::span<const double> stimulus,
                       double duration_s) const = 0;
 
+  /// Takes note of a response to a stimulus, for designs that remember the trials themselves; others look at the belief.
+  virtual void learn(Plan& plan, std::span<const double> stimulus, const Response& response) const;
+
   /// The stimulus for a trial. Repeatable: same plan, belief, trial and units give the same bytes, at any number of threads.
   /// Allocates: nothing after the first calls. Throws: RunError when a pool is exhausted, no stimulus is allowed or no utility is
   /// finite.

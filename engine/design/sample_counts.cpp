@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "design/sample_information.hpp"
-#include "design/sample_nodes.hpp"
+#include "design/spread_samples.hpp"
 #include "numerics/lanes.hpp"
 #include "numerics/special.hpp"
 
@@ -24,6 +24,21 @@ constexpr double few_counts = 16;      // expected counts up to which every samp
 constexpr std::size_t max_few = 67;    // of them, that matter
 constexpr double max_tabled = 2048;    // expected counts from which on a poisson law is taken for a normal one
 constexpr double max_expected = 1e15;  // above it whole numbers are no longer told apart
+
+/// out_i = Σ_r Poisson(r; λ_i) surprise_r - λ_i (1 - log λ_i).
+HARTLINE_CLONES void divergences_of_counts(const double* rate, std::size_t num, const double* surprise, std::size_t num_counts,
+                                           double* out) {
+  for (std::size_t i = 0; i < num; i += num_lanes) {
+    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
+    const Lanes lambda = load_part(rate + i, count, 1), safe = lambda > spread(tiny) ? lambda : spread(tiny);
+    Lanes q = numerics::exp(-lambda), mean = -lambda * (spread(1) - numerics::log(safe));
+    for (std::size_t r = 0; r < num_counts; ++r) {
+      mean += q * spread(surprise[r]);
+      q = q * lambda * spread(1 / static_cast<double>(r + 1));
+    }
+    numerics::store_part(out + i, mean, count);
+  }
+}
 
 /// p[r] = Σ w_i Poisson(r; λ_i) for r = 0 … num_counts - 1; returns Σ w_i λ_i (1 - log λ_i).
 HARTLINE_CLONES double enumerate_counts(const double* w, const double* rate, std::size_t num, std::size_t num_counts, double* p) {
@@ -128,18 +143,19 @@ class CountNodes {
 
 void SampleInformation::make_count_nodes() { CountNodes::get(); }
 
-double SampleInformation::of_poisson(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const {
+double SampleInformation::of_poisson(std::span<const double> w, const double* rate, Scratch& s, double* slopes,
+                                     double* divergences) const {
   double top = 0;
   for (std::size_t i = 0; i < w.size(); ++i) {
     if (!(rate[i] >= 0 && rate[i] < max_expected))
       throw RunError({"model.response", fmt::format("an expected count of 0 … {:g}", max_expected), number_text(rate[i]), ""});
     top = std::max(top, rate[i]);
   }
-  return top <= few_counts ? of_few_counts(w, rate, top, s, slopes) : of_counts(w, rate, s, slopes);
+  return top <= few_counts ? of_few_counts(w, rate, top, s, slopes, divergences) : of_counts(w, rate, s, slopes, divergences);
 }
 
-double SampleInformation::of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s,
-                                        double* slopes) const {
+double SampleInformation::of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes,
+                                        double* divergences) const {
   const std::size_t num = std::min(max_few, static_cast<std::size_t>(top + 9 * std::sqrt(top) + 14));
   s.p.resize(num + 1);
   s.p[num] = 0;
@@ -154,10 +170,17 @@ double SampleInformation::of_few_counts(std::span<const double> w, const double*
       s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
     slopes_of_counts(w.data(), rate, w.size(), s.log_p.data(), num, slopes);
   }
+  if (divergences) {
+    s.log_p.resize(num);
+    for (std::size_t r = 0; r < num; ++r)
+      s.log_p[r] = -std::log(std::max(s.p[r], tiny)) - numerics::log_factorial(static_cast<double>(r));
+    divergences_of_counts(rate, w.size(), s.log_p.data(), num, divergences);
+  }
   return marginal - conditional;
 }
 
-double SampleInformation::of_counts(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const {
+double SampleInformation::of_counts(std::span<const double> w, const double* rate, Scratch& s, double* slopes,
+                                    double* divergences) const {
   const CountNodes& table = CountNodes::get();
   s.weight.assign(table.nodes.size(), 0.0);
   s.large.clear();
@@ -188,32 +211,50 @@ double SampleInformation::of_counts(std::span<const double> w, const double* rat
     for (const double p : s.p) marginal -= p_log_p(p);
   else
     marginal = add_large_counts(w, rate, s, conditional);
-  if (!slopes) return marginal - conditional;
+  if (!slopes && !divergences) return marginal - conditional;
 
-  s.log_p.assign(s.p.size(), 0.0);
-  for (std::size_t r = 0; r + 1 < s.p.size(); ++r)
-    s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
-  s.column.assign(table.nodes.size(), 0.0);
-  for (std::size_t j = 0; j < num_nodes; ++j) {
-    const CountNodes::Node& node = table.nodes[j];
-    for (std::size_t r = 0; r < node.num; ++r) s.column[j] += table.pmf[node.at + r] * s.log_p[node.first + r];
+  if (slopes) {
+    s.log_p.assign(s.p.size(), 0.0);
+    for (std::size_t r = 0; r + 1 < s.p.size(); ++r)
+      s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
+    s.column.assign(table.nodes.size(), 0.0);
+    for (std::size_t j = 0; j < num_nodes; ++j) {
+      const CountNodes::Node& node = table.nodes[j];
+      for (std::size_t r = 0; r < node.num; ++r) s.column[j] += table.pmf[node.at + r] * s.log_p[node.first + r];
+    }
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      if (rate[i] >= max_tabled) continue;
+      const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
+      const auto c = cubic(t);
+      double mean = c[0] * s.column[j == 0 ? 1 : j - 1];
+      for (std::size_t k = 1; k < 4; ++k) mean += c[k] * s.column[j + k - 1];
+      slopes[i] = w[i] * (std::log(std::max(rate[i], 1e-12)) - mean);
+    }
   }
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    if (rate[i] >= max_tabled) continue;
-    const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
-    const auto c = cubic(t);
-    double mean = c[0] * s.column[j == 0 ? 1 : j - 1];
-    for (std::size_t k = 1; k < 4; ++k) mean += c[k] * s.column[j + k - 1];
-    slopes[i] = w[i] * (std::log(std::max(rate[i], 1e-12)) - mean);
+  if (divergences) {
+    s.column.assign(table.nodes.size(), 0.0);
+    for (std::size_t j = 0; j < num_nodes; ++j) {
+      const CountNodes::Node& node = table.nodes[j];
+      s.column[j] = -node.log_factorial;
+      for (std::size_t r = 0; r < node.num; ++r)
+        s.column[j] -= table.pmf[node.at + r] * std::log(std::max(s.p[node.first + r], tiny));
+    }
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      if (rate[i] >= max_tabled) continue;
+      const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
+      const auto c = cubic(t);
+      divergences[i] = c[0] * s.column[j == 0 ? 1 : j - 1] - rate[i] * (1 - std::log(std::max(rate[i], tiny)));
+      for (std::size_t k = 1; k < 4; ++k) divergences[i] += c[k] * s.column[j + k - 1];
+    }
   }
-  if (!s.large.empty()) set_large_slopes(w, rate, s, slopes);
+  if (!s.large.empty()) set_large_slopes(w, rate, s, slopes, divergences);
   return marginal - conditional;
 }
 
 /// Laws of many counts are N(λ, λ). Adds them to those of few in s.p; returns the entropy of all.
 double SampleInformation::add_large_counts(std::span<const double> w, const double* rate, Scratch& s, double& conditional) const {
   const std::size_t num = s.large.size();
-  s.normals.resize(5 * num);
+  s.normals.resize(6 * num);
   double *weight = s.normals.data(), *mean = weight + num, *sd = mean + num;
   for (std::size_t n = 0; n < num; ++n) {
     const std::size_t i = s.large[n];
@@ -232,15 +273,17 @@ double SampleInformation::add_large_counts(std::span<const double> w, const doub
   return out;
 }
 
-void SampleInformation::set_large_slopes(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const {
+void SampleInformation::set_large_slopes(std::span<const double> w, const double* rate, Scratch& s, double* slopes,
+                                         double* divergences) const {
   const std::size_t num = s.large.size();
-  double *sd = s.normals.data() + 2 * num, *by_mean = sd + num, *by_sd = by_mean + num;
+  double *sd = s.normals.data() + 2 * num, *by_mean = sd + num, *by_sd = by_mean + num, *by_weight = by_sd + num;
   for (std::size_t r = 0; r < s.p.size(); ++r)
     if (s.density[r] > tiny) s.mixture.add_slope(static_cast<double>(r), std::log(s.density[r] / s.p[r]));
-  s.mixture.slopes(nullptr, by_mean, by_sd);
+  s.mixture.slopes(by_weight, by_mean, by_sd);
   for (std::size_t n = 0; n < num; ++n) {
     const std::size_t i = s.large[n];
-    slopes[i] = by_mean[n] + 0.5 * by_sd[n] / sd[n] - 0.5 * w[i] / rate[i];
+    if (slopes) slopes[i] = by_mean[n] + 0.5 * by_sd[n] / sd[n] - 0.5 * w[i] / rate[i];
+    if (divergences) divergences[i] = by_weight[n] + 0.5 - 0.5 * std::log(2 * std::numbers::pi * rate[i]);
   }
 }
 

@@ -9,7 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "design/sample_nodes.hpp"
+#include "design/spread_samples.hpp"
 #include "numerics/lanes.hpp"
 
 namespace hartline::design {
@@ -63,6 +63,15 @@ HARTLINE_CLONES void slopes_of(const double* w, const double* p, std::size_t num
   }
 }
 
+/// out_i += p_i (log p_i - log_mean).
+HARTLINE_CLONES void add_divergences(const double* p, std::size_t num, double log_mean, double* out) {
+  for (std::size_t i = 0; i < num; i += num_lanes) {
+    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
+    const Lanes raw = load_part(p + i, count, 1), value = raw > spread(tiny) ? raw : spread(tiny);
+    numerics::store_part(out + i, load_part(out + i, count, 0) + raw * (numerics::log(value) - spread(log_mean)), count);
+  }
+}
+
 }  // namespace
 
 SampleInformation::SampleInformation(std::span<const LawPart> laws) : laws_(laws.begin(), laws.end()), law_(*laws[0].law) {
@@ -93,6 +102,8 @@ SampleInformation::Rule SampleInformation::find_rule() const {
       return Rule::clipped;
     case LawForm::binomial_count:
       return Rule::binomial;
+    case LawForm::censored:
+      return law_.parts[0].law->form == LawForm::normal ? Rule::clipped : Rule::nested;
     default:
       if (all(LawForm::poisson, LawForm::negative_binomial)) return Rule::any_counts;
       return all(LawForm::normal) || all(LawForm::lognormal) ? Rule::normal_mixtures : Rule::nested;
@@ -102,18 +113,18 @@ SampleInformation::Rule SampleInformation::find_rule() const {
 bool SampleInformation::has_slopes() const { return rule_ == Rule::choice || rule_ == Rule::poisson || rule_ == Rule::normal; }
 
 double SampleInformation::operator()(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s,
-                                     double* slopes) const {
+                                     double* slopes, double* divergences) const {
   s.standard_error = 0;
   s.limit = INFINITY;
   switch (rule_) {
     case Rule::choice:
-      return of_choice(w, arguments, stride, slopes);
+      return of_choice(w, arguments, stride, slopes, divergences);
     case Rule::choices:
       return of_choices(w, arguments, stride, s);
     case Rule::poisson:
-      return of_poisson(w, arguments, s, slopes);
+      return of_poisson(w, arguments, s, slopes, divergences);
     case Rule::normal:
-      return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr);
+      return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr, divergences);
     case Rule::any_counts:
       return of_any_counts(w, arguments, stride, s);
     case Rule::normal_mixtures:
@@ -130,13 +141,17 @@ double SampleInformation::operator()(std::span<const double> w, const double* ar
   return nested(w, arguments, stride, s);
 }
 
-double SampleInformation::of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes) const {
+double SampleInformation::of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes,
+                                    double* divergences) const {
   double out = 0;
+  if (divergences) std::fill_n(divergences, w.size(), 0.0);
   for (std::size_t k = 0; k < num_arguments_; ++k) {
     const Sums sums = sums_of(w.data(), p + k * stride, w.size());
     check(sums, k);
     out += sums.negentropy - p_log_p(sums.mean);
-    if (slopes) slopes_of(w.data(), p + k * stride, w.size(), std::log(std::max(sums.mean, tiny)), slopes + k * stride);
+    const double log_mean = std::log(std::max(sums.mean, tiny));
+    if (slopes) slopes_of(w.data(), p + k * stride, w.size(), log_mean, slopes + k * stride);
+    if (divergences) add_divergences(p + k * stride, w.size(), log_mean, divergences);
   }
   return out;
 }
@@ -168,89 +183,6 @@ double SampleInformation::of_choices(std::span<const double> w, const double* p,
     out += sums.negentropy;
   }
   return out;
-}
-
-double SampleInformation::of_normal(std::span<const double> w, const double* mean, const double* sd, Scratch& s,
-                                    double* mean_slopes, double* sd_slopes) const {
-  const std::size_t num = w.size();
-  double low = INFINITY, high = -INFINITY, least = INFINITY, most = 0, conditional = 0;
-  for (std::size_t i = 0; i < num; ++i) {
-    low = std::min(low, mean[i]);
-    high = std::max(high, mean[i]);
-    least = std::min(least, sd[i]);
-    most = std::max(most, sd[i]);
-    conditional += w[i] * std::log(sd[i]);
-  }
-  if (!(least > 0) || !std::isfinite(most) || !std::isfinite(low) || !std::isfinite(high))
-    throw RunError({"model.response", "a finite mean and a standard deviation above 0",
-                    fmt::format("means of {} … {}, standard deviations of {} … {}", number_text(low), number_text(high),
-                                number_text(least), number_text(most)),
-                    ""});
-  conditional += 0.5 * std::log(2 * std::numbers::pi * std::numbers::e);
-  if (most <= least * (1 + 1e-12) && high - low <= range_each * static_cast<double>(num) * least)
-    return of_equal_normals(w, mean, low, high, least, s, mean_slopes, sd_slopes) - conditional;
-  const double marginal = s.mixture.entropy(w, mean, sd);
-  if (mean_slopes) {
-    s.mixture.slopes(nullptr, mean_slopes, sd_slopes);
-    for (std::size_t i = 0; i < num; ++i) sd_slopes[i] -= w[i] / sd[i];
-  }
-  return marginal - conditional;
-}
-
-/// The entropy of laws that differ in their means only: a convolution. Slopes are those of the information.
-double SampleInformation::of_equal_normals(std::span<const double> w, const double* mean, double low, double high, double sd,
-                                           Scratch& s, double* mean_slopes, double* sd_slopes) const {
-  const double h = sd / bins_per_sd, pad = std::ceil(reach * bins_per_sd) + 2, origin = low - pad * h;
-  const auto num_bins = static_cast<std::size_t>((high - low) / h + 2 * pad + 4);
-  constexpr auto half = static_cast<std::size_t>(reach * bins_per_sd) + 1;
-  s.weight.assign(num_bins, 0.0);
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const auto [j, t] = place((mean[i] - origin) / h);
-    const auto c = cubic(t);
-    for (std::size_t k = 0; k < 4; ++k) s.weight[j + k - 1] += w[i] * c[k];
-  }
-  // φ, φ' or φ'' at the bins around a node
-  const auto set_kernel = [&](int power) {
-    s.column.resize(2 * half + 1);
-    for (std::size_t k = 0; k <= 2 * half; ++k) {
-      const double z = (static_cast<double>(k) - static_cast<double>(half)) / bins_per_sd;
-      const double phi = std::exp(-0.5 * z * z) / (std::sqrt(2 * std::numbers::pi) * bins_per_sd);
-      s.column[k] = power == 0 ? phi : power == 1 ? phi * z : phi * (z * z - 1);
-    }
-  };
-  set_kernel(0);
-  s.p.assign(num_bins, 0.0);
-  for (std::size_t j = 0; j < num_bins; ++j) {
-    if (s.weight[j] == 0) continue;
-    const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
-    for (std::size_t b = first; b < last; ++b) s.p[b] += s.weight[j] * s.column[b + half - j];
-  }
-  double marginal = std::log(h);  // p is the probability of a bin
-  for (const double p : s.p) marginal -= p_log_p(p);
-  if (!mean_slopes) return marginal;
-
-  // ∂I/∂m_i = -w_i ∫ φ'(y - m_i) log p dy, by tables over the nodes
-  s.log_p.resize(num_bins);
-  for (std::size_t b = 0; b < num_bins; ++b) s.log_p[b] = std::log(std::max(s.p[b], 1e-25));
-  const auto set_slopes = [&](int power, double own, double* slopes) {
-    set_kernel(power);
-    for (std::size_t j = 0; j < num_bins; ++j) {
-      const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
-      double total = 0;
-      for (std::size_t b = first; b < last; ++b) total += s.log_p[b] * s.column[b + half - j];
-      s.weight[j] = -total / sd;
-    }
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      const auto [j, t] = place((mean[i] - origin) / h);
-      const auto c = cubic(t);
-      double value = -own;
-      for (std::size_t k = 0; k < 4; ++k) value += c[k] * s.weight[j + k - 1];
-      slopes[i] = w[i] * value;
-    }
-  };
-  set_slopes(1, 0, mean_slopes);
-  set_slopes(2, 1 / sd, sd_slopes);
-  return marginal;
 }
 
 }  // namespace hartline::design

@@ -22,7 +22,7 @@ namespace hartline::design {
 ///
 ///   several responses   choices of at most `max_joint` combinations by enumeration; else by nested Monte Carlo
 ///
-/// Samples are spread by cubic weights, which keep their first three moments.
+/// Samples are spread by cubic weights, which keep their first three moments; derivatives are those of the sums that are formed.
 /// Any law of the first three is taken, however wide or narrow    (sample_information_test.cpp:
 /// SampleInformation.NoSpreadIsTooWide) Accuracy: choices 1e-12, poisson, binomial and normal 1e-4 of max(I, 0.1)
 /// (sample_information_test.cpp: SampleInformation.EqualsQuadrature); nested as `standard_error` says (sample_information_test.cpp:
@@ -30,10 +30,10 @@ namespace hartline::design {
 class SampleInformation {
  public:
   struct Scratch {
-    std::vector<double> p, log_p, column, weight;  // by outcome or bin
-    std::vector<double> features, means;           // [num_features, num_nested], [2, num_features]
-    std::vector<std::size_t> picked, large;        // samples that were drawn; laws of many counts
-    std::vector<double> normals, density;          // of these [5, num]; of all of them at every count
+    std::vector<double> p, log_p, column, weight, sums;  // by outcome or bin
+    std::vector<double> features, means;                 // [num_features, num_nested], [2, num_features]
+    std::vector<std::size_t> picked, large;              // samples that were drawn; laws of many counts
+    std::vector<double> normals, density;                // of these [6, num]; of all of them at every count
     numerics::NormalMixture mixture;
     double standard_error = 0;  // of the last value that was drawn for, nats; else 0
     double limit = 0;           // that it cannot exceed whatever a response tells, nats; of other rules infinity
@@ -49,10 +49,11 @@ class SampleInformation {
   bool is_drawn() const { return rule_ == Rule::nested || rule_ == Rule::clipped || rule_ == Rule::binomial; }
 
   /// `arguments` [num_arguments, stride], of which the first weights.size() of every row count. `slopes` of the same shape is set
-  /// to the derivatives of the information, or null. Weights sum to one. Repeatable. Throws: RunError for arguments that the law
-  /// cannot have.
-  double operator()(std::span<const double> weights, const double* arguments, std::size_t stride, Scratch& scratch,
-                    double* slopes) const;
+  /// to the derivatives of the information, or null. `divergences` [weights.size()] is set to KL(p(r | θ_i) || p(r)), or null: the
+  /// derivative by a weight of W I(θ; r) where the weights sum to W; laws without slopes have none. Weights sum to one. Repeatable.
+  /// Throws: RunError for arguments that the law cannot have.
+  double operator()(std::span<const double> weights, const double* arguments, std::size_t stride, Scratch& scratch, double* slopes,
+                    double* divergences = nullptr) const;
 
   /// Σ_k Var_r[E(φ_k | r)], the fall of the variances of features [num_features, stride] that is expected: of choices by
   /// enumeration, of others over the responses of `num_nested` samples (sample_information_test.cpp:
@@ -61,18 +62,19 @@ class SampleInformation {
                        std::size_t stride, Scratch& scratch) const;
 
  private:
-  double of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes) const;
+  double of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes, double* divergences) const;
   double of_choices(std::span<const double> w, const double* p, std::size_t stride, Scratch& s) const;
   static void make_count_nodes();
-  double of_poisson(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const;
-  double of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes) const;
-  double of_counts(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const;
+  double of_poisson(std::span<const double> w, const double* rate, Scratch& s, double* slopes, double* divergences) const;
+  double of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes,
+                       double* divergences) const;
+  double of_counts(std::span<const double> w, const double* rate, Scratch& s, double* slopes, double* divergences) const;
   double add_large_counts(std::span<const double> w, const double* rate, Scratch& s, double& conditional) const;
-  void set_large_slopes(std::span<const double> w, const double* rate, Scratch& s, double* slopes) const;
+  void set_large_slopes(std::span<const double> w, const double* rate, Scratch& s, double* slopes, double* divergences) const;
   double of_normal(std::span<const double> w, const double* mean, const double* sd, Scratch& s, double* mean_slopes,
-                   double* sd_slopes) const;
-  double of_equal_normals(std::span<const double> w, const double* mean, double low, double high, double sd, Scratch& s,
-                          double* mean_slopes, double* sd_slopes) const;
+                   double* sd_slopes, double* divergences) const;
+  double of_scattered_normals(std::span<const double> w, const double* mean, const double* sd, Scratch& s, double* mean_slopes,
+                              double* sd_slopes, double* divergences) const;
   double of_binomial(std::span<const double> w, const double* n, const double* p, Scratch& s) const;
   double of_any_counts(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double of_normal_mixtures(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;

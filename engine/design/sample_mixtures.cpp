@@ -7,7 +7,7 @@
 
 #include "base/error.hpp"
 #include "design/sample_information.hpp"
-#include "design/sample_nodes.hpp"
+#include "design/spread_samples.hpp"
 #include "numerics/lanes.hpp"
 #include "numerics/special.hpp"
 

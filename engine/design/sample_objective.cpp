@@ -126,7 +126,8 @@ SampleObjective::SampleObjective(const models::CandidatesView& prior)
 void SampleObjective::prepare(const models::Capability& belief, Prepared& p) const {
   p.order.clear();
   p.ends.clear();
-  p.weights.clear();
+  p.weights.resize(std::min<std::size_t>(p.weights.size(), 1));
+  for (std::vector<double>& weights : p.weights) weights.clear();
   p.parts.resize(likelihoods_.size());
   p.num = 0;
   if (const auto* view = std::get_if<SampleView>(&belief)) {
@@ -279,20 +280,22 @@ void SampleObjective::thin(const Prepared& all, std::size_t num, Prepared& out) 
 }
 
 /// The information of one future, with its slopes in scratch.slopes.
-double SampleObjective::information(const Prepared& p, std::span<const double> weights, Scratch& s, bool slopes) const {
+double SampleObjective::information(const Prepared& p, std::span<const double> weights, Scratch& s, bool slopes,
+                                    double* by_weight) const {
   if (of_models_) {
     const double out = (*of_models_)(weights, p.ends, s.arguments.data(), p.num, s.of_models);
     s.error = s.of_models.standard_error;
-    s.limit = INFINITY;
+    s.limit = std::numeric_limits<double>::infinity();
     return out;
   }
   const std::size_t num_arguments = num_arguments_;
-  double out = information_(weights, s.arguments.data(), p.num, s.information, slopes ? s.slopes.data() : nullptr);
+  double out = information_(weights, s.arguments.data(), p.num, s.information, slopes ? s.slopes.data() : nullptr, by_weight);
   s.error = s.information.standard_error;
   s.limit = s.information.limit;
   if (kind_ != Kind::target && kind_ != Kind::model_information) return out;
   s.group_weights.resize(p.num);
   s.group_slopes.resize(num_arguments * p.num);
+  s.group_divergences.resize(p.num);
   std::size_t first = 0;
   for (const std::size_t end : p.ends) {
     double total = 0;
@@ -300,7 +303,8 @@ double SampleObjective::information(const Prepared& p, std::span<const double> w
     if (total > 0) {
       for (std::size_t n = first; n < end; ++n) s.group_weights[n] = weights[n] / total;
       out -= total * information_({&s.group_weights[first], end - first}, &s.arguments[first], p.num, s.information,
-                                  slopes ? &s.group_slopes[first] : nullptr);
+                                  slopes ? &s.group_slopes[first] : nullptr, by_weight ? &s.group_divergences[first] : nullptr);
+      for (std::size_t n = first; by_weight && n < end; ++n) by_weight[n] -= s.group_divergences[n];
       s.error = std::hypot(s.error, total * s.information.standard_error);
       for (std::size_t k = 0; slopes && k < num_arguments; ++k)
         for (std::size_t n = first; n < end; ++n) s.slopes[k * p.num + n] -= total * s.group_slopes[k * p.num + n];
@@ -334,14 +338,14 @@ double SampleObjective::fall(const Prepared& p, std::span<const double> weights,
   const double out = information_.expected_fall(weights, s.arguments.data(), p.features.data(), num_features, p.num, s.information);
   const double share = kind_ == Kind::parameter_variance ? 1 : 1 / static_cast<double>(num_features);
   s.error = share * s.information.standard_error;
-  s.limit = INFINITY;
+  s.limit = std::numeric_limits<double>::infinity();
   return share * out;
 }
 
 /// Mean and mean square of the expected first response.
-std::pair<double, double> SampleObjective::response_moments(const Prepared& p, std::size_t first_future, std::size_t last_future,
+std::pair<double, double> SampleObjective::response_moments(const Prepared& p, std::span<const std::vector<double>> weights,
                                                             const Scratch& s) const {
-  const double share = 1 / static_cast<double>(last_future - first_future);
+  const double share = 1 / static_cast<double>(weights.size());
   double mean = 0, square = 0, a[64];
   for (std::size_t m = 0; m < p.parts.size(); ++m) {
     const std::size_t num_arguments = likelihoods_[m]->num_arguments();
@@ -349,9 +353,9 @@ std::pair<double, double> SampleObjective::response_moments(const Prepared& p, s
     for (std::size_t n = p.parts[m].first; n < p.parts[m].first + p.parts[m].num; ++n) {
       for (std::size_t k = 0; k < num_arguments; ++k) a[k] = s.arguments[k * p.num + n];
       const double value = models::expected_value(*law.law, law.of({a, num_arguments}));
-      for (std::size_t f = first_future; f < last_future; ++f) {
-        mean += share * p.weights[f][n] * value;
-        square += share * p.weights[f][n] * value * value;
+      for (const std::vector<double>& w : weights) {
+        mean += share * w[n] * value;
+        square += share * w[n] * value * value;
       }
     }
   }
@@ -365,41 +369,55 @@ double SampleObjective::of_response(const std::pair<double, double>& moments) co
   return kind_ == Kind::expected_response ? mean : mean + kappa_ * std::sqrt(variance);
 }
 
-void SampleObjective::each(const Prepared& p, std::span<const double> x, Scratch& s, std::size_t first,
-                           std::span<double> utility) const {
+void SampleObjective::each(const Prepared& p, std::span<const std::vector<double>> weights, std::span<const std::size_t> which,
+                           std::span<const double> x, Scratch& s, std::span<double> utility) const {
   set_arguments(p, x, s, false);
   for (std::size_t k = 0; k < utility.size(); ++k) {
-    const std::size_t f = first + k;
-    utility[k] = is_of_response() ? of_response(response_moments(p, f, f + 1, s))
-                 : is_fall()      ? fall(p, p.weights[f], s)
-                                  : information(p, p.weights[f], s, false);
+    const std::vector<double>& w = weights[which[k]];
+    utility[k] = is_of_response() ? of_response(response_moments(p, {&w, 1}, s))
+                 : is_fall()      ? fall(p, w, s)
+                                  : information(p, w, s, false);
   }
 }
 
 double SampleObjective::operator()(const Prepared& p, std::span<const double> x, Scratch& s, std::span<double> gradient,
                                    double* expected) const {
-  const std::size_t num_arguments = num_arguments_, dim = x.size();
   const double share = 1 / static_cast<double>(p.weights.size());
   set_arguments(p, x, s, !gradient.empty());
   if (is_of_response() || expected) {
-    const auto moments = response_moments(p, 0, p.weights.size(), s);
+    const auto moments = response_moments(p, p.weights, s);
     if (expected) *expected = moments.first;
     if (is_of_response()) return of_response(moments);
   }
   double out = 0;
   std::fill(gradient.begin(), gradient.end(), 0.0);
-  s.slopes.resize(num_arguments * p.num);
+  s.slopes.resize(likelihoods_[0]->num_arguments() * p.num);
   for (const std::vector<double>& weights : p.weights) {
     out += share * (is_fall() ? fall(p, weights, s) : information(p, weights, s, !gradient.empty()));
-    for (std::size_t j = 0; j < gradient.size(); ++j)
-      for (std::size_t k = 0; k < num_arguments; ++k) {
-        const double *slope = &s.slopes[k * p.num], *by_x = &s.arguments[(num_arguments + k * dim + j) * p.num];
-        double total = 0;
-        for (std::size_t n = 0; n < p.num; ++n) total += slope[n] * by_x[n];
-        gradient[j] += share * total;
-      }
+    add_gradient(p, share, s, gradient);
   }
   return out;
+}
+
+double SampleObjective::under(const Prepared& p, std::span<const double> weights, std::span<const double> x, Scratch& s,
+                              std::span<double> gradient, std::span<double> by_weight) const {
+  set_arguments(p, x, s, !gradient.empty());
+  s.slopes.resize(likelihoods_[0]->num_arguments() * p.num);
+  const double out = information(p, weights, s, !gradient.empty(), by_weight.data());
+  std::fill(gradient.begin(), gradient.end(), 0.0);
+  add_gradient(p, 1, s, gradient);
+  return out;
+}
+
+void SampleObjective::add_gradient(const Prepared& p, double share, const Scratch& s, std::span<double> gradient) const {
+  const std::size_t num_arguments = likelihoods_[0]->num_arguments(), dim = gradient.size();
+  for (std::size_t j = 0; j < dim; ++j)
+    for (std::size_t k = 0; k < num_arguments; ++k) {
+      const double *slope = &s.slopes[k * p.num], *by_x = &s.arguments[(num_arguments + k * dim + j) * p.num];
+      double total = 0;
+      for (std::size_t n = 0; n < p.num; ++n) total += slope[n] * by_x[n];
+      gradient[j] += share * total;
+    }
 }
 
 }  // namespace hartline::design

@@ -43,7 +43,7 @@ class SampleObjective {
   struct Scratch {
     SampleInformation::Scratch information;
     ModelInformation::Scratch of_models;
-    std::vector<double> arguments, slopes, group_slopes, group_weights;
+    std::vector<double> arguments, slopes, group_slopes, group_weights, group_divergences;
     double error = 0, limit = 0;  // of the last utility: its standard error, and what it cannot exceed; else 0 and infinity
   };
 
@@ -53,7 +53,7 @@ class SampleObjective {
   SampleObjective(const DesignSpec& spec, const StimulusSet& set, const models::SampleView& prior,
                   std::span<const std::string> parameter_names);
 
-  /// For competing models. Throws: SpecError for beliefs that are not by samples.
+  /// For competing models. Throws: SpecError for beliefs that are not by samples, and for responses of different kinds.
   explicit SampleObjective(const models::CandidatesView& prior);
 
   /// Samples of negligible weight are left out: together less than 1e-9.
@@ -66,9 +66,14 @@ class SampleObjective {
   double operator()(const Prepared& prepared, std::span<const double> x, Scratch& scratch, std::span<double> gradient,
                     double* expected) const;
 
-  /// The utility under each of prepared.weights from the first on.
-  void each(const Prepared& prepared, std::span<const double> x, Scratch& scratch, std::size_t first,
-            std::span<double> utility) const;
+  /// U under weights of its own [prepared.num], which sum to one, of a utility with a gradient; `by_weight` [prepared.num] is set
+  /// to the derivative by a weight of W U where the weights sum to W.
+  double under(const Prepared& prepared, std::span<const double> weights, std::span<const double> x, Scratch& scratch,
+               std::span<double> gradient, std::span<double> by_weight) const;
+
+  /// The utility under some of many weights, [][prepared.num]: those of the indices `which` [utility.size()].
+  void each(const Prepared& prepared, std::span<const std::vector<double>> weights, std::span<const std::size_t> which,
+            std::span<const double> x, Scratch& scratch, std::span<double> utility) const;
 
   /// Samples that are enough to compare stimuli by: 1,024; four times that where they fall into groups.
   std::size_t num_enough() const { return kind_ == Kind::target || kind_ == Kind::model_information ? 4096 : 1024; }
@@ -78,6 +83,9 @@ class SampleObjective {
   double limit(const Prepared& prepared) const;
   /// Utilities are drawn, and have an error.
   bool has_error() const { return !is_of_response() && (information_.is_drawn() || is_fall() || of_models_); }
+
+  /// Of the first model.
+  const models::TextLikelihood& likelihood() const { return *likelihoods_[0]; }
 
  private:
   enum class Kind {
@@ -94,13 +102,15 @@ class SampleObjective {
   void group(const models::SampleView& view, Prepared& prepared) const;
   void set_features(Prepared& prepared) const;
   void set_arguments(const Prepared& prepared, std::span<const double> x, Scratch& scratch, bool slopes) const;
-  std::pair<double, double> response_moments(const Prepared& prepared, std::size_t first_future, std::size_t last_future,
+  std::pair<double, double> response_moments(const Prepared& prepared, std::span<const std::vector<double>> weights,
                                              const Scratch& scratch) const;
   double of_response(const std::pair<double, double>& moments) const;
   bool is_of_response() const { return kind_ >= Kind::posterior_variance; }
   bool is_fall() const { return kind_ == Kind::parameter_variance || kind_ == Kind::prediction_error; }
   double fall(const Prepared& prepared, std::span<const double> weights, Scratch& scratch) const;
-  double information(const Prepared& prepared, std::span<const double> weights, Scratch& scratch, bool slopes) const;
+  double information(const Prepared& prepared, std::span<const double> weights, Scratch& scratch, bool slopes,
+                     double* by_weight = nullptr) const;
+  void add_gradient(const Prepared& prepared, double share, const Scratch& scratch, std::span<double> gradient) const;
 
   Kind kind_ = Kind::mutual_information;
   double kappa_;

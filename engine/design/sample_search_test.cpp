@@ -286,6 +286,25 @@ TEST(SampleSearch, FindsTheBestOfAGrid) {
   }
 }
 
+TEST(SampleSearch, FunctionsOfParametersHaveTheirUnits) {
+  const std::string names[] = {"A", "mu", "w[0]", "w[1]"}, units[] = {"Hz", "kHz", "deg", "deg"};
+  const auto value = [&](const char* function) {
+    const Target target(function);
+    const auto plain = without_units({&target, 1}, names, units);
+    const double parameters[] = {3, 2, 30, 90};
+    double out = 0;
+    TargetFunctions(plain, names)(parameters, 1, 1, &out);
+    return out;
+  };
+  EXPECT_DOUBLE_EQ(value("A + mu"), 2003);
+  EXPECT_DOUBLE_EQ(value("log(mu / A)"), std::log(2000 / 3.));
+  EXPECT_DOUBLE_EQ(value("sin(w[0]) + w[1] / 1 deg"), 90.5);
+  EXPECT_EQ(value("A"), 3);  // a parameter by its name is its number
+  EXPECT_THROW(value("A + w[0]"), UnitError);
+  EXPECT_THROW(value("exp(A)"), UnitError);
+  EXPECT_THROW(TargetFunctions::check(INFINITY), RunError);
+}
+
 TEST(SampleSearch, IsTheSameAtAnyNumberOfThreadsAndAfterItsUnits) {
   Choice first, first_cut[4];
   for (const int num_threads : {1, 2, 8}) {

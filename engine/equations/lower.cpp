@@ -36,7 +36,7 @@ std::vector<std::string_view> function_names() {
 bool is_reserved(std::string_view name) {
   const auto names = function_names();
   return std::find(names.begin(), names.end(), name) != names.end() || name == "and" || name == "or" || name == "not" ||
-         name == "in" || name == "pi" || name == "given" || name == "start" || name == "mixture";
+         name == "in" || name == "pi" || name == "given" || name == "start" || name == "mixture" || name == "censored";
 }
 
 }  // namespace
@@ -467,6 +467,14 @@ Id Scope::lower(const Statement& statement, const std::string& path) {
   return id;
 }
 
+Id Scope::condition(const Statement& statement, const std::string& path) {
+  Lowering lowering(*this, statement, path);
+  const Id id = lowering.lower(statement.root);
+  if (!graph_.at(id).is_boolean)
+    lowering.fail(statement.at(statement.root), "a number where a condition is needed", "Compare it with something.");
+  return id;
+}
+
 Id Scope::lower_part(const Statement& statement, std::uint32_t part, const std::string& path) {
   Lowering lowering(*this, statement, path);
   const Id id = lowering.lower(part);
@@ -478,7 +486,15 @@ Id Scope::lower_part(const Statement& statement, std::uint32_t part, const std::
 std::string Scope::unit_of(Id id) const {
   if (const auto declared = units_.find(id); declared != units_.end() && !declared->second.empty()) return declared->second;
   const Dimension& dimension = graph_.at(id).dimension;
-  return dimension.none() ? "a number without unit" : unit_text(dimension);
+  if (dimension.none()) return "a number without unit";
+  // in the words of the text, where it has some
+  for (const auto& [name, meaning] : meanings_) {
+    const bool given = meaning.symbol != ~std::uint32_t{0};
+    const Unit& unit = given ? graph_.symbol(meaning.symbol).unit : meaning.statement.unit;
+    const std::string& text = given ? graph_.symbol(meaning.symbol).unit_text : meaning.statement.unit_text;
+    if (!text.empty() && unit.dimension == dimension) return text;
+  }
+  return unit_text(dimension);
 }
 
 std::vector<std::string_view> Scope::names() const {

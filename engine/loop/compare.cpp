@@ -138,7 +138,7 @@ std::vector<Contender> arms_of(const Table& document, const std::string& file, c
         throw SpecError({path + "." + key, "name, role or a table of the experiment", display(value),
                          "Write what it overrides as a table, for example design = { kind = \"random\" }."});
     Contender arm{*name->text(), false, read_spec(with_overrides(document, designs[i]), file)};
-    arm.baseline = arm.spec.design.kind != "infomax";
+    arm.baseline = arm.spec.design.kind != "infomax" && arm.spec.design.kind != "policy";
     if (const Value* role = designs[i].find("role")) {
       if (!role->text() || (*role->text() != "adaptive" && *role->text() != "baseline"))
         throw SpecError({path + ".role", "one of adaptive, baseline", display(*role), ""});
@@ -163,70 +163,87 @@ void check_comparison(const Table& document, const std::string& file, const std:
     build(arm.spec, folder, static_cast<std::uint64_t>(spec.seed), executor);
 }
 
-Comparison compare(const Table& document, const std::string& file, const std::string& folder, Executor& executor,
-                   const std::function<void(std::int64_t, std::int64_t)>& progress) {
-  const Spec spec = read_spec(document, file);
-  const CompareSpec compare_spec = spec.compare.value_or(CompareSpec{});
-  const std::vector<Contender> arms = arms_of(document, file, spec);
-  Comparison out;
-  out.trials = trial_counts(spec);
-  out.num_seeds = compare_spec.num_seeds;
-  const auto num_seeds = static_cast<std::size_t>(out.num_seeds), num_counts = out.trials.size();
+struct Pairing::Parts {
+  Spec spec;
+  CompareSpec compare;
+  std::string folder;
+  std::vector<Contender> arms;
+  std::vector<std::int64_t> trials;
+  std::shared_ptr<const Recording> recording;
+  std::vector<Metric> metrics;
+};
 
+Pairing::Pairing(const Table& document, const std::string& file, const std::string& folder) {
+  auto parts = std::make_unique<Parts>();
+  parts->spec = read_spec(document, file);
+  parts->compare = parts->spec.compare.value_or(CompareSpec{});
+  parts->folder = folder;
+  parts->arms = arms_of(document, file, parts->spec);
+  parts->trials = trial_counts(parts->spec);
   const auto serial = make_serial_executor();
-  const auto first = build(arms[0].spec, folder, static_cast<std::uint64_t>(spec.seed), *serial);
-  const std::shared_ptr<const Recording> recording = first->recording;
-  const std::vector<Metric> metrics = metrics_of(*first, make_held_out(*first, compare_spec.num_held_out));
-  std::vector<std::vector<std::vector<double>>> values(arms.size() * num_seeds);  // [run][count][metric]
-  std::mutex mutex;
-  std::exception_ptr failure;
-  std::int64_t trials_done = 0;
-  const auto trials_all = static_cast<std::int64_t>(arms.size() * num_seeds) * spec.num_trials;
-  executor.for_each_block(static_cast<int>(arms.size() * num_seeds), [&](int block) {
-    try {
-      {
-        const std::lock_guard lock(mutex);
-        if (failure) return;
-      }
-      const auto run_idx = static_cast<std::size_t>(block);
-      const std::uint64_t seed = static_cast<std::uint64_t>(spec.seed) + run_idx / arms.size();
-      const auto run_executor = make_serial_executor();
-      const auto experiment = build(arms[run_idx % arms.size()].spec, folder, seed, *run_executor, recording);
-      const HeldOut held_out = make_held_out(*experiment, compare_spec.num_held_out);
-      if (metrics_of(*experiment, held_out) != metrics)
-        throw SpecError(
-            {"compare.design." + arms[run_idx % arms.size()].name, "a design with the metrics of the first", "another model", ""});
-      const auto record = make_null_record();
-      const SteadyClock clock;
-      Run run(*experiment, *record, clock);
-      for (const std::int64_t count : out.trials) {
-        const std::int64_t before = run.learner().num_trials();
-        while (run.learner().num_trials() < count) run.step();
-        values[run_idx].push_back(measure(*experiment, run.learner(), run.truth(), held_out, metrics));
-        const std::lock_guard lock(mutex);
-        trials_done += count - before;
-        if (progress) progress(trials_done, trials_all);
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (!failure) failure = std::current_exception();
-    }
-  });
-  if (failure) std::rethrow_exception(failure);
+  const auto first = build(parts->arms[0].spec, folder, static_cast<std::uint64_t>(parts->spec.seed), *serial);
+  parts->recording = first->recording;
+  parts->metrics = metrics_of(*first, make_held_out(*first, parts->compare.num_held_out));
+  parts_ = std::move(parts);
+}
 
+Pairing::~Pairing() = default;
+
+std::int64_t Pairing::num_runs() const { return static_cast<std::int64_t>(parts_->arms.size()) * parts_->compare.num_seeds; }
+
+std::int64_t Pairing::num_trials() const { return parts_->spec.num_trials; }
+
+Pairing::Values Pairing::measure(std::int64_t run_idx, const std::function<void(std::int64_t)>& progress) const {
+  if (run_idx < 0 || run_idx >= num_runs())
+    throw SpecError({"run_idx", fmt::format("in 0 … {}", num_runs() - 1), fmt::format("{}", run_idx), ""});
+  const auto num_arms = static_cast<std::int64_t>(parts_->arms.size());
+  const Contender& arm = parts_->arms[static_cast<std::size_t>(run_idx % num_arms)];
+  const std::uint64_t seed = static_cast<std::uint64_t>(parts_->spec.seed) + static_cast<std::uint64_t>(run_idx / num_arms);
+  const auto executor = make_serial_executor();
+  const auto experiment = build(arm.spec, parts_->folder, seed, *executor, parts_->recording);
+  const HeldOut held_out = make_held_out(*experiment, parts_->compare.num_held_out);
+  if (metrics_of(*experiment, held_out) != parts_->metrics)
+    throw SpecError({"compare.design." + arm.name, "a design with the metrics of the first", "another model", ""});
+  const auto record = make_null_record();
+  const SteadyClock clock;
+  Run run(*experiment, *record, clock);
+  Values values;
+  for (const std::int64_t count : parts_->trials) {
+    const std::int64_t before = run.learner().num_trials();
+    while (run.learner().num_trials() < count) run.step();
+    values.push_back(hartline::loop::measure(*experiment, run.learner(), run.truth(), held_out, parts_->metrics));
+    if (progress) progress(count - before);
+  }
+  return values;
+}
+
+Comparison Pairing::combine(const std::vector<Values>& runs) const {
+  const std::vector<Contender>& arms = parts_->arms;
+  const auto num_seeds = static_cast<std::size_t>(parts_->compare.num_seeds), num_counts = parts_->trials.size();
+  if (runs.size() != arms.size() * num_seeds)
+    throw SpecError({"runs", fmt::format("{} of them", arms.size() * num_seeds), fmt::format("{}", runs.size()), ""});
+  for (std::size_t k = 0; k < runs.size(); ++k)
+    if (runs[k].size() != num_counts ||
+        std::any_of(runs[k].begin(), runs[k].end(), [&](const auto& row) { return row.size() != parts_->metrics.size(); }))
+      throw SpecError({fmt::format("runs[{}]", k), fmt::format("[{}][{}] numbers", num_counts, parts_->metrics.size()),
+                       "another shape", "Give what measure returned."});
+  Comparison out;
+  out.trials = parts_->trials;
+  out.num_seeds = parts_->compare.num_seeds;
+  const auto seed = static_cast<std::uint64_t>(parts_->spec.seed);
   for (std::size_t a = 0; a < arms.size(); ++a) {
     DesignResult design{arms[a].name, arms[a].baseline, {}};
-    for (std::size_t k = 0; k < metrics.size(); ++k) {
-      Band band{metrics[k], {}, {}, {}, std::vector<std::vector<double>>(num_seeds)};
+    for (std::size_t k = 0; k < parts_->metrics.size(); ++k) {
+      Band band{parts_->metrics[k], {}, {}, {}, std::vector<std::vector<double>>(num_seeds)};
       for (std::size_t t = 0; t < num_counts; ++t) {
         std::vector<double> sample;
         for (std::size_t s = 0; s < num_seeds; ++s) {
-          sample.push_back(values[s * arms.size() + a][t][k]);
+          sample.push_back(runs[s * arms.size() + a][t][k]);
           band.by_seed[s].push_back(sample.back());
         }
         double mean = 0;
         for (double x : sample) mean += x / static_cast<double>(num_seeds);
-        const auto [low, high] = bootstrap(sample, static_cast<std::uint64_t>(spec.seed), 0);
+        const auto [low, high] = bootstrap(sample, seed, 0);
         band.mean.push_back(mean);
         band.low.push_back(low);
         band.high.push_back(high);
@@ -235,8 +252,36 @@ Comparison compare(const Table& document, const std::string& file, const std::st
     }
     out.designs.push_back(std::move(design));
   }
-  out.saving = saving_of(out, compare_spec, static_cast<std::uint64_t>(spec.seed));
+  out.saving = saving_of(out, parts_->compare, seed);
   return out;
+}
+
+Comparison compare(const Table& document, const std::string& file, const std::string& folder, Executor& executor,
+                   const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  const Pairing pairing(document, file, folder);
+  std::vector<Pairing::Values> runs(static_cast<std::size_t>(pairing.num_runs()));
+  std::mutex mutex;
+  std::exception_ptr failure;
+  std::int64_t trials_done = 0;
+  const std::int64_t trials_all = pairing.num_runs() * pairing.num_trials();
+  executor.for_each_block(static_cast<int>(runs.size()), [&](int run_idx) {
+    try {
+      {
+        const std::lock_guard lock(mutex);
+        if (failure) return;
+      }
+      runs[static_cast<std::size_t>(run_idx)] = pairing.measure(run_idx, [&](std::int64_t added) {
+        const std::lock_guard lock(mutex);
+        trials_done += added;
+        if (progress) progress(trials_done, trials_all);
+      });
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+  return pairing.combine(runs);
 }
 
 Value to_document(const Comparison& comparison) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,32 @@ struct Comparison {
   std::int64_t num_seeds = 0;
   std::vector<DesignResult> designs;
   std::optional<Saving> saving;  // absent where a design never reaches the criterion
+};
+
+/// A comparison as runs that know nothing of each other: each can be made anywhere, in any order, and gives the same numbers. Run k
+/// is of design k % num_designs with the (k / num_designs)-th seed.
+class Pairing {
+ public:
+  using Values = std::vector<std::vector<double>>;  // of one run [num_counts][num_metrics]
+
+  /// Throws: SpecError, IoError.
+  Pairing(const Table& document, const std::string& file, const std::string& folder);
+  ~Pairing();
+
+  std::int64_t num_runs() const;
+  std::int64_t num_trials() const;  // of one run
+
+  /// Makes one run, serially. `progress` is told how many trials were added.
+  /// Throws: SpecError, RunError, InternalError where there is no such run. Any number of threads may call it at once.
+  Values measure(std::int64_t run_idx, const std::function<void(std::int64_t added)>& progress = {}) const;
+
+  /// What all runs show together: [num_runs] in their order.                   (loop_test.cpp: RunsMadeApartCombineToTheComparison)
+  /// Throws: SpecError where the shape differs.
+  Comparison combine(const std::vector<Values>& runs) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<const Parts> parts_;
 };
 
 /// Runs every design of `compare.design` (or the experiment's own against random) for every seed, in parallel over runs; each run

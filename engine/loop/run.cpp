@@ -182,6 +182,10 @@ void Run::decide(std::optional<double> ask_deadline_ms) {
          fmt::format("the choice was {:.3f} ms late after {} units", trial.lateness_ms, trial.units));
   if (!late) note_error(trial, choice);
   record_.decide(trial);
+  if (trial.role == Role::measure && experiment_.arms[static_cast<std::size_t>(trial.arm)].spec.lookahead.depth > 1) {
+    lookahead_.values = {choice.total, choice.lead, choice.lead_error};
+    record_.put("lookahead", trial.index, lookahead_);
+  }
   const std::int64_t written = clock_.now_ns();
   latency_[static_cast<std::size_t>(Stage::decide)].add(written - ended);
   const double took_ms = static_cast<double>(written - ended) * 1e-6;

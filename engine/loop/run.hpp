@@ -130,6 +130,7 @@ class Run {
   std::array<Histogram, num_stages> latency_;
   std::int64_t start_ns_;
   // of a choice with a deadline
+  Array lookahead_{{3}, std::vector<double>(3)};  // total, lead and its error of the last choice
   double write_ms_ = 0;      // what writing a decision took: the longest, forgotten by a twentieth a trial
   Trial asked_;              // the worker's copy
   design::Choice fallback_;  // prepared while the worker chooses

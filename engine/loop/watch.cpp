@@ -116,7 +116,7 @@ void Watch::look_at_belief(const Trial& trial, const models::Belief& belief, std
   if (const auto* grid = e_.grid()) {
     for (std::size_t k = 0; k < told_border_.size(); ++k) {
       const models::Parameter& parameter = grid->family().parameters[k];
-      if (parameter.values.size() < 3) continue;
+      if (parameter.values.size() < 3 || parameter.period > 0) continue;  // a circle has no border
       grid->marginal(dynamic_cast<const models::GridBelief&>(belief), k, marginal_);
       look_at_border(trial, k, parameter.name, parameter.values.front(), parameter.values.back(), news);
     }
@@ -126,7 +126,7 @@ void Watch::look_at_belief(const Trial& trial, const models::Belief& belief, std
   if (!grid || grid->follows()) return;
   const auto& of_text = dynamic_cast<const models::TextGridBelief&>(belief);
   for (std::size_t k = 0; k < told_border_.size(); ++k) {
-    if (grid->is_discrete(k) || of_text.axes[k].size() < 3) continue;
+    if (!grid->has_border(k) || of_text.axes[k].size() < 3) continue;
     marginal_ = grid->marginal(of_text, k);
     const auto [low, high] = grid->ends(of_text, k);
     look_at_border(trial, k, grid->parameter_names[k], low, high, news);

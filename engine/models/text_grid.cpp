@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
+#include "models/refuted.hpp"
 #include "numerics/special.hpp"
 
 namespace hartline::models {
@@ -297,13 +298,14 @@ Update TextGrid::update(Belief& any_belief, std::span<const double> stimulus, co
   }
   if (!trial.counts && !likelihood_.has_states()) return {false, 0, {}};
   log_likelihoods(belief, stimulus, trial.responses, belief.log_likelihood);
+  std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
   double possible = 0;
   for (std::size_t i = 0; i < belief.num(); ++i)
     if (belief.log_likelihood[i] > -INFINITY) possible += belief.weights[i];
   if (!(possible > 0))
-    throw RunError({"response", "possible at some node", number_text(trial.responses[0].value),
-                    "Every node of the grid gives it probability 0. The belief is unchanged."});
-  std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
+    throw Refuted({"response", "possible at some node", number_text(trial.responses[0].value),
+                   "Every node of the grid gives it probability 0. The belief is unchanged."},
+                  std::move(predictions));
   const double before = belief.log_evidence;
   for (std::size_t i = 0; i < belief.num(); ++i) belief.log_joint[i] += belief.log_likelihood[i];
   remember(belief.history, stimulus, trial);

@@ -37,7 +37,10 @@ class TextGrid final : public TextModel {
   Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
 
   bool follows() const { return follow_; }
-  bool is_discrete(std::size_t parameter_idx) const { return priors_[parameter_idx]->is_discrete(); }
+  /// Of a parameter that lies on a line and takes any value.
+  bool has_border(std::size_t parameter_idx) const {
+    return !priors_[parameter_idx]->is_discrete() && priors_[parameter_idx]->period() == 0;
+  }
   /// The lowest and the highest value of one parameter; of a correlated one at the middle of those that it depends on.
   std::pair<double, double> ends(const TextGridBelief& belief, std::size_t parameter_idx) const;
   /// Probability of each value of one parameter.

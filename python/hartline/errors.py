@@ -5,6 +5,8 @@ An error says where, what was expected, what was got, and the next step.
 
 from __future__ import annotations
 
+from typing import Self
+
 __all__ = ["Error", "InternalError", "IoError", "RunError", "SpecError", "UnitError"]
 
 
@@ -23,6 +25,13 @@ class Error(Exception):
     expected: str = ""
     got: str = ""
     hint: str = ""
+
+    @classmethod
+    def about(cls, field: str, expected: str, got: str, hint: str = "") -> Self:
+        """An error with these facts, its message put together as the engine does."""
+        error = cls(f"{field}: must be {expected} (got {got})." + (f" {hint}" if hint else ""))
+        error.field, error.expected, error.got, error.hint = field, expected, got, hint
+        return error
 
 
 class SpecError(Error, ValueError):

@@ -10,6 +10,7 @@ from ._engine.loop import (
     Experiment,
     GaborSpec,
     Learner,
+    Pairing,
     RecordSpec,
     Respondent,
     Run,
@@ -17,9 +18,14 @@ from ._engine.loop import (
     StimulusSpec,
     StopSpec,
     SubjectSpec,
+    TrainSpec,
     ValidationSpec,
     WatchSpec,
+    begin_training,
+    pair_fitness,
     resume,
+    take_step,
+    training_info,
 )
 
 if TYPE_CHECKING:
@@ -29,8 +35,9 @@ if TYPE_CHECKING:
     from .base import Trial
 
 __all__ = [
-    "ArmSpec", "CompareSpec", "Experiment", "GaborSpec", "Learner", "RecordSpec", "Respondent", "Run", "Spec", "StimulusSpec",
-    "StopSpec", "Subject", "SubjectSpec", "ValidationSpec", "WatchSpec", "resume",
+    "ArmSpec", "CompareSpec", "Experiment", "GaborSpec", "Learner", "Pairing", "RecordSpec", "Respondent", "Run", "Spec", "StimulusSpec",
+    "StopSpec", "Subject", "SubjectSpec", "TrainSpec", "ValidationSpec", "WatchSpec", "begin_training", "pair_fitness", "resume",
+    "take_step", "training_info",
 ]
 
 

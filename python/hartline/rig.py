@@ -364,9 +364,7 @@ def _token_of(trial: Stimulus | str) -> str:
 
 
 def _gone(hint: str) -> IoError:
-    error = IoError(f"engine: must be there (got no reply). {hint}")
-    error.field, error.expected, error.got, error.hint = "engine", "there", "no reply", hint
-    return error
+    return IoError.about("engine", "there", "no reply", hint)
 
 
 def _refusal(reply: dict[str, Any]) -> RigError:

@@ -102,6 +102,25 @@ nb::dict compare(const ExperimentHandle& self, nb::object progress, int threads)
   return nb::cast<nb::dict>(object_from(document));
 }
 
+/// The runs of a comparison, to be made one by one.
+struct PairingHandle {
+  explicit PairingHandle(const Laboratory& lab) : pairing(lab.document, lab.file, lab.folder) {}
+  loop::Pairing pairing;
+};
+
+loop::Pairing::Values values_of(nb::handle run) {
+  loop::Pairing::Values out;
+  for (nb::handle row : run) out.push_back(nb::cast<std::vector<double>>(row));
+  return out;
+}
+
+nb::dict combine(const PairingHandle& self, nb::handle runs) {
+  std::vector<loop::Pairing::Values> values;
+  for (nb::handle run : runs) values.push_back(values_of(run));
+  const Value document = compute([&] { return loop::to_document(self.pairing.combine(values)); });
+  return nb::cast<nb::dict>(object_from(document));
+}
+
 nb::object truth_of(nb::handle self) {
   const auto& e = *nb::cast<const ExperimentHandle&>(self).lab->experiment;
   if (e.truth.empty()) return nb::none();
@@ -309,6 +328,15 @@ A subject may be a function of your own, or an object with a method ``respond``,
                    "dict[str, typing.Any]"),
            "Runs the designs of the table ``compare`` over paired seeds; ``hartline.learning_curves`` makes a data frame of the "
            "result.")
+      .def(
+          "pairing",
+          [](const ExperimentHandle& self) { return compute([&] { return std::make_unique<PairingHandle>(*self.lab); }); },
+          "The runs of ``compare``, to be made one by one, here or elsewhere.")
+      .def_prop_ro(
+          "text", [](const ExperimentHandle& self) { return to_toml(self.lab->document); },
+          "The description as it was given, as TOML text; ``to_toml`` writes every default out.")
+      .def_prop_ro(
+          "folder", [](const ExperimentHandle& self) { return self.lab->folder; }, "Where relative paths of the description start.")
       .def("__repr__", [](const ExperimentHandle& self) {
         const loop::Experiment& e = *self.lab->experiment;
         return fmt::format("<Experiment \"{}\": {} trials, seed {}>", e.spec.title, e.spec.num_trials, e.seed);
@@ -378,6 +406,32 @@ True
           nb::rv_policy::automatic, "The parameters behind the responses as they are now; empty where they are not known.");
 }
 
+void bind_pairing(nb::module_& m) {
+  nb::class_<PairingHandle>(m, "Pairing", R"(The runs of a comparison, made apart: ``Experiment.pairing``.
+
+>>> import hartline as hl
+>>> experiment = hl.Experiment.example("psychometric", set={"num_trials": 8, "compare.num_seeds": 2})
+>>> pairing = experiment.pairing()
+>>> runs = [pairing.measure(run_idx) for run_idx in range(pairing.num_runs)]
+>>> pairing.combine(runs) == experiment.compare()
+True
+)")
+      .def_prop_ro(
+          "num_runs", [](const PairingHandle& self) { return self.pairing.num_runs(); }, "Designs times seeds.")
+      .def(
+          "measure",
+          [](const PairingHandle& self, std::int64_t run_idx) {
+            Progress tell(nb::none(), self.pairing.num_trials());
+            return compute([&] { return self.pairing.measure(run_idx, [&](std::int64_t) { tell(0); }); });
+          },
+          "run_idx"_a, "Makes one run: the metrics [num_counts][num_metrics], the same wherever and whenever it is made.")
+      .def(
+          "combine", &combine, "runs"_a,
+          nb::sig("def combine(self, runs: collections.abc.Sequence[collections.abc.Sequence[collections.abc.Sequence[float]]]) -> "
+                  "dict[str, typing.Any]"),
+          "What ``measure`` returned for every run, in order, as ``Experiment.compare`` tells it.");
+}
+
 void bind_specs(nb::module_& m) {
   bind_spec<loop::GaborSpec>(m, "GaborSpec", "The true receptive field of a simulated cell: the table ``subject.gabor``.",
                              "sigma_px=1.8, wavelength_px=5.0");
@@ -391,6 +445,7 @@ void bind_specs(nb::module_& m) {
   bind_spec<loop::WatchSpec>(m, "WatchSpec", "What is watched: the ``watch`` table.", "false_alarm=0.05");
   bind_spec<loop::RecordSpec>(m, "RecordSpec", "How a run is written down: the ``record`` table.", "durability='window:50'");
   bind_spec<loop::CompareSpec>(m, "CompareSpec", "Designs to compare: the ``compare`` table.", "num_seeds=8");
+  bind_training(m);
   bind_spec<loop::Spec>(m, "Spec", "A whole experiment.",
                         "seed=2, num_trials=20, stimulus=StimulusSpec(kind='ball', shape=[4]), model={'kind': 'glm'}");
 }
@@ -417,6 +472,7 @@ void bind_loop(nb::module_& m) {
   bind_specs(m);
   nb::class_<ExperimentHandle> experiment = bind_experiment(m);
   bind_learner(m);
+  bind_pairing(m);
   bind_run(m, experiment);
 }
 

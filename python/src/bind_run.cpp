@@ -9,12 +9,14 @@
 #include "base/error.hpp"
 #include "cli/outcome.hpp"
 #include "convert.hpp"
+#include "design/score.hpp"
 #include "handles.hpp"
 #include "io/json.hpp"
 #include "io/memory_record.hpp"
 #include "io/run_record.hpp"
 #include "io/temporary_folder.hpp"
 #include "loop/run.hpp"
+#include "loop/scored.hpp"
 #include "progress.hpp"
 #include "serve/report.hpp"
 #include "tables.hpp"
@@ -196,19 +198,25 @@ void write_down(const RunHandle& self, const std::string& path) {
   file->flush();
 }
 
+/// What `read` makes of the run's record, which is written down for it where it is in memory.
+template <class Read>
+auto on_the_disk(RunHandle& self, Read&& read) {
+  if (!self.path.empty()) {
+    self.record->flush();
+    return read(self.path);
+  }
+  const io::TemporaryFolder folder;
+  const std::string path = folder / "run.hartline";
+  write_down(self, path);
+  return read(path);
+}
+
 std::string report(RunHandle& self) {
   return compute(self.mutex, [&] {
-    std::string path = self.path;
-    std::unique_ptr<io::TemporaryFolder> folder;
-    if (path.empty()) {
-      folder = std::make_unique<io::TemporaryFolder>();
-      path = *folder / "run.hartline";
-      write_down(self, path);
-    } else {
-      self.record->flush();
-    }
-    const io::RecordReader reader(path);
-    return serve::report_page(io::to_json(serve::report_document(reader, *self.lab->experiment, path)));
+    return on_the_disk(self, [&](const std::string& path) {
+      const io::RecordReader reader(path);
+      return serve::report_page(io::to_json(serve::report_document(reader, *self.lab->experiment, path)));
+    });
   });
 }
 
@@ -216,6 +224,22 @@ nb::dict metrics(RunHandle& self) {
   Table out = compute(self.mutex, [&] { return cli::outcome(*self.lab->experiment, self.run, self.path); });
   std::erase_if(out.items, [](const auto& item) { return item.first == "format" || item.first == "record"; });
   return nb::cast<nb::dict>(object_from(out));
+}
+
+/// The information of one simulated experiment, between bounds.
+nb::dict score(RunHandle& self, std::int64_t num_contrasts) {
+  if (num_contrasts < 1) throw SpecError({"num_contrasts", ">= 1", fmt::format("{}", num_contrasts), ""});
+  const design::Score out = compute(self.mutex, [&] {
+    return on_the_disk(self, [&](const std::string& path) {
+      const loop::Scored scored = loop::read_scored(io::RecordReader(path), path);
+      const models::TextLikelihood likelihood(scored.text);
+      return design::score(likelihood, scored.history, static_cast<std::size_t>(num_contrasts), *self.lab->executor);
+    });
+  });
+  nb::dict bounds;
+  bounds["spce"] = out.spce;
+  bounds["snmc"] = out.snmc;
+  return bounds;
 }
 
 nb::object python_tables(const char* function, nb::object columns) {
@@ -317,6 +341,15 @@ True
           "Hash of every bit of the beliefs.")
       .def_prop_ro("metrics", &metrics, nb::sig("def metrics(self) -> dict[str, typing.Any]"),
                    "How good the belief is, as ``hartline run --json`` tells it.")
+      .def("score", &score, "num_contrasts"_a, nb::sig("def score(self, num_contrasts: int) -> dict[str, float]"),
+           R"(Bounds of the information that the run gained about the parameters of a text, nats: sPCE from below, sNMC from above.
+
+>>> import hartline as hl
+>>> run = hl.Experiment.example("text_choices", set={"num_trials": 5}).run()
+>>> bounds = run.score(num_contrasts=1000)
+>>> bounds["spce"] <= bounds["snmc"]
+True
+)")
       .def_prop_ro(
           "record", [](RunHandle& self) { return self.path.empty() ? std::optional<RecordHandle>() : open_record(self.path); },
           "The record on the disk; None for a run in memory.")
