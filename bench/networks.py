@@ -26,8 +26,9 @@ def ours(engine: Path, network: str, seed: int, duration_ms: float) -> tuple[flo
     """Processor time of a whole run, s, and its summary."""
     with tempfile.TemporaryDirectory() as folder:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([str(engine), "simulate", str(ROOT / f"bench/networks/{network}.toml"), "--out", folder, "--threads", "1",
-                               "--seed", str(seed), "--set", f"duration_ms={duration_ms}", "--json"], capture_output=True, text=True, check=True)
+        command = [str(engine), "simulate", str(ROOT / f"bench/networks/{network}.toml"), "--out", folder, "--threads", "1", "--seed", str(seed),
+                   "--set", f"duration_ms={duration_ms}", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, json.loads(done.stdout)
 
@@ -62,8 +63,8 @@ def rows(engine: Path, network: str) -> list[dict]:
     row = {"name": network, "metric": "processor time a second of the network", "value": value, "unit": "s", "ok": True,
            "peer": f"Brian {version}, C++ standalone", "peer_value": other, "ratio": ratio, "bound": "", "aim": f"ratio >= {aim:g}",
            "aim_met": ratio >= aim, "answer_ok": right,
-           "answer": f"mean rate {rate:.1f} Hz, the peer's {peer_rate:.1f} Hz, over {NUM_ROUNDS} seeds; {1e9 * value / 4000 / 1e4:.3g} ns a neuron "
-                     f"and step, {summary['neurons']['cells']['method']}"}
+           "answer": f"mean rate {rate:.1f} Hz, the peer's {peer_rate:.1f} Hz, over {NUM_ROUNDS} seeds; "
+                     f"{1e9 * value / 4000 / 1e4:.3g} ns a neuron and step, {summary['neurons']['cells']['method']}"}
     return [row]
 
 

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""A network in Brian's C++ standalone mode, built once for each duration: prints {"seconds": {duration: processor time}, "rate_hz", "wall_s"}.
+"""A network in Brian's C++ standalone mode, built once for each duration.
+
+Prints {"seconds": {duration: processor time}, "rate_hz", "wall_s"}.
 
     bench/peers/brian_network.py cuba|cobahh SEED DURATION_MS [DURATION_MS]
 

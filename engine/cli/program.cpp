@@ -42,7 +42,8 @@ int run_program(int argc, const char* const* argv) {
       app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
   add_experiment(compare);
   compare->add_option("--out", options.out, "record to write; default: none");
-  CLI::App* train = app.add_subcommand("train", "train the network of an experiment with a table `train`; goes on where a killed training was");
+  CLI::App* train =
+      app.add_subcommand("train", "train the network of an experiment with a table `train`; goes on where a killed training was");
   add_experiment(train);
   train->add_option("--out", options.out, "network to write; default: the experiment's, or NAME.policy or NAME.posterior here");
   CLI::App* simulate = app.add_subcommand("simulate", "run a network of neurons alone and write what it did");

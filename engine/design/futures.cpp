@@ -67,8 +67,10 @@ void Futures::place(std::span<const double> w, const double* arguments, std::siz
   } else {
     const auto [low, high] = std::minmax_element(arguments, arguments + num);
     if (law_.form == LawForm::poisson) {
-      first = std::max(0.0, std::floor(*low - reach * std::sqrt(*low) - 2));
-      last = std::ceil(*high + reach * std::sqrt(*high) + 4);
+      const double least = std::max(0.0, *low - reach * std::sqrt(*low) - 2), largest = *high + reach * std::sqrt(*high) + 4;
+      apart = std::max(1.0, std::ceil((largest - least) / max_scanned));
+      first = std::floor(least / apart);
+      last = std::ceil(largest / apart);
     } else {
       const auto [least, widest] = std::minmax_element(arguments + stride, arguments + stride + num);
       apart = std::max(nodes_apart * *least, (*high - *low + 2 * reach * *widest) / max_scanned);

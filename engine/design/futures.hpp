@@ -9,14 +9,14 @@
 
 namespace hartline::design {
 
-/// Responses y_f with weights ω_f so that Σ_f ω_f g(y_f) is E[g(r) / p(r)] over what may come to a stimulus:
+/// Responses y_f with weights ω_f so that Σ_f ω_f p(y_f) g(y_f) stands for E[g(r)] over what may come to a stimulus:
 ///
 ///   choices             all of them, ω = 1
-///   counts              all that matter, ω = 1
-///   normal, lognormal   multiples of 1.5 of the smallest sd (of the logarithm) that matter, ω their distance: the trapezoidal
-///   rule,
-///                       whose error for a law is 2 exp(-2π² / 1.5²) = 3e-4 of it
-///   of more than `most` of these as many stand for equal shares of what is expected, ω = share / p(y)
+///   counts              all that matter, ω = 1; where they reach over more than 1,024, every second, third, …
+///   normal, lognormal   multiples of 1.5 smallest sds (of the logarithm) that matter, ω that distance: the trapezoidal rule, which
+///                       errs by 2 exp(-2π² / 1.5²) = 3e-4 for a law
+///
+/// Of more than `most` of these as many stand for equal shares of what is expected, ω = share / p(y).
 ///
 /// The responses stay where they are when the stimulus moves, so that what is summed over them has exact derivatives.
 class Futures {

@@ -24,7 +24,8 @@ models::TrainedNetwork network_of(const models::TextLikelihood& likelihood) {
 
 /// S at a history that was changed in one number.
 TEST(HistoryGradient, IsTheDifferenceOfScores) {
-  const models::TextLikelihood likelihood(models::test_text({{"x", "box(-2, 2)[2]"}}, "y ~ lognormal(a * x[0] - b * x[1]^2, 0.4 + 0.1 * x[0])",
+  const models::TextLikelihood likelihood(models::test_text({{"x", "box(-2, 2)[2]"}},
+                                                            "y ~ lognormal(a * x[0] - b * x[1]^2, 0.4 + 0.1 * x[0])",
                                                             {{"a", "normal(0, 1)"}, {"b", "lognormal(0, 0.5)"}}));
   const models::TextGradient gradient(likelihood.text());
   const models::TrainedNetwork network = network_of(likelihood);
@@ -57,8 +58,8 @@ TEST(HistoryGradient, IsTheDifferenceOfScores) {
   for (const double slope : pulls.log_slope) EXPECT_EQ(slope, 0);
 }
 
-/// A single trial of a single stimulus x: E[S | x] over both answers, weighted by their probabilities, against its derivative, which
-/// the pulls of the two answers give together: Σ_r p_r (∂S_r/∂x + S_r ∂ log p_r/∂x).
+/// A single trial of a single stimulus x: E[S | x] over both answers, weighted by their probabilities, against its derivative,
+/// which the pulls of the two answers give together: Σ_r p_r (∂S_r/∂x + S_r ∂ log p_r/∂x).
 TEST(HistoryGradient, OfChoicesIsTheDifferenceOfMeans) {
   const models::TextLikelihood likelihood(
       models::test_text({{"x", "box(-3, 3)"}}, "r ~ bernoulli(logistic(2 * (x - a)))", {{"a", "normal(0, 1)"}}));

@@ -14,9 +14,10 @@ class Executor;
 
 namespace hartline::design {
 
-/// The mean sPCE of a step's rollouts and its gradient (history_gradient.hpp), but that rollouts which pull much harder than the median
-/// are shortened. Variables with given values are trained as if they had any value of their range. Blocks of rollouts are fixed, so a step has the same bytes at any number of threads.
-/// (policy_gradient_test.cpp: PolicyGradient.IsTheDifferenceOfScores, PolicyGradient.IsTheSameAtAnyNumberOfThreads)
+/// The mean sPCE of a step's rollouts and its gradient (history_gradient.hpp), but that rollouts which pull much harder than the
+/// median are shortened. Variables with given values are trained as if they had any value of their range. Blocks of rollouts are
+/// fixed, so a step has the same bytes at any number of threads. (policy_gradient_test.cpp: PolicyGradient.IsTheDifferenceOfScores,
+/// PolicyGradient.IsTheSameAtAnyNumberOfThreads)
 class PolicyGradient final : public Ascent {
  public:
   /// Throws: SpecError for a text with states or without the derivatives.

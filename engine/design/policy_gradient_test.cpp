@@ -62,10 +62,11 @@ TEST(PolicyGradient, IsTheDifferenceOfScores) {
   }
 }
 
-/// Of a choice the score function stands in: over many rollouts its mean is the derivative of the mean score. A step h along one weight
-/// changes the mean score by h times it; both have a standard error that is worked out from the parts.
+/// Of a choice the score function stands in: over many rollouts its mean is the derivative of the mean score. A step h along one
+/// weight changes the mean score by h times it; both have a standard error that is worked out from the parts.
 TEST(PolicyGradient, OfChoicesIsTheDifferenceOfMeans) {
-  const models::TextLikelihood likelihood(models::test_text({{"x", "box(-3, 3)"}}, "r ~ bernoulli(logistic(2 * (x - a)))", {{"a", "normal(0, 1)"}}));
+  const models::TextLikelihood likelihood(
+      models::test_text({{"x", "box(-3, 3)"}}, "r ~ bernoulli(logistic(2 * (x - a)))", {{"a", "normal(0, 1)"}}));
   const auto executor = make_executor(2);
   models::TrainedNetwork network = small_network(likelihood, false);
   constexpr std::int64_t num = 4096;

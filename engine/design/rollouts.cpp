@@ -45,8 +45,8 @@ Contrasts Rollouts::draw_contrasts(std::uint64_t step, std::size_t num) const {
   return out;
 }
 
-void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std::size_t first, std::size_t num,
-                        Histories& out, models::HistoryTape* tape) const {
+void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std::size_t first, std::size_t num, Histories& out,
+                        models::HistoryTape* tape) const {
   const std::size_t dim = rule_.dim(), num_responses = likelihood_.num_responses(), rows = likelihood_.num_rows(),
                     num_parameters = likelihood_.text().num_parameters, trials = num_trials();
   if (out.owner != this || out.num != num) {
@@ -75,7 +75,8 @@ void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std
     if (!tape) network_.read(weights, out.state, out.outputs.data());
     const double* told = tape ? tape->read(weights) : out.outputs.data();
     for (std::size_t r = 0; r < num; ++r) {
-      if (!std::isfinite(told[r])) throw RunError({"train", "weights whose network is finite", number_text(told[r]), "Lower train.learning_rate."});
+      if (!std::isfinite(told[r]))
+        throw RunError({"train", "weights whose network is finite", number_text(told[r]), "Lower train.learning_rate."});
       const std::span<double> x{&out.stimuli[(r * trials + t) * dim], dim};
       double* y = &out.responses[(r * trials + t) * num_responses];
       if (tape)
@@ -105,7 +106,8 @@ double Rollouts::score(const Histories& histories, const Contrasts& contrasts, s
   const std::size_t num = contrasts.num + 1;  // the truth stands first
   scratch.resize((rows + 2) * num);
   double *sets = scratch.data(), *total = &scratch[rows * num], *one = total + num;
-  for (std::size_t k = 0; k < num_parameters; ++k) std::copy_n(&contrasts.parameters[k * contrasts.num], contrasts.num, sets + k * num + 1);
+  for (std::size_t k = 0; k < num_parameters; ++k)
+    std::copy_n(&contrasts.parameters[k * contrasts.num], contrasts.num, sets + k * num + 1);
   thread_local std::vector<models::Datum> answers;
   double out = 0;
   for (std::size_t r = 0; r < histories.num; ++r) {
@@ -126,7 +128,8 @@ double Rollouts::score(const Histories& histories, const Contrasts& contrasts, s
     for (std::size_t l = 0; l < num; ++l) sum += std::exp(total[l] - top);
     out += total[0] - top - std::log(sum / static_cast<double>(num));
   }
-  if (!std::isfinite(out)) throw RunError({"train", "a likelihood wherever prior and stimuli reach", number_text(out), "See the model's text."});
+  if (!std::isfinite(out))
+    throw RunError({"train", "a likelihood wherever prior and stimuli reach", number_text(out), "See the model's text."});
   return out;
 }
 
@@ -159,7 +162,8 @@ void begin_network(const models::TextLikelihood& likelihood, models::TrainedNetw
     network.response_mean.push_back(std::isfinite(mean) ? mean : 0);
     network.response_scale.push_back(usable ? std::sqrt(variance) : 1);
   }
-  network.weights = models::initial_weights(models::HistoryNetwork(models::shape_of(network, text)), static_cast<std::uint64_t>(network.seed));
+  network.weights =
+      models::initial_weights(models::HistoryNetwork(models::shape_of(network, text)), static_cast<std::uint64_t>(network.seed));
 }
 
 }  // namespace hartline::design

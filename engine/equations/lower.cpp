@@ -18,12 +18,6 @@ constexpr int max_depth = 4000;        // of all that wait, so that no text exha
 
 std::string at_column(const Syntax& part) { return fmt::format("(column {})", part.span.begin + 1); }
 
-struct Constant {
-  std::string_view name;
-  double value;
-};
-constexpr Constant constants[] = {{"pi", std::numbers::pi}};
-
 /// Functions that are written with others.
 constexpr std::string_view written[] = {"min", "max", "atan2", "where", "dot", "sum", "clip", "log2", "log10", "normal_cdf"};
 
@@ -94,6 +88,14 @@ class Lowering {
     return no_id;
   }
 
+  Id condition(std::uint32_t at) {
+    const Id id = lower(at);
+    if (!graph_.at(id).is_boolean)
+      fail(statement_.at(at), fmt::format("\"{}\" is a number where a condition is needed", text(statement_.at(at))),
+           "Compare it with something.");
+    return id;
+  }
+
   struct Deeper {
     explicit Deeper(int& d) : depth(d) { ++depth; }
     ~Deeper() { --depth; }
@@ -120,14 +122,6 @@ class Lowering {
     if (graph_.at(id).is_boolean)
       fail(statement_.at(at), fmt::format("\"{}\" is a condition where a number is needed", text(statement_.at(at))),
            "where(condition, a, b) makes a number of one.");
-    return id;
-  }
-
-  Id condition(std::uint32_t at) {
-    const Id id = lower(at);
-    if (!graph_.at(id).is_boolean)
-      fail(statement_.at(at), fmt::format("\"{}\" is a number where a condition is needed", text(statement_.at(at))),
-           "Compare it with something.");
     return id;
   }
 
@@ -194,8 +188,7 @@ class Lowering {
     }
     for (std::size_t k = indices_.size(); k-- > 0;)
       if (indices_[k].name == part.text) return graph_.index(static_cast<std::uint32_t>(k));
-    for (const Constant& constant : constants)
-      if (constant.name == part.text) return graph_.constant(constant.value);
+    if (part.text == "pi") return graph_.constant(std::numbers::pi);
     if (const auto unit = unit_named(part.text)) return graph_.constant(unit->scale, unit->dimension);
     auto names = scope_.names();
     for (const Index& index : indices_) names.push_back(index.name);
@@ -468,11 +461,7 @@ Id Scope::lower(const Statement& statement, const std::string& path) {
 }
 
 Id Scope::condition(const Statement& statement, const std::string& path) {
-  Lowering lowering(*this, statement, path);
-  const Id id = lowering.lower(statement.root);
-  if (!graph_.at(id).is_boolean)
-    lowering.fail(statement.at(statement.root), "a number where a condition is needed", "Compare it with something.");
-  return id;
+  return Lowering(*this, statement, path).condition(statement.root);
 }
 
 Id Scope::lower_part(const Statement& statement, std::uint32_t part, const std::string& path) {

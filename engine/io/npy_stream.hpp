@@ -9,7 +9,7 @@
 namespace hartline::io {
 
 /// float64 rows in C order, [num_rows, num_columns]. The file takes its name when it is closed; until then it has `.part` behind
-/// it, with all rows that were flushed. (npy_test.cpp: NpyStream.GrowsToWhatWasPut)
+/// it, with all rows that were flushed. (npy_stream_test.cpp: NpyStream.GrowsToWhatWasPut)
 class NpyStream {
  public:
   /// Throws: IoError with the system's reason.

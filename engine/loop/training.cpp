@@ -43,7 +43,8 @@ TrainedNetwork begin(const Spec& spec, const design::TrainSpec& train, const mod
   out.num_trials = spec.num_trials;
   out.recurrent = train.order == "kept" || (train.order == "auto" && text.num_states > 0);
   if (train.order == "free" && text.num_states > 0)
-    throw SpecError({"train.order", "auto or kept for a text with states", "\"free\"", "What is carried from trial to trial has an order."});
+    throw SpecError(
+        {"train.order", "auto or kept for a text with states", "\"free\"", "What is carried from trial to trial has an order."});
   out.encoder = train.encoder;
   out.readout = train.readout;
   out.num_codes = train.num_codes;
@@ -111,7 +112,8 @@ NetworkOfFile read_network_for(const std::string& path, const std::string& key, 
 Training::Training(const Table& document, const std::string& file, const std::string& folder, Executor& executor)
     : executor_(executor) {
   const Spec spec = read_spec(document, file);
-  if (!spec.train) throw SpecError({"train", "a table", "nothing", "It says how the network is trained; [train] alone takes the defaults."});
+  if (!spec.train)
+    throw SpecError({"train", "a table", "nothing", "It says how the network is trained; [train] alone takes the defaults."});
   spec_ = *spec.train;
   spec_.histories = in_folder(folder, spec_.histories);
   if (spec.stimulus.kind != "variables" || !spec.model.find("response"))
@@ -132,7 +134,8 @@ void Training::prepare() {
   if (spec_.target == "posterior" && spec_.method == "evolution")
     throw SpecError({"train.method", "gradient for a posterior", "\"evolution\"", ""});
   if (spec_.target == "policy" && !spec_.histories.empty())
-    throw SpecError({"train.histories", "left out for a policy", "\"" + spec_.histories + "\"", "It is used by target posterior only."});
+    throw SpecError(
+        {"train.histories", "left out for a policy", "\"" + spec_.histories + "\"", "It is used by target posterior only."});
   std::shared_ptr<const TrainedNetwork> chooser;
   if (!spec_.histories.empty())
     chooser = read_network_for(spec_.histories, "train.histories", "policy", network_.stimulus, network_.model).network;
@@ -180,12 +183,14 @@ void Training::take(std::span<const double> gradient, double score) {
 }
 
 TrainedNetwork train(const Table& document, const std::string& file, const std::string& folder, const std::string& path,
-                     Executor& executor, const std::function<void(std::int64_t, std::int64_t)>& progress, const std::atomic<bool>* stop) {
+                     Executor& executor, const std::function<void(std::int64_t, std::int64_t)>& progress,
+                     const std::atomic<bool>* stop) {
   auto training = std::make_unique<Training>(document, file, folder, executor);
   if (std::filesystem::exists(path)) {
     const NetworkOfFile found = read_network(path);
     if (found.network->finished)
-      throw IoError({path, "a new file, or a training that is not finished", "a finished one", "Remove it or name another with --out."});
+      throw IoError(
+          {path, "a new file, or a training that is not finished", "a finished one", "Remove it or name another with --out."});
     const TrainedNetwork& begun = training->network();
     if (found.network->model_hash != begun.model_hash || !(found.network->train == begun.train) ||
         found.network->num_trials != begun.num_trials)

@@ -29,8 +29,8 @@ std::string to_bytes(const models::TrainedNetwork& network);
 NetworkOfFile network_from(std::string_view bytes, const std::string& path);
 NetworkOfFile read_network(const std::string& path);
 
-/// Reads a network that is to be used with a model. `key`: what names the file, for messages. Throws: SpecError for a network that was
-/// trained on another text or with another target; IoError.
+/// Reads a network that is to be used with a model. `key`: what names the file, for messages. Throws: SpecError for a network that
+/// was trained on another text or with another target; IoError.
 NetworkOfFile read_network_for(const std::string& path, const std::string& key, const std::string& target, const Table& stimulus,
                                const Table& model);
 
@@ -72,6 +72,7 @@ class Training {
 /// training of the same experiment left there is gone on with (training_test.cpp: Training.GoesOnToTheSameBytes).
 /// Throws: IoError where the file is one of another experiment or already finished.
 models::TrainedNetwork train(const Table& document, const std::string& file, const std::string& folder, const std::string& path,
-                             Executor& executor, const std::function<void(std::int64_t, std::int64_t)>& progress, const std::atomic<bool>* stop);
+                             Executor& executor, const std::function<void(std::int64_t, std::int64_t)>& progress,
+                             const std::atomic<bool>* stop);
 
 }  // namespace hartline::loop

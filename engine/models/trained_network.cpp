@@ -47,7 +47,8 @@ void check_network(const TrainedNetwork& network, const EncodingText& text, cons
   demand("response_mean", text.responses.size(), network.response_mean.size());
   demand("response_scale", text.responses.size(), network.response_scale.size());
   if (network.encoder.size() > 8 || network.readout.size() > 8)
-    throw SpecError({path, "a network of at most 8 layers", fmt::format("{}", std::max(network.encoder.size(), network.readout.size())), ""});
+    throw SpecError(
+        {path, "a network of at most 8 layers", fmt::format("{}", std::max(network.encoder.size(), network.readout.size())), ""});
   demand("weights", shape_of(network, text).num_weights(), network.weights.size());
   for (const auto* numbers : {&network.weights, &network.stimulus_middle, &network.stimulus_range, &network.response_mean,
                               &network.response_scale, &network.momentum, &network.square})
@@ -55,8 +56,8 @@ void check_network(const TrainedNetwork& network, const EncodingText& text, cons
       if (!std::isfinite(x)) throw SpecError({path, "a network of finite numbers", number_text(x), ""});
 }
 
-void scale_inputs(const TrainedNetwork& network, std::span<const double> stimulus, std::span<const double> responses, std::size_t column,
-                  std::size_t stride, double* inputs) {
+void scale_inputs(const TrainedNetwork& network, std::span<const double> stimulus, std::span<const double> responses,
+                  std::size_t column, std::size_t stride, double* inputs) {
   for (std::size_t i = 0; i < stimulus.size(); ++i)
     inputs[i * stride + column] = (stimulus[i] - network.stimulus_middle[i]) / network.stimulus_range[i];
   for (std::size_t j = 0; j < responses.size(); ++j)

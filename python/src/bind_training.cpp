@@ -96,7 +96,7 @@ nb::object training_info(const nb::bytes& network) {
 void bind_training(nb::module_& m) {
   bind_spec<design::TrainSpec>(m, "TrainSpec", "How a network is trained: the ``train`` table.", "num_steps=500, learning_rate=0.01");
   m.def("begin_training", &begin_training, "document"_a, "file"_a = "", "folder"_a = "",
-        R"(The network of an experiment before its first step, as bytes: what ``hartline train`` writes, with the model's text in it.
+        R"doc(The network of an experiment before its first step, as bytes: what ``hartline train`` writes, with the model's text in it.
 
 >>> import hartline as hl
 >>> document = {"format": 1, "seed": 1, "num_trials": 3, "stimulus": {"x": "box(-1, 1)"},
@@ -107,7 +107,7 @@ void bind_training(nb::module_& m) {
 ...     network = hl.loop.take_step(network, hl.loop.pair_fitness(network, pairs=[0, 1]))
 >>> hl.loop.training_info(network)["num_steps"]
 2
-)");
+)doc");
   m.def("pair_fitness", &pair_fitness, "network"_a, "pairs"_a, "threads"_a = 1,
         "Mean scores, nats, of the neighbours w + e and w - e of the network's next step, for these of its pairs. The same bytes give the "
         "same numbers, whoever asks.");

@@ -92,7 +92,8 @@ class TorchNetwork {
   }
 
   NetworkShape shape_;
-  std::vector<std::pair<torch::Tensor, std::size_t>> leaves_;  // and where each stands among the weights; filled while layers are made
+  std::vector<std::pair<torch::Tensor, std::size_t> >
+      leaves_;  // and where each stands among the weights; filled while layers are made
   std::vector<Layer> encoder_, gates_, readout_;
 };
 
@@ -111,7 +112,8 @@ TEST(HistoryTape, HasTheDerivativesOfLibtorch) {
     const models::HistoryNetwork network(NetworkShape{recurrent, 3, {64, 64}, 16, {64}, 2, 10});
     std::vector<double> weights = models::initial_weights(network, 1);
     constexpr std::size_t num = 32, trials = 10;
-    std::vector<double> inputs(trials * 3 * num), pull(trials * 2 * num), ours(weights.size(), 0.0), theirs(weights.size(), 0.0), d_inputs(3 * num);
+    std::vector<double> inputs(trials * 3 * num), pull(trials * 2 * num), ours(weights.size(), 0.0), theirs(weights.size(), 0.0),
+        d_inputs(3 * num);
     Stream(2, Purpose::test).fill_normal(inputs);
     Stream(3, Purpose::test).fill_normal(pull);
     models::HistoryTape tape(network, num);
