@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/text_law.hpp"
-#include "numerics/normal_mixture.hpp"
+#include "numerics/mixture_entropy.hpp"
 
 namespace hartline::design {
 
@@ -17,7 +17,7 @@ namespace hartline::design {
 ///   poisson             by enumeration; above 16 expected counts the samples are spread over nodes of 2√λ, from 2,048 on they
 ///                       are N(λ, λ)
 ///   normal, lognormal   by the trapezoidal rule: over nodes of the mean where all sds are the same, else by
-///   numerics::NormalMixture others              by nested Monte Carlo over `num_nested` samples: biased down, at most
+///   numerics::MixtureEntropy others              by nested Monte Carlo over `num_nested` samples: biased down, at most
 ///   log(num_nested); no derivatives
 ///
 ///   several responses   choices of at most `max_joint` combinations by enumeration; else by nested Monte Carlo
@@ -34,7 +34,7 @@ class SampleInformation {
     std::vector<double> features, means;                 // [num_features, num_nested], [2, num_features]
     std::vector<std::size_t> picked, large;              // samples that were drawn; laws of many counts
     std::vector<double> normals, density;                // of these [6, num]; of all of them at every count
-    numerics::NormalMixture mixture;
+    numerics::MixtureEntropy mixture;
     double standard_error = 0;  // of the last value that was drawn for, nats; else 0
     double limit = 0;           // that it cannot exceed whatever a response tells, nats; of other rules infinity
   };
@@ -77,7 +77,7 @@ class SampleInformation {
                               double* sd_slopes, double* divergences) const;
   double of_binomial(std::span<const double> w, const double* n, const double* p, Scratch& s) const;
   double of_any_counts(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
-  double of_normal_mixtures(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
+  double of_mixture_entropys(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double of_clipped(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   template <class Use>
@@ -89,7 +89,7 @@ class SampleInformation {
   void check_arguments(std::span<const double> w, const double* arguments, std::size_t stride) const;
   std::vector<models::LawPart> parts_of_law() const;
 
-  enum class Rule { choice, choices, poisson, normal, binomial, any_counts, normal_mixtures, clipped, nested };
+  enum class Rule { choice, choices, poisson, normal, binomial, any_counts, mixture_entropys, clipped, nested };
   Rule find_rule() const;
 
   std::vector<models::LawPart> laws_;

@@ -115,7 +115,7 @@ HARTLINE_CLONES double add_counts(const double* w, std::size_t num, const CountP
 }
 
 /// Σ_i w_i ∫ p_i log p_i, p_i a mixture of normal laws: shares, means and standard deviations [num_parts, num], the narrowest
-/// first. The same sum of differences as NormalMixture's, over the components of one sample.
+/// first. The same sum of differences as MixtureEntropy's, over the components of one sample.
 HARTLINE_CLONES double negentropy_of_mixtures(const double* w, std::size_t num, const double* share, const double* mean,
                                               const double* sd, std::size_t num_parts) {
   constexpr double reach = 7, per_sd = 3, root = 0.39894228040143267794;
@@ -229,8 +229,8 @@ double SampleInformation::of_any_counts(std::span<const double> w, const double*
   return out;
 }
 
-double SampleInformation::of_normal_mixtures(std::span<const double> w, const double* arguments, std::size_t stride,
-                                             Scratch& s) const {
+double SampleInformation::of_mixture_entropys(std::span<const double> w, const double* arguments, std::size_t stride,
+                                              Scratch& s) const {
   check_arguments(w, arguments, stride);
   const std::size_t num = w.size(), num_parts = parts_.size(), all = num_parts * num;
   s.normals.resize(4 * all);

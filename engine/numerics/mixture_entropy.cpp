@@ -1,4 +1,4 @@
-#include "numerics/normal_mixture.hpp"
+#include "numerics/mixture_entropy.hpp"
 
 #include <algorithm>
 #include <array>
@@ -77,7 +77,7 @@ double slope_of(double p) { return -std::log(std::max(p, tiny)) - 1; }
 }  // namespace
 
 /// Components by their octave, narrow ones first; octaves without any are left out.
-void NormalMixture::group(std::span<const double> sds) {
+void MixtureEntropy::group(std::span<const double> sds) {
   const auto exponent = [](double sd) { return std::ilogb(sd); };
   int least = std::ilogb(sds[0]), most = least;
   for (const double sd : sds) {
@@ -102,7 +102,7 @@ void NormalMixture::group(std::span<const double> sds) {
 }
 
 /// Nodes for components order_[first … last - 1], whose means ascend where there are several stretches.
-void NormalMixture::lay_stretch(const Octave& octave, std::size_t first, std::size_t last) {
+void MixtureEntropy::lay_stretch(const Octave& octave, std::size_t first, std::size_t last) {
   double low = INFINITY, high = -INFINITY;
   for (std::size_t n = first; n < last; ++n) {
     low = std::min(low, means_[order_[n]]);
@@ -118,7 +118,7 @@ void NormalMixture::lay_stretch(const Octave& octave, std::size_t first, std::si
   total_.resize(stretch.at + stretch.num + num_lanes, 0.0);
 }
 
-void NormalMixture::lay(Octave& octave) {
+void MixtureEntropy::lay(Octave& octave) {
   const std::size_t num = octave.last - octave.first;
   octave.first_stretch = stretches_.size();
   const auto begin = order_.begin() + static_cast<std::ptrdiff_t>(octave.first);
@@ -139,7 +139,7 @@ void NormalMixture::lay(Octave& octave) {
 }
 
 /// The narrowest octave from this one on that has nodes around anchor + offset.
-NormalMixture::Place NormalMixture::find(std::size_t k, double anchor, double offset) const {
+MixtureEntropy::Place MixtureEntropy::find(std::size_t k, double anchor, double offset) const {
   for (; k < octaves_.size(); ++k) {
     const Octave& octave = octaves_[k];
     const auto begin = stretches_.begin() + static_cast<std::ptrdiff_t>(octave.first_stretch);
@@ -157,7 +157,7 @@ NormalMixture::Place NormalMixture::find(std::size_t k, double anchor, double of
   return {};
 }
 
-double NormalMixture::read(const Place& place) const {
+double MixtureEntropy::read(const Place& place) const {
   if (place.first == none) return 0;
   const auto c = sextic(place.t);
   double out = 0;
@@ -165,13 +165,13 @@ double NormalMixture::read(const Place& place) const {
   return std::max(out, 0.0);  // far out in a tail the polynomial may fall below
 }
 
-void NormalMixture::push(const Place& place, double slope) {
+void MixtureEntropy::push(const Place& place, double slope) {
   if (place.first == none) return;
   const auto c = sextic(place.t);
   for (std::size_t j = 0; j < 6; ++j) slope_[place.first + j] += c[j] * slope;
 }
 
-double NormalMixture::entropy(std::span<const double> weights, const double* means, const double* sds) {
+double MixtureEntropy::entropy(std::span<const double> weights, const double* means, const double* sds) {
   weights_ = weights;
   means_ = means;
   sds_ = sds;
@@ -189,7 +189,7 @@ double NormalMixture::entropy(std::span<const double> weights, const double* mea
 }
 
 /// Densities at the nodes of an octave, once those of wider ones are known; returns ∫ f(P_k) - f(P_{k+1}) dy.
-double NormalMixture::add_own(std::size_t k) {
+double MixtureEntropy::add_own(std::size_t k) {
   const Octave& octave = octaves_[k];
   for (std::size_t n = octave.first; n < octave.last; ++n) {
     const std::size_t i = order_[n];
@@ -210,11 +210,11 @@ double NormalMixture::add_own(std::size_t k) {
   return out;
 }
 
-double NormalMixture::density(double y) const { return octaves_.empty() ? 0 : read(find(0, y, 0)); }
+double MixtureEntropy::density(double y) const { return octaves_.empty() ? 0 : read(find(0, y, 0)); }
 
-void NormalMixture::add_slope(double y, double by_density) { push(find(0, y, 0), by_density); }
+void MixtureEntropy::add_slope(double y, double by_density) { push(find(0, y, 0), by_density); }
 
-void NormalMixture::slopes(double* by_weight, double* by_mean, double* by_sd) {
+void MixtureEntropy::slopes(double* by_weight, double* by_mean, double* by_sd) {
   for (std::size_t k = 0; k < octaves_.size(); ++k) {
     const Octave& octave = octaves_[k];
     for (std::size_t s = octave.first_stretch; s < octave.last_stretch; ++s) {

@@ -18,9 +18,9 @@ namespace hartline::numerics {
 /// a third of its least standard deviation apart, near its components only, has them all; P_{k+1} is interpolated at these nodes
 /// from its own. The cost grows with the number of components alone, some fifty nodes each.
 /// Accuracy: 1e-4 of the entropy of a mixture whose weights sum to one, for standard deviations within 1e12 of each other
-/// (normal_mixture_test.cpp: NormalMixture.EntropyEqualsAdaptiveQuadrature)
+/// (mixture_entropy_test.cpp: MixtureEntropy.EntropyEqualsAdaptiveQuadrature)
 /// Allocates: nothing, once it has seen as many components.
-class NormalMixture {
+class MixtureEntropy {
  public:
   /// Takes the components and returns -∫ p log p dy, nats. Means have to be finite, standard deviations finite and > 0.
   double entropy(std::span<const double> weights, const double* means, const double* sds);
@@ -30,7 +30,7 @@ class NormalMixture {
 
   /// Derivatives of the entropy by every component's weight, mean and standard deviation, and of what else depends on densities
   /// as add_slope() has told; to be asked for once. `by_weight` may be null.
-  /// (normal_mixture_test.cpp: NormalMixture.SlopesAreDifferences)
+  /// (mixture_entropy_test.cpp: MixtureEntropy.SlopesAreDifferences)
   void slopes(double* by_weight, double* by_mean, double* by_sd);
 
   /// Something else has this derivative by the density at y.

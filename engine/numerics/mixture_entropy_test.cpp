@@ -1,4 +1,4 @@
-#include "numerics/normal_mixture.hpp"
+#include "numerics/mixture_entropy.hpp"
 
 #include <gtest/gtest.h>
 
@@ -60,14 +60,14 @@ const Components cases[] = {drawn(1, 0, 0.7, 1, 1),     drawn(40, 1, 0.6, 1, 2),
                             drawn(40, 1, 0.01, 100, 4), drawn(40, 1, 1e-4, 1e5, 5),    drawn(40, 0, 0.02, 200, 6),
                             drawn(40, 1, 1e-9, 1, 7),   drawn(40, 1e6, 1e-6, 1e12, 8), drawn(40, 1, 0.99, 1.05, 9)};
 
-TEST(NormalMixture, EntropyEqualsAdaptiveQuadrature) {
-  NormalMixture mixture;
+TEST(MixtureEntropy, EntropyEqualsAdaptiveQuadrature) {
+  MixtureEntropy mixture;
   for (const Components& c : cases)
     EXPECT_NEAR(mixture.entropy(c.weights, c.means.data(), c.sds.data()), by_quadrature(c), 1e-4) << c.sds[0];
 }
 
-TEST(NormalMixture, DensityIsTheSum) {
-  NormalMixture mixture;
+TEST(MixtureEntropy, DensityIsTheSum) {
+  MixtureEntropy mixture;
   for (const Components& c : cases) {
     mixture.entropy(c.weights, c.means.data(), c.sds.data());
     for (std::size_t i = 0; i < c.weights.size(); ++i)
@@ -79,9 +79,9 @@ TEST(NormalMixture, DensityIsTheSum) {
 }
 
 /// Of the entropy and of a density that something else depends on.
-TEST(NormalMixture, SlopesAreDifferences) {
+TEST(MixtureEntropy, SlopesAreDifferences) {
   for (Components c : cases) {
-    NormalMixture mixture;
+    MixtureEntropy mixture;
     const std::size_t num = c.weights.size();
     const double y = c.means[0] + 0.4 * c.sds[0];
     std::vector<double> slopes[3];
