@@ -11,7 +11,6 @@
 #include "base/random.hpp"
 #include "design/spread_samples.hpp"
 #include "numerics/lanes.hpp"
-#include "numerics/special.hpp"
 
 namespace hartline::design {
 
@@ -25,24 +24,33 @@ using numerics::spread;
 
 namespace {
 
-constexpr double few_counts = 16;     // expected counts up to which every sample is enumerated
-constexpr std::size_t max_few = 67;   // of them, that matter
-constexpr double max_counts = 20000;  // expected counts that there are nodes for
+constexpr double bins_per_sd = 3, reach = 7;  // of a normal law
+constexpr double range_each = 8;              // standard deviations of range for each sample, up to which bins have no gap
 
-/// Σ w_i p_i, and Σ w_i p_i log p_i.
+/// Σ w_i p_i, Σ w_i p_i log p_i, and the least p_i.
 struct Sums {
-  double mean = 0, negentropy = 0;
+  double mean = 0, negentropy = 0, least = 0;
 };
 HARTLINE_CLONES Sums sums_of(const double* w, const double* p, std::size_t num) {
-  Lanes mean = spread(0), negentropy = spread(0);
+  Lanes mean = spread(0), negentropy = spread(0), least = spread(1);
   for (std::size_t i = 0; i < num; i += num_lanes) {
     const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
     const Lanes weight = load_part(w + i, count, 0), raw = load_part(p + i, count, 1);
     const Lanes value = raw > spread(tiny) ? raw : spread(tiny);
     mean += weight * raw;
+    least = raw < least ? raw : least;
     negentropy += weight * (value * numerics::log(value));
   }
-  return {numerics::sum(mean), numerics::sum(negentropy)};
+  double lowest = least[0];
+  for (int k = 1; k < num_lanes; ++k) lowest = std::min(lowest, least[k]);
+  return {numerics::sum(mean), numerics::sum(negentropy), lowest};
+}
+
+void check(const Sums& sums, std::size_t k) {
+  if (sums.least >= -1e-12 && std::isfinite(sums.mean)) return;
+  throw RunError({"model.response", "probabilities of 0 to 1 wherever the prior reaches",
+                  fmt::format("{} of choice {}", number_text(std::isfinite(sums.mean) ? sums.least : sums.mean), k),
+                  "Weights have to be >= 0, the limits of an ordinal response have to ascend. See clip(x, low, high)."});
 }
 
 HARTLINE_CLONES void slopes_of(const double* w, const double* p, std::size_t num, double log_mean, double* out) {
@@ -64,120 +72,6 @@ HARTLINE_CLONES void add_divergences(const double* p, std::size_t num, double lo
   }
 }
 
-/// out_i = Σ_r Poisson(r; λ_i) surprise_r - λ_i (1 - log λ_i).
-HARTLINE_CLONES void divergences_of_counts(const double* rate, std::size_t num, const double* surprise, std::size_t num_counts,
-                                           double* out) {
-  for (std::size_t i = 0; i < num; i += num_lanes) {
-    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
-    const Lanes lambda = load_part(rate + i, count, 1), safe = lambda > spread(tiny) ? lambda : spread(tiny);
-    Lanes q = numerics::exp(-lambda), mean = -lambda * (spread(1) - numerics::log(safe));
-    for (std::size_t r = 0; r < num_counts; ++r) {
-      mean += q * spread(surprise[r]);
-      q = q * lambda * spread(1 / static_cast<double>(r + 1));
-    }
-    numerics::store_part(out + i, mean, count);
-  }
-}
-
-/// p[r] = Σ w_i Poisson(r; λ_i) for r = 0 … num_counts - 1; returns Σ w_i λ_i (1 - log λ_i).
-HARTLINE_CLONES double enumerate_counts(const double* w, const double* rate, std::size_t num, std::size_t num_counts, double* p) {
-  Lanes sums[max_few];
-  std::fill_n(sums, num_counts, spread(0));
-  Lanes rest = spread(0);
-  for (std::size_t i = 0; i < num; i += num_lanes) {
-    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
-    const Lanes weight = load_part(w + i, count, 0), lambda = load_part(rate + i, count, 1);
-    const Lanes safe = lambda > spread(tiny) ? lambda : spread(tiny);
-    rest += weight * (lambda * (spread(1) - numerics::log(safe)));
-    Lanes q = weight * numerics::exp(-lambda);
-    for (std::size_t r = 0; r < num_counts; ++r) {
-      sums[r] += q;
-      q = q * lambda * spread(1 / static_cast<double>(r + 1));
-    }
-  }
-  for (std::size_t r = 0; r < num_counts; ++r) p[r] = numerics::sum(sums[r]);
-  return numerics::sum(rest);
-}
-
-/// slopes[i] = w_i E_r[log λ_i - step_r], step_r = log((r + 1) P(r + 1) / P(r)).
-HARTLINE_CLONES void slopes_of_counts(const double* w, const double* rate, std::size_t num, const double* step,
-                                      std::size_t num_counts, double* out) {
-  for (std::size_t i = 0; i < num; i += num_lanes) {
-    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
-    const Lanes weight = load_part(w + i, count, 0), lambda = load_part(rate + i, count, 1);
-    const Lanes safe = lambda > spread(1e-12) ? lambda : spread(1e-12);
-    Lanes q = numerics::exp(-lambda), mean = spread(0);
-    for (std::size_t r = 0; r < num_counts; ++r) {
-      mean += q * spread(step[r]);
-      q = q * lambda * spread(1 / static_cast<double>(r + 1));
-    }
-    const Lanes slope = weight * (numerics::log(safe) - mean);
-    numerics::store_part(out + i, slope, count);
-  }
-}
-
-/// p[r] += Σ_j w_j Binomial(r; n, q_j), q_j at most a half; returns Σ_j w_j E[log r! + log (n - r)!].
-HARTLINE_CLONES double enumerate_binomial(const double* w, const double* q, std::size_t num, std::size_t n,
-                                          const double* log_factorials, bool reversed, double* p) {
-  Lanes total = spread(0);
-  for (std::size_t j = 0; j < num; j += num_lanes) {
-    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - j));
-    const Lanes hit = load_part(q + j, count, 0), odds = hit / (spread(1) - hit);
-    Lanes pmf = load_part(w + j, count, 0) * numerics::exp(spread(static_cast<double>(n)) * numerics::log(spread(1) - hit));
-    for (std::size_t r = 0; r <= n; ++r) {
-      p[reversed ? n - r : r] += numerics::sum(pmf);
-      total += pmf * spread(log_factorials[r] + log_factorials[n - r]);
-      pmf = pmf * odds * spread(static_cast<double>(n - r) / static_cast<double>(r + 1));
-    }
-  }
-  return numerics::sum(total);
-}
-
-/// Poisson laws at nodes of q = 2√λ, j · step: the counts that matter with their probabilities.
-class CountNodes {
- public:
-  static constexpr double step = 0.25;
-
-  static const CountNodes& get() {
-    static const CountNodes nodes;
-    return nodes;
-  }
-
-  struct Node {
-    std::size_t first = 0, num = 0, at = 0;  // counts first … first + num - 1 at pmf[at]
-    double log_factorial = 0;                // E[log r!]
-  };
-  std::vector<Node> nodes;
-  std::vector<double> pmf;
-
- private:
-  CountNodes() {
-    const auto num = static_cast<std::size_t>(2 * std::sqrt(max_counts) / step) + 4;
-    std::vector<double> log_factorials(1, 0.0);
-    for (std::size_t j = 0; j < num; ++j) {
-      const double q = static_cast<double>(j) * step, rate = q * q / 4, spread_of = 8.5 * std::sqrt(rate) + 14;
-      Node node;
-      node.first = static_cast<std::size_t>(std::max(0.0, std::floor(rate - spread_of)));
-      node.num = static_cast<std::size_t>(rate + spread_of) + 1 - node.first;
-      node.at = pmf.size();
-      while (log_factorials.size() < node.first + node.num)
-        log_factorials.push_back(log_factorials.back() + std::log(static_cast<double>(log_factorials.size())));
-      // from the most probable count down and up
-      pmf.resize(node.at + node.num);
-      const auto middle = static_cast<std::size_t>(rate);
-      double* p = &pmf[node.at];
-      p[middle - node.first] =
-          rate > 0 ? std::exp(static_cast<double>(middle) * std::log(rate) - rate - log_factorials[middle]) : 1;
-      for (std::size_t r = middle; r > node.first; --r)
-        p[r - 1 - node.first] = p[r - node.first] * static_cast<double>(r) / std::max(rate, tiny);
-      for (std::size_t r = middle; r + 1 < node.first + node.num; ++r)
-        p[r + 1 - node.first] = p[r - node.first] * rate / static_cast<double>(r + 1);
-      for (std::size_t r = 0; r < node.num; ++r) node.log_factorial += p[r] * log_factorials[node.first + r];
-      nodes.push_back(node);
-    }
-  }
-};
-
 }  // namespace
 
 SampleInformation::SampleInformation(std::span<const LawPart> laws) : laws_(laws.begin(), laws.end()), law_(*laws[0].law) {
@@ -186,37 +80,64 @@ SampleInformation::SampleInformation(std::span<const LawPart> laws) : laws_(laws
     num_joint_ *= part.law->kind == ResponseKind::choice ? part.num : 0;
     if (num_joint_ > max_joint) num_joint_ = 0;
   }
-  if (law_.form == LawForm::poisson) CountNodes::get();  // made now, not when the first choice is waited for
+  parts_ = parts_of_law();
+  rule_ = find_rule();
+  if (rule_ == Rule::poisson) make_count_nodes();  // now, not when the first choice is waited for
 }
 
-bool SampleInformation::has_slopes() const {
-  return laws_.size() == 1 && (law_.kind == ResponseKind::choice || law_.form == LawForm::poisson || law_.form == LawForm::normal ||
-                               law_.form == LawForm::lognormal);
+SampleInformation::Rule SampleInformation::find_rule() const {
+  if (laws_.size() > 1) return num_joint_ > 0 ? Rule::choices : Rule::nested;
+  if (law_.kind == ResponseKind::choice) return Rule::choice;
+  const auto all = [&](auto... forms) {
+    return parts_.size() <= max_parts &&
+           std::all_of(parts_.begin(), parts_.end(), [&](const LawPart& part) { return ((part.law->form == forms) || ...); });
+  };
+  switch (law_.form) {
+    case LawForm::poisson:
+      return Rule::poisson;
+    case LawForm::normal:
+    case LawForm::lognormal:
+      return Rule::normal;
+    case LawForm::clipped_normal:
+      return Rule::clipped;
+    case LawForm::binomial_count:
+      return Rule::binomial;
+    case LawForm::censored:
+      return law_.parts[0].law->form == LawForm::normal ? Rule::clipped : Rule::nested;
+    default:
+      if (all(LawForm::poisson, LawForm::negative_binomial)) return Rule::any_counts;
+      return all(LawForm::normal) || all(LawForm::lognormal) ? Rule::mixture_entropys : Rule::nested;
+  }
 }
+
+bool SampleInformation::has_slopes() const { return rule_ == Rule::choice || rule_ == Rule::poisson || rule_ == Rule::normal; }
 
 double SampleInformation::operator()(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s,
                                      double* slopes, double* divergences) const {
   s.standard_error = 0;
-  if (laws_.size() > 1) return num_joint_ > 0 ? of_choices(w, arguments, stride, s) : nested(w, arguments, stride, s);
-  if (law_.kind == ResponseKind::choice) return of_choice(w, arguments, stride, slopes, divergences);
-  if (law_.form == LawForm::poisson) {
-    double top = 0;
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      if (!(arguments[i] >= 0 && arguments[i] < max_counts))
-        throw RunError({"model.response", fmt::format("an expected count of 0 … {}", max_counts), number_text(arguments[i]),
-                        "Shorten the window or narrow the prior."});
-      top = std::max(top, arguments[i]);
-    }
-    return top <= few_counts ? of_few_counts(w, arguments, top, s, slopes, divergences)
-                             : of_counts(w, arguments, top, s, slopes, divergences);
+  s.limit = INFINITY;
+  switch (rule_) {
+    case Rule::choice:
+      return of_choice(w, arguments, stride, slopes, divergences);
+    case Rule::choices:
+      return of_choices(w, arguments, stride, s);
+    case Rule::poisson:
+      return of_poisson(w, arguments, s, slopes, divergences);
+    case Rule::normal:
+      return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr, divergences);
+    case Rule::any_counts:
+      return of_any_counts(w, arguments, stride, s);
+    case Rule::mixture_entropys:
+      return of_mixture_entropys(w, arguments, stride, s);
+    case Rule::clipped:
+      return of_clipped(w, arguments, stride, s);
+    case Rule::binomial:
+      if (std::all_of(arguments, arguments + w.size(), [&](double n) { return n == arguments[0]; }))
+        return of_binomial(w, arguments, arguments + stride, s);
+      break;
+    case Rule::nested:
+      break;
   }
-  if (law_.form == LawForm::normal || law_.form == LawForm::lognormal)
-    return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr, divergences);
-  const bool censored_normal = law_.form == LawForm::censored && law_.parts[0].law->form == LawForm::normal;
-  if (law_.form == LawForm::clipped_normal || censored_normal) return of_clipped(w, arguments, stride, s);
-  if (law_.form == LawForm::binomial_count &&
-      std::all_of(arguments, arguments + w.size(), [&](double n) { return n == arguments[0]; }))
-    return of_binomial(w, arguments, arguments + stride, s);
   return nested(w, arguments, stride, s);
 }
 
@@ -226,6 +147,7 @@ double SampleInformation::of_choice(std::span<const double> w, const double* p, 
   if (divergences) std::fill_n(divergences, w.size(), 0.0);
   for (std::size_t k = 0; k < num_arguments_; ++k) {
     const Sums sums = sums_of(w.data(), p + k * stride, w.size());
+    check(sums, k);
     out += sums.negentropy - p_log_p(sums.mean);
     const double log_mean = std::log(std::max(sums.mean, tiny));
     if (slopes) slopes_of(w.data(), p + k * stride, w.size(), log_mean, slopes + k * stride);
@@ -255,127 +177,12 @@ double SampleInformation::of_choices(std::span<const double> w, const double* p,
     for (const double q : s.column) total += q;
     out -= p_log_p(total);
   }
-  for (std::size_t k = 0; k < num_arguments_; ++k) out += sums_of(w.data(), p + k * stride, num).negentropy;
+  for (std::size_t k = 0; k < num_arguments_; ++k) {
+    const Sums sums = sums_of(w.data(), p + k * stride, num);
+    check(sums, k);
+    out += sums.negentropy;
+  }
   return out;
-}
-
-double SampleInformation::of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes,
-                                        double* divergences) const {
-  const std::size_t num = std::min(max_few, static_cast<std::size_t>(top + 9 * std::sqrt(top) + 14));
-  s.p.resize(num + 1);
-  s.p[num] = 0;
-  double conditional = enumerate_counts(w.data(), rate, w.size(), num, s.p.data()), marginal = 0;
-  for (std::size_t r = 0; r < num; ++r) {
-    marginal -= p_log_p(s.p[r]);
-    conditional += s.p[r] * numerics::log_factorial(static_cast<double>(r));
-  }
-  if (slopes) {
-    s.log_p.resize(num);
-    for (std::size_t r = 0; r < num; ++r)
-      s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
-    slopes_of_counts(w.data(), rate, w.size(), s.log_p.data(), num, slopes);
-  }
-  if (divergences) {
-    s.log_p.resize(num);
-    for (std::size_t r = 0; r < num; ++r)
-      s.log_p[r] = -std::log(std::max(s.p[r], tiny)) - numerics::log_factorial(static_cast<double>(r));
-    divergences_of_counts(rate, w.size(), s.log_p.data(), num, divergences);
-  }
-  return marginal - conditional;
-}
-
-double SampleInformation::of_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes,
-                                    double* divergences) const {
-  const CountNodes& table = CountNodes::get();
-  const auto num_nodes = static_cast<std::size_t>(2 * std::sqrt(top) / CountNodes::step) + 4;
-  s.weight.assign(num_nodes, 0.0);
-  double conditional = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
-    const auto c = cubic(t);
-    s.weight[j == 0 ? 1 : j - 1] += w[i] * c[0];  // a law at -q is that at q
-    for (std::size_t k = 1; k < 4; ++k) s.weight[j + k - 1] += w[i] * c[k];
-    conditional += w[i] * rate[i] * (1 - std::log(std::max(rate[i], tiny)));
-  }
-  const CountNodes::Node& last = table.nodes[num_nodes - 1];
-  s.p.assign(last.first + last.num + 1, 0.0);
-  for (std::size_t j = 0; j < num_nodes; ++j) {
-    if (s.weight[j] == 0) continue;
-    const CountNodes::Node& node = table.nodes[j];
-    conditional += s.weight[j] * node.log_factorial;
-    for (std::size_t r = 0; r < node.num; ++r) s.p[node.first + r] += s.weight[j] * table.pmf[node.at + r];
-  }
-  double marginal = 0;
-  for (const double p : s.p) marginal -= p_log_p(p);
-  if (slopes) {
-    s.log_p.assign(s.p.size(), 0.0);
-    for (std::size_t r = 0; r + 1 < s.p.size(); ++r)
-      s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
-    s.column.assign(num_nodes, 0.0);
-    for (std::size_t j = 0; j < num_nodes; ++j) {
-      const CountNodes::Node& node = table.nodes[j];
-      for (std::size_t r = 0; r < node.num; ++r) s.column[j] += table.pmf[node.at + r] * s.log_p[node.first + r];
-    }
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
-      const auto c = cubic(t);
-      double mean = c[0] * s.column[j == 0 ? 1 : j - 1];
-      for (std::size_t k = 1; k < 4; ++k) mean += c[k] * s.column[j + k - 1];
-      slopes[i] = w[i] * (std::log(std::max(rate[i], 1e-12)) - mean);
-    }
-  }
-  if (divergences) {
-    s.column.assign(num_nodes, 0.0);
-    for (std::size_t j = 0; j < num_nodes; ++j) {
-      const CountNodes::Node& node = table.nodes[j];
-      s.column[j] = -node.log_factorial;
-      for (std::size_t r = 0; r < node.num; ++r)
-        s.column[j] -= table.pmf[node.at + r] * std::log(std::max(s.p[node.first + r], tiny));
-    }
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
-      const auto c = cubic(t);
-      divergences[i] = c[0] * s.column[j == 0 ? 1 : j - 1] - rate[i] * (1 - std::log(std::max(rate[i], tiny)));
-      for (std::size_t k = 1; k < 4; ++k) divergences[i] += c[k] * s.column[j + k - 1];
-    }
-  }
-  return marginal - conditional;
-}
-
-double SampleInformation::of_binomial(std::span<const double> w, const double* counts, const double* hit, Scratch& s) const {
-  const double most = counts[0];
-  if (!(most >= 0 && most <= 1000) || std::nearbyint(most) != most)
-    throw RunError({"model.response", "binomial(n, p) with a whole number n of 0 to 1000", number_text(most), ""});
-  const auto n = static_cast<std::size_t>(most);
-  // nodes of the angle, a quarter of its standard deviation apart; a law at -φ is that at φ
-  const double step = 0.125 / std::sqrt(std::max(most, 4.0));
-  const auto half = static_cast<std::size_t>(std::ceil(std::numbers::pi / 4 / step)), num_nodes = 2 * half + 1;
-  const double apart = std::numbers::pi / 4 / static_cast<double>(half);
-  s.weight.assign(num_nodes, 0.0);
-  s.column.resize(num_nodes);
-  double conditional = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const double p = hit[i];
-    if (!(p >= 0 && p <= 1)) throw RunError({"model.response", "a probability, 0 to 1", number_text(p), "See clip(x, low, high)."});
-    const auto [j, t] = place(std::asin(std::sqrt(p)) / apart);
-    const auto c = cubic(t);
-    for (std::size_t k = 0; k < 4; ++k) {
-      const auto at = static_cast<std::ptrdiff_t>(j + k) - 1, last = static_cast<std::ptrdiff_t>(num_nodes) - 1;
-      s.weight[static_cast<std::size_t>(at < 0 ? -at : at > last ? 2 * last - at : at)] += w[i] * c[k];
-    }
-    conditional -= w[i] * most * (p_log_p(p) + p_log_p(1 - p));
-  }
-  for (std::size_t j = 0; j < num_nodes; ++j)  // of the rarer outcome
-    s.column[j] = std::pow(std::sin(apart * static_cast<double>(j <= half ? j : 2 * half - j)), 2);
-  s.log_p.resize(n + 1);
-  for (std::size_t r = 0; r <= n; ++r) s.log_p[r] = numerics::log_factorial(static_cast<double>(r));
-  s.p.assign(n + 1, 0.0);
-  conditional += enumerate_binomial(s.weight.data(), s.column.data(), half + 1, n, s.log_p.data(), false, s.p.data());
-  conditional += enumerate_binomial(&s.weight[half + 1], &s.column[half + 1], half, n, s.log_p.data(), true, s.p.data());
-  conditional -= s.log_p[n];
-  double marginal = 0;
-  for (const double p : s.p) marginal -= p_log_p(p);
-  return marginal - conditional;
 }
 
 }  // namespace hartline::design

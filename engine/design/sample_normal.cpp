@@ -22,6 +22,7 @@ constexpr std::size_t max_bins = std::size_t{1} << 16;
 constexpr double bins_per_sd = 3, reach = 7;  // of a normal law
 constexpr double sd_ratio = 1.15;             // from one node of the standard deviation to the next
 constexpr std::size_t max_sds = 64;
+constexpr double bins_each = 1024;  // for each sample, over all sds, from which on samples are taken one by one
 
 using Four = double __attribute__((vector_size(32), may_alias));
 using Wholes = std::int32_t __attribute__((vector_size(num_lanes * sizeof(std::int32_t))));
@@ -109,15 +110,10 @@ double SampleInformation::of_normal(std::span<const double> w, const double* mea
   const double h = base / bins_per_sd, pad = std::ceil(reach * most / h) + 2;
   const double range = (high - low) / h + 2 * pad + 5;
   const bool one = most <= least * (1 + 1e-12);
-  const std::size_t num_sds = one ? 1 : static_cast<std::size_t>(std::log(most / base) / ratio) + 5;
-  if (range > static_cast<double>(max_bins) || num_sds > max_sds)
-    throw RunError({"model.response",
-                    fmt::format("means within {:.0f} standard deviations of each other, and these within a factor "
-                                "of {:.0f}",
-                                static_cast<double>(max_bins) / bins_per_sd, std::exp(ratio * (max_sds - 5))),
-                    fmt::format("means of {} … {}, standard deviations of {} … {}", number_text(low), number_text(high),
-                                number_text(least), number_text(most)),
-                    "Narrow the prior, or show less extreme stimuli."});
+  const std::size_t num_sds = one ? 1 : static_cast<std::size_t>(std::min(std::log(most / base) / ratio, 1e6)) + 5;
+  if (range > static_cast<double>(max_bins) || num_sds > max_sds ||
+      range * static_cast<double>(num_sds) > bins_each * static_cast<double>(num))
+    return of_scattered_normals(w, mean, sd, s, mean_slopes, sd_slopes, divergences);
   const auto num_bins = static_cast<std::size_t>(range);
   const double origin = (std::floor(low / h) - pad) * h;
   const auto sd_of = [&](std::size_t c) { return one ? least : base * std::exp(ratio * (static_cast<double>(c) - 1)); };
@@ -211,6 +207,24 @@ double SampleInformation::of_normal(std::span<const double> w, const double* mea
     sd_slopes[i] = w[i] * (read(0, j, cubic(t)) - 1) / sd[i];
   }
   return marginal - conditional;
+}
+
+/// The same where means or sds spread over too many sizes for bins.
+double SampleInformation::of_scattered_normals(std::span<const double> w, const double* mean, const double* sd, Scratch& s,
+                                               double* mean_slopes, double* sd_slopes, double* divergences) const {
+  const double constant = 0.5 * std::log(2 * std::numbers::pi * std::numbers::e);
+  double out = s.mixture.entropy(w, mean, sd) - constant;
+  for (std::size_t i = 0; i < w.size(); ++i) out -= w[i] * std::log(sd[i]);
+  if (!mean_slopes && !divergences) return out;
+  s.normals.resize(3 * w.size());
+  double *by_mean = mean_slopes ? mean_slopes : s.normals.data(), *by_sd = sd_slopes ? sd_slopes : &s.normals[w.size()],
+         *by_weight = &s.normals[2 * w.size()];
+  s.mixture.slopes(by_weight, by_mean, by_sd);
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    by_sd[i] -= w[i] / sd[i];
+    if (divergences) divergences[i] = by_weight[i] + 1 - constant - std::log(sd[i]);
+  }
+  return out;
 }
 
 }  // namespace hartline::design

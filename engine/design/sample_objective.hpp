@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "design/design_spec.hpp"
+#include "design/model_information.hpp"
 #include "design/sample_information.hpp"
 #include "design/stimulus_set.hpp"
 #include "models/model.hpp"
@@ -18,7 +20,7 @@ namespace hartline::design {
 ///   mutual_information   I(θ; r)
 ///   target               I(g; r), g the groups of samples alike in the target: I(θ; r) - Σ_g p_g I(θ; r | g). A lower bound of the
 ///                        information about the target itself
-///   model_information    I(m; r) of competing models, whose samples are the groups: they have to have the same law
+///   model_information    I(m; r) of competing models, whose samples are the groups; by ModelInformation where their laws differ
 ///   parameter_variance   Σ_k (Var[θ_k] - E_r Var[θ_k | r])
 ///   prediction_error     mean over stimuli x' of Var[f(x')] - E_r Var[f(x') | r], f the expected first response, x' at most
 ///                        `num_averaged` stimuli spread over the pool, or drawn from the law of random stimuli of a box
@@ -40,7 +42,9 @@ class SampleObjective {
   };
   struct Scratch {
     SampleInformation::Scratch information;
+    ModelInformation::Scratch of_models;
     std::vector<double> arguments, slopes, group_slopes, group_weights, group_divergences;
+    double error = 0, limit = 0;  // of the last utility: its standard error, and what it cannot exceed; else 0 and infinity
   };
 
   static constexpr std::size_t num_averaged = 32;
@@ -49,7 +53,7 @@ class SampleObjective {
   SampleObjective(const DesignSpec& spec, const StimulusSet& set, const models::SampleView& prior,
                   std::span<const std::string> parameter_names);
 
-  /// For competing models. Throws: SpecError for beliefs that are not by samples, and for different laws.
+  /// For competing models. Throws: SpecError for beliefs that are not by samples, and for responses of different kinds.
   explicit SampleObjective(const models::CandidatesView& prior);
 
   /// Samples of negligible weight are left out: together less than 1e-9.
@@ -75,6 +79,10 @@ class SampleObjective {
   std::size_t num_enough() const { return kind_ == Kind::target || kind_ == Kind::model_information ? 4096 : 1024; }
 
   bool has_gradient() const { return gradient_; }
+  /// What samples as many as these can be told apart by at most, nats, where that is the utility; else infinity.
+  double limit(const Prepared& prepared) const;
+  /// Utilities are drawn, and have an error.
+  bool has_error() const { return !is_of_response() && (information_.is_drawn() || is_fall() || of_models_); }
 
   /// Of the first model.
   const models::TextLikelihood& likelihood() const { return *likelihoods_[0]; }
@@ -110,7 +118,9 @@ class SampleObjective {
   std::vector<double> averaged_;                            // [num, stimulus_dim] stimuli that prediction errors are of
   std::size_t groups_each_ = 1;                             // of each target
   std::vector<const models::TextLikelihood*> likelihoods_;  // of each model
+  std::size_t num_arguments_;                               // of the model that has most
   SampleInformation information_;
+  std::optional<ModelInformation> of_models_;  // of models whose laws differ
   bool gradient_;
 };
 

@@ -12,7 +12,7 @@ using models::Capability;
 
 namespace {
 
-constexpr std::size_t num_spread = 64, num_near = 32, round_size = 8;
+constexpr std::size_t num_spread = 64, num_near = 32;
 constexpr std::size_t num_starts = 6, num_polished = 2;
 constexpr int num_steps = 16, num_polishing = 4;
 constexpr double least_step = 1e-4;  // of the range
@@ -70,6 +70,13 @@ void SampleSearch::choose(Plan& any_plan, const Capability& belief, std::uint64_
                    static_cast<std::int64_t>(trial));
   out.utility = best.utility;
   out.values = best.x;
+  out.utility_limit = objective_.limit(plan.prepared);
+  if (!objective_.has_error()) return;
+  plan.slots.with([&](SampleObjective::Scratch& s) {
+    objective_(plan.prepared, best.x, s, {}, nullptr);
+    out.utility_error = s.error;
+    out.utility_limit = s.limit;
+  });
 }
 
 /// Utilities of points first … last - 1, at the same time.
@@ -111,7 +118,9 @@ void SampleSearch::screen(SamplePlan& plan, std::uint64_t trial, const Budget& b
   for (std::size_t k = num_spread; k < num; ++k) std::swap(plan.points[k].x, plan.points[2 * (k - num_spread) + 1].x);
   std::size_t done = 0;
   while (done < num && may_go_on(budget, units)) {
-    const std::size_t last = std::min(done + round_size, num);
+    // few between two looks at the clock; no more than are allowed, whatever the number of threads
+    const auto left = static_cast<std::size_t>(std::max<std::int64_t>(1, std::min(budget.max_units, max_evaluations_) - units));
+    const std::size_t last = std::min({done + 2 * static_cast<std::size_t>(executor_.num_threads()), done + left, num});
     evaluate(plan, done, last);
     units += static_cast<std::int64_t>(last - done);
     done = last;

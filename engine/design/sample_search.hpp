@@ -35,7 +35,7 @@ class SamplePlan final : public Plan {
   std::vector<Climb> climbs;
   std::size_t num_climbs = 0;  // of the last choice
   Point best;
-  std::vector<double> last;    // the stimulus before, or empty
+  std::vector<double> last;  // the stimulus before, or empty
 };
 
 /// Stimuli between two ends or at levels of their own, in every coordinate: the best of quasi-random stimuli and of neighbours of

@@ -60,18 +60,19 @@ void build_validation(Experiment& e) {
   }
 }
 
-/// A policy from its file, held against the experiment's text. The spec then names the file wherever it is resumed from, and what is
-/// in it.
+/// A policy from its file, held against the experiment's text. The spec then names the file wherever it is resumed from, and what
+/// is in it.
 std::unique_ptr<design::Design> build_policy(const Experiment& e, design::DesignSpec& spec, const std::string& folder) {
-  if (spec.policy.empty()) throw SpecError({"design.policy", "the file of a trained network", "nothing", "hartline train makes one."});
+  if (spec.policy.empty())
+    throw SpecError({"design.policy", "the file of a trained network", "nothing", "hartline train makes one."});
   if (e.spec.stimulus.kind != "variables" || !e.spec.model.find("response"))
     throw SpecError({"design.kind", "infomax, uncertainty, random or sequence for this model", "\"policy\"",
                      "A policy is trained on a model written as text."});
   spec.policy = in_folder(folder, spec.policy);
   NetworkOfFile file = read_network_for(spec.policy, "design.policy", "policy", e.spec.stimulus.variables, e.spec.model);
   if (!spec.policy_hash.empty() && spec.policy_hash != file.hash)
-    throw SpecError({"design.policy", "the file that the experiment began with, of hash " + spec.policy_hash, "one of hash " + file.hash,
-                     "It has changed since."});
+    throw SpecError({"design.policy", "the file that the experiment began with, of hash " + spec.policy_hash,
+                     "one of hash " + file.hash, "It has changed since."});
   spec.policy_hash = file.hash;
   return design::make_policy_design(std::move(file.network), *file.text, spec, e.stimuli);
 }
@@ -92,7 +93,8 @@ void build_arms(Experiment& e, const std::string& folder, Executor& executor) {
     if (!units.empty()) plain.target = design::without_units(spec.target, e.model->parameter_names, units);
     auto design = learned ? build_policy(e, spec, folder)
                           : design::make_design(plain, e.stimuli, capability, e.model->parameter_names, e.seed, executor);
-    e.arms.push_back({name, share, baseline, spec, design::utility_meaning(spec, capability, e.model->response_kind), std::move(design)});
+    e.arms.push_back(
+        {name, share, baseline, spec, design::utility_meaning(spec, capability, e.model->response_kind), std::move(design)});
   };
   e.batch = e.spec.design.batch;
   if (e.spec.subject.kind == "remote") {
@@ -226,13 +228,14 @@ struct CandidatesSpec {
   }
 };
 
-void build_one(Experiment& e, const std::string& kind, const std::string& folder, Executor& executor) {
+/// `may_have_tables`: of a text on a grid; else it has samples at the nodes, as every other belief of a text.
+void build_one(Experiment& e, const std::string& kind, const std::string& folder, Executor& executor, bool may_have_tables = true) {
   if (kind == "glm")
     build_linear(e, executor);
   else if (kind == "gaussian_process")
     build_process(e);
   else if (kind == "text")
-    build_on_text(e, folder, executor);
+    build_on_text(e, folder, executor, may_have_tables);
   else
     build_on_grid(e, kind, executor);
 }
@@ -243,6 +246,7 @@ void build_candidates(Experiment& e, const std::string& folder, Executor& execut
     throw SpecError({"belief", "absent for competing models", "a table", "Each candidate has a belief of its own."});
   std::vector<std::unique_ptr<models::Model>> models;
   std::vector<std::string> names;
+  bool has_samples = false;
   for (std::size_t i = 0; i < spec.candidate.size(); ++i) {
     CandidateSpec& candidate = spec.candidate[i];
     const std::string kind = kind_of(candidate.model, e.spec.stimulus.kind == "variables");
@@ -257,11 +261,21 @@ void build_candidates(Experiment& e, const std::string& folder, Executor& execut
       error.fault.path = fmt::format("model.candidate[{}].{}", i, error.fault.path);
       throw SpecError(error.fault);
     }
+    has_samples = has_samples || dynamic_cast<const models::TextModel*>(e.model.get());
     candidate.model = e.spec.model;
     candidate.belief = e.spec.belief;
     models.push_back(std::move(e.model));
     names.push_back(candidate.name);
     if (candidate.name == e.spec.subject.candidate) e.subject_candidate = i;
+  }
+  // a text with tables beside one with samples has samples, too: information about which is right needs the same of all
+  for (std::size_t i = 0; has_samples && i < models.size(); ++i) {
+    const std::string kind = kind_of(spec.candidate[i].model, e.spec.stimulus.kind == "variables");
+    if (kind != "text" || dynamic_cast<const models::TextModel*>(models[i].get())) continue;
+    e.spec.model = spec.candidate[i].model;
+    e.spec.belief = spec.candidate[i].belief;
+    build_one(e, kind, folder, executor, false);
+    models[i] = std::move(e.model);
   }
   if (e.spec.subject.kind == "simulated" && std::find(names.begin(), names.end(), e.spec.subject.candidate) == names.end())
     throw SpecError({"subject.candidate", fmt::format("one of {}", fmt::join(names, ", ")), "\"" + e.spec.subject.candidate + "\"",

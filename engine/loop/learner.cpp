@@ -84,6 +84,8 @@ std::int64_t Learner::num_to_come(std::size_t arm, std::int64_t trial) const {
 }
 
 void Learner::choose(const Trial& trial, const design::Budget& given, design::Choice& out) {
+  out.utility_error = 0;
+  out.utility_limit = std::numeric_limits<double>::infinity();
   if (trial.role == Role::validate) {
     const Assignment assignment = experiment_.assign(trial.index);
     design::take(experiment_.validation, assignment.validation_idx, out);

@@ -83,7 +83,7 @@ void refuse_unused(const Table& given, const std::string& kind) {
 
 }  // namespace
 
-void build_on_text(Experiment& e, const std::string& folder, Executor& executor) {
+void build_on_text(Experiment& e, const std::string& folder, Executor& executor, bool may_have_tables) {
   if (e.spec.stimulus.kind != "variables")
     throw SpecError({"stimulus", "variables for a model written as text, for example x = \"range(-20, 20, 0.5) : deg\"",
                      "kind \"" + e.spec.stimulus.kind + "\"", ""});
@@ -127,7 +127,7 @@ void build_on_text(Experiment& e, const std::string& folder, Executor& executor)
   refuse_unknown(belief.num_values_of, {"belief.num_values_of", ""}, names);
   // tables over a pool where the grid stays and the law has some; else samples at the nodes
   const bool single = belief.tables == "single";
-  if (e.stimuli.pool.empty() || belief.follow || !models::has_tables(*text)) {
+  if (!may_have_tables || e.stimuli.pool.empty() || belief.follow || !models::has_tables(*text)) {
     if (single)
       throw SpecError(
           {"belief.tables", "\"double\" here", "\"single\"", "Only a grid of choices over a pool that stays has tables."});

@@ -119,8 +119,9 @@ void GridModel::fill_tables(Executor& executor) {
 
   const double top_rate = *std::max_element(rate_.begin(), rate_.end());
   if (!(top_rate < max_expected_count))
-    throw SpecError({"model", fmt::format("< {} expected counts a bin", max_expected_count), fmt::format("{:.4g}", top_rate),
-                     "Shorten bin_ms or lower the largest rate."});
+    throw SpecError(
+        {"model", fmt::format("< {} expected counts a bin", max_expected_count), fmt::format("{:.4g}", top_rate),
+         "Lower the largest rate or the time that is counted in. Of a text, belief.follow = true and particles take any."});
   num_outcomes_ = static_cast<std::size_t>(count_bound(top_rate)) + 1;
   std::vector<double> log_factorials(num_outcomes_);
   for (std::size_t r = 0; r < num_outcomes_; ++r) log_factorials[r] = numerics::log_factorial(static_cast<double>(r));
