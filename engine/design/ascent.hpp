@@ -17,11 +17,13 @@ class Ascent {
   virtual double estimate(std::span<const double> weights, std::uint64_t step, std::span<double> gradient) = 0;
 };
 
-/// One step of Adam up the gradient; counts the step and adds the score to the curve's.
+/// One step of Adam up the gradient; counts the step and adds the score to the curve's. As a policy sharpens, now and then a gradient is
+/// many times as long as usual and would undo what was learned: one longer than 1.5 times the root of its running square is shortened
+/// to that first.
 ///
+///   m ← .9 m + .1 g    v ← .99 v + .01 g²    w ← w + rate m / (1 - .9^k) / (√(v / (1 - .99^k)) + 1e-8)
 ///
-///   m ← .9 m + .1 g    v ← .999 v + .001 g²    w ← w + rate m / (1 - .9^k) / (√(v / (1 - .999^k)) + 1e-8)
-///
+/// (evolution_test.cpp: Adam.ShortensAGradientThatIsMuchLongerThanUsual)
 /// Reference: Kingma & Ba 2015, ICLR
 void take_step(models::TrainedNetwork& network, std::span<const double> gradient, double rate, double score);
 

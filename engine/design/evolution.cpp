@@ -8,6 +8,12 @@
 
 namespace hartline::design {
 
+namespace {
+
+constexpr double most_usual = 1.5;  // lengths of a gradient
+
+}  // namespace
+
 void take_step(models::TrainedNetwork& network, std::span<const double> gradient, double rate, double score) {
   const std::size_t num = network.weights.size();
   if (network.momentum.empty()) {
@@ -15,11 +21,20 @@ void take_step(models::TrainedNetwork& network, std::span<const double> gradient
     network.square.assign(num, 0.0);
   }
   const auto k = static_cast<double>(++network.num_steps);
-  const double first = 1 - std::pow(0.9, k), second = 1 - std::pow(0.999, k);
+  const double first = 1 - std::pow(0.9, k), second = 1 - std::pow(0.99, k);
+  double length = 0, usual = 0;
+  for (std::size_t i = 0; i < num; ++i) {
+    length += gradient[i] * gradient[i];
+    usual += network.square[i];
+  }
+  // of the first few steps nothing is known yet
+  const double limit = k > 10 ? most_usual * std::sqrt(usual / (1 - std::pow(0.99, k - 1))) : length;
+  const double share = length > 0 ? std::min(1.0, limit / std::sqrt(length)) : 1;
   for (std::size_t i = 0; i < num; ++i) {
     double &m = network.momentum[i], &v = network.square[i];
-    m = 0.9 * m + 0.1 * gradient[i];
-    v = 0.999 * v + 0.001 * gradient[i] * gradient[i];
+    const double g = share * gradient[i];
+    m = 0.9 * m + 0.1 * g;
+    v = 0.99 * v + 0.01 * g * g;
     network.weights[i] += rate * (m / first) / (std::sqrt(v / second) + 1e-8);
   }
   network.score_sum += score;

@@ -141,5 +141,23 @@ TEST(Evolution, FindsTheBestStimuliOfALine) {
   for (const double x : histories.stimuli) EXPECT_GT(std::abs(x), 0.8);
 }
 
+TEST(Adam, ShortensAGradientThatIsMuchLongerThanUsual) {
+  models::TrainedNetwork a, b;
+  a.weights = b.weights = {0, 0};
+  std::vector<double> gradient = {1, -1};
+  for (int k = 0; k < 50; ++k) {
+    take_step(a, gradient, 0.01, 0);
+    take_step(b, gradient, 0.01, 0);
+  }
+  EXPECT_NEAR(a.weights[0], 0.5, 1e-6);  // a constant slope: a rate a step
+  EXPECT_NEAR(a.square[0] / (1 - std::pow(0.99, 50)), 1, 1e-9);
+  gradient = {1000, -1000};
+  take_step(a, gradient, 0.01, 0);
+  gradient = {1.5, -1.5};
+  take_step(b, gradient, 0.01, 0);
+  EXPECT_NEAR(a.weights[0], b.weights[0], 1e-12);
+  EXPECT_NEAR(a.square[1], b.square[1], 1e-12);
+}
+
 }  // namespace
 }  // namespace hartline::design
