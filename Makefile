@@ -32,6 +32,6 @@ lint:
 	@npm run --silent --prefix web check
 
 format:
-	@clang-format-14 -i $$(git ls-files 'engine/*.cpp' 'engine/*.hpp' 'tests/*.cpp' 'tests/*.hpp' 'bench/*.cpp' 'bench/*.hpp')
+	@clang-format-14 -i $$(git ls-files 'engine/*.[ch]pp' 'tests/*.[ch]pp' 'bench/*.[ch]pp' 'studies/*.[ch]pp')
 
 $(shell mkdir -p build)

@@ -1,5 +1,5 @@
 // hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | compile | particles |
-// grid PEERS.json | any_model PEERS.json
+// grid PEERS.json | any_model PEERS.json | lookahead golden | lookahead PROBLEM DEADLINE_MS NUM_EXPERIMENTS
 //
 // Runs one benchmark and prints its rows as JSON; bench/run calls it.
 #include <fmt/format.h>
@@ -31,12 +31,17 @@ int main(int argc, char** argv) try {
     rows = particle_rows();
   } else if (words.size() == 1 && words[0] == "gp") {
     rows = gp_rows();
+  } else if (words.size() == 2 && words[0] == "lookahead") {
+    rows = lookahead_rows(words[1], 0, 0);
+  } else if (words.size() == 4 && words[0] == "lookahead") {
+    rows = lookahead_rows(words[1], std::stod(words[2]), number(3));
   } else if (words.size() == 2 && (words[0] == "grid" || words[0] == "any_model")) {
     std::ifstream file(words[1]);
     rows = grid_rows(nlohmann::json::parse(file), words[0] == "any_model");
   } else {
     std::cerr << "usage: hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | "
-                 "compile | particles | grid PEERS.json | any_model PEERS.json\n";
+                 "compile | particles | grid PEERS.json | any_model PEERS.json | lookahead golden | "
+                 "lookahead PROBLEM DEADLINE_MS NUM_EXPERIMENTS\n";
     return 2;
   }
   nlohmann::json out = nlohmann::json::array();

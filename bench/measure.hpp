@@ -97,6 +97,9 @@ Rows compile_rows();
 /// Update and choice with 5,000 particles that look for two sources in the plane.
 Rows particle_rows();
 
+/// Look-ahead: the golden case ("golden"), or the information it gains over one step in paired experiments with a deadline.
+Rows lookahead_rows(const std::string& problem, double deadline_ms, std::size_t num_experiments);
+
 /// Choice and update of a Gaussian process at 200 of 1,600 places, beside a triangular solve and a product of that size.
 Rows gp_rows();
 

@@ -1,4 +1,5 @@
-// Update and choice with 5,000 particles: two sources in the plane are looked for, ten trials, anything in a box may be shown.
+// Update and choice with 5,000 particles: two sources in the plane are looked for, ten trials, anything in a box may be shown; and
+// updates of a long run.
 #include <fmt/format.h>
 
 #include "bench/measure.hpp"
@@ -53,6 +54,59 @@ std::pair<double, double> evidence_by_draws(const models::TextLikelihood& likeli
   return {top + std::log(total / num_draws), std::sqrt(square) / total};
 }
 
+/// Updates of 2,000 trials of a line through the origin, whose posterior is known: the later half beside the earlier.
+Row long_run() {
+  constexpr const char* line = R"toml(
+format = 1
+seed = 1
+num_trials = 2000
+[stimulus]
+x = "box(-1, 1)"
+[model]
+response = "r ~ normal(w * x, 0.5)"
+[model.parameters]
+w = "normal(0, 1)"
+[belief]
+kind = "particles"
+num_particles = 5000
+)toml";
+  constexpr std::size_t num_trials = 2000;
+  const auto executor = make_serial_executor();
+  const auto experiment = loop::build(loop::read_spec(io::parse_toml(line, "line"), "line"), "", 1, *executor);
+  const models::Model& model = *experiment->model;
+  const auto belief = model.prior();
+  std::vector<double> half_ms[2];
+  double precision = 1, weighted = 0;
+  Response response{ResponseKind::trace, 1, 1, {0}, {}, ""};
+  for (std::size_t t = 0; t < num_trials; ++t) {
+    Stream stream(2, Purpose::test, t);
+    const double x = stream.uniform() < 0.5 ? -1 : 1, r = -0.4 * x + 0.5 * stream.normal();
+    precision += 4;
+    weighted += 4 * x * r;
+    response.values[0] = r;
+    const double begin = thread_ms();
+    model.update(*belief, {&x, 1}, response, 0);
+    half_ms[t / (num_trials / 2)].push_back(thread_ms() - begin);
+  }
+  double mean = 0, sd = 0;
+  model.summarise(*belief, {&mean, 1}, {&sd, 1});
+  const double off = std::abs(mean - weighted / precision) * std::sqrt(precision), width = sd * std::sqrt(precision);
+  const double early = quantile(half_ms[0], 0.99), late = quantile(half_ms[1], 0.99), ratio = early / late;
+  return {"particles/5000/2000 trials",
+          "update p99, later half",
+          late,
+          "ms",
+          "the earlier half",
+          early,
+          ratio,
+          "ratio >= 0.8",
+          ratio >= 0.8,
+          "",
+          true,
+          off < 0.3 && std::abs(width - 1) < 0.15,
+          fmt::format("posterior of a line: mean off by {:.2f} sd, sd {:.2f} times the exact one", off, width)};
+}
+
 }  // namespace
 
 Rows particle_rows() {
@@ -85,7 +139,8 @@ Rows particle_rows() {
       trial_ms.size(), num_checked, num_draws, farthest);
   const bool right = farthest < 4;
   return {{"particles/5000", "trial mean", mean, "ms", "", {}, {}, "<= 25", mean <= 25, "", true, right, answer},
-          {"particles/5000", "trial p99", p99, "ms", "", {}, {}, "<= 60", p99 <= 60, "", true, right, answer}};
+          {"particles/5000", "trial p99", p99, "ms", "", {}, {}, "<= 60", p99 <= 60, "", true, right, answer},
+          long_run()};
 }
 
 }  // namespace hartline::bench

@@ -46,9 +46,13 @@ BENCHMARKS = {
 
 
 def experiment(benchmark: Benchmark, policy: str) -> str:
-    design = f'kind = "random"\n{benchmark.random}' if policy == "random" else 'utility = "mutual_information"'
+    """`policy`: random, infomax, or the file of a learned one."""
+    design = (f'kind = "random"\n{benchmark.random}' if policy == "random"
+              else 'utility = "mutual_information"' if policy == "infomax" else f'kind = "policy"\npolicy = "{policy}"')
+    # a policy looks at no belief, which may then be a small one
+    belief = 'kind = "particles"\nnum_particles = 100' if policy not in ("random", "infomax") else benchmark.belief
     text = (ROOT / f"library/encoding/{benchmark.text or benchmark.name}.toml").read_text(encoding="utf-8")
-    return (f"format = 1\nseed = 1\nnum_trials = {benchmark.num_trials}\n[belief]\n{benchmark.belief}\n[design]\n{design}\n"
+    return (f"format = 1\nseed = 1\nnum_trials = {benchmark.num_trials}\n[belief]\n{belief}\n[design]\n{design}\n"
             f"[record]\ndurability = \"window:100\"\n{text}")
 
 

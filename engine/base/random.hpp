@@ -27,6 +27,8 @@ enum class Purpose : std::uint32_t {
   sensor = 14,    // what befalls a response on its way: losses, delays
   contrast = 15,  // parameters that a score compares with the truth
   particles = 16,  // starts, resampling and moves of particles
+  connect = 19,    // synapses of a simulated network
+  input = 20,      // spikes from outside a simulated network
 };
 
 /// A stream of random numbers (Philox 4x64, ten rounds).

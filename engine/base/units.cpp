@@ -1,5 +1,6 @@
 #include "base/units.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <numbers>
@@ -121,7 +122,11 @@ class UnitReader {
     while (at_ < text_.size() && std::string_view(" */^()").find(text_[at_]) == std::string_view::npos) ++at_;
     const std::string_view name = text_.substr(begin, at_ - begin);
     if (const auto unit = unit_named(name)) return *unit;
-    throw UnitError({path_, "a unit", "\"" + std::string(name) + "\"", did_you_mean(name, unit_names())});
+    constexpr std::string_view counted[] = {"spike", "photon", "cycle", "count", "trial", "event", "pulse", "cell"};
+    const std::string_view one = name.ends_with('s') ? name.substr(0, name.size() - 1) : name;
+    const bool is_counted = std::find(std::begin(counted), std::end(counted), one) != std::end(counted);
+    throw UnitError({path_, "a unit", "\"" + std::string(name) + "\"",
+                     is_counted ? "What is counted has no unit: Hz or 1 / s, 1 / deg, 1." : did_you_mean(name, unit_names())});
   }
 
   bool taken(char c) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -21,15 +20,12 @@
 #include "loop/compare.hpp"
 #include "loop/run.hpp"
 #include "loop/scored.hpp"
+#include "loop/simulation.hpp"
 #include "models/encoding_text.hpp"
 #include "serve/report.hpp"
 #include "serve/rig_server.hpp"
 
 namespace hartline::cli {
-
-namespace {
-
-namespace fs = std::filesystem;
 
 std::atomic<bool> stop_requested{false};
 
@@ -38,6 +34,10 @@ void stop_on_interrupt() {
   std::signal(SIGINT, [](int) { stop_requested = true; });
   std::signal(SIGTERM, [](int) { stop_requested = true; });
 }
+
+namespace {
+
+namespace fs = std::filesystem;
 
 std::string folder_of(const std::string& file) {
   const fs::path parent = fs::absolute(file).parent_path();
@@ -153,6 +153,21 @@ int run_command(const Options& options) {
   return finish_run(options, *experiment, run, *record, path);
 }
 
+int simulate_command(const Options& options) {
+  const Table document = document_of(options);
+  const std::string folder = default_out(options, "");
+  const auto executor = make_executor(options.threads);
+  stop_on_interrupt();
+  const Value* duration = document.find("duration_ms");
+  const auto* whole = duration ? std::get_if<std::int64_t>(&duration->is) : nullptr;
+  const auto* real = duration ? std::get_if<double>(&duration->is) : nullptr;
+  Progress progress("ms", whole ? *whole : real ? static_cast<std::int64_t>(*real) : 0, options.json);
+  const Table out = loop::simulate(document, options.file, folder, *executor,
+                                   [&](double done_ms) { progress.show(static_cast<std::int64_t>(done_ms)); }, &stop_requested);
+  print(options.json ? io::to_json(out) : to_toml(out));
+  return stop_requested ? interrupted : done;
+}
+
 int resume_command(const Options& options) {
   const auto executor = make_executor(options.threads);
   const io::RecordReader reader(options.file);
@@ -253,12 +268,22 @@ int check_command(const Options& options) {
 
 int score_command(const Options& options) {
   const auto executor = make_executor(options.threads);
-  const double num = static_cast<double>(options.files.size()), most = std::log(static_cast<double>(options.num_contrasts) + 1);
+  std::vector<loop::Scored> experiments;
+  for (const std::string& file : options.files) {
+    if (options.model.empty()) {
+      const io::RecordReader reader(file);
+      experiments.push_back(loop::read_scored(reader, file));
+      continue;
+    }
+    for (loop::Scored& one : loop::read_log(io::read_text(file), io::read_toml(options.model), file)) {
+      one.history.seed = experiments.size() + 1;
+      experiments.push_back(std::move(one));
+    }
+  }
+  const double num = static_cast<double>(experiments.size()), most = std::log(static_cast<double>(options.num_contrasts) + 1);
   std::vector<double> spce, snmc;
   double num_saturated = 0;
-  for (const std::string& file : options.files) {
-    const io::RecordReader reader(file);
-    const loop::Scored scored = loop::read_scored(reader, file);
+  for (const loop::Scored& scored : experiments) {
     const models::TextLikelihood likelihood(scored.text);
     const design::Score s = design::score(likelihood, scored.history, static_cast<std::size_t>(options.num_contrasts), *executor);
     spce.push_back(s.spce);
@@ -273,7 +298,7 @@ int score_command(const Options& options) {
   };
   Table out;
   out.set("format", 1);
-  out.set("num_records", static_cast<std::int64_t>(options.files.size()));
+  out.set(options.model.empty() ? "num_records" : "num_experiments", static_cast<std::int64_t>(experiments.size()));
   out.set("num_contrasts", options.num_contrasts);
   out.set("spce", mean_and_error(spce).first);
   out.set("spce_standard_error", mean_and_error(spce).second);
@@ -295,13 +320,31 @@ int score_command(const Options& options) {
 
 int explain_command(const Options& options) {
   const Table document = loop::read_document(options.file, options.overrides);
-  const Value *stimulus = document.find("stimulus"), *model = document.find("model");
-  if (!stimulus || !stimulus->table() || !model || !model->table() || !model->table()->find("response"))
+  const auto table_of = [](const Table& from, const char* name) {
+    const Value* value = from.find(name);
+    return value ? value->table() : nullptr;
+  };
+  const Table *stimulus = table_of(document, "stimulus"), *model = table_of(document, "model");
+  const Value* candidates = model ? model->find("candidate") : nullptr;
+  const auto explain = [&](const Table& one) {
+    const models::EncodingText text(*stimulus, one);
+    equations::Program program = text.written;
+    if (!options.pass.empty()) equations::run_passes(program, options.pass);
+    std::fputs(equations::print(program).c_str(), stdout);
+  };
+  if (stimulus && candidates && candidates->list()) {
+    for (const Value& candidate : *candidates->list()) {
+      const Table* own = candidate.table() ? table_of(*candidate.table(), "model") : nullptr;
+      const Value* name = candidate.table() ? candidate.table()->find("name") : nullptr;
+      if (!own || !own->find("response")) continue;
+      print(fmt::format("# {}", name && name->text() ? *name->text() : "a candidate"));
+      explain(*own);
+    }
+    return done;
+  }
+  if (!stimulus || !model || !model->find("response"))
     throw SpecError({"model.response", "a model written as text, for example \"r ~ poisson(rate * window)\"", "none", ""});
-  const models::EncodingText text(*stimulus->table(), *model->table());
-  equations::Program program = text.written;
-  if (!options.pass.empty()) equations::run_passes(program, options.pass);
-  std::fputs(equations::print(program).c_str(), stdout);
+  explain(*model);
   return done;
 }
 

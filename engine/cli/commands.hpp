@@ -1,6 +1,7 @@
 // The commands of the program, one function each; each returns an exit code.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -15,8 +16,9 @@ struct Options {
   std::vector<std::string> overrides;  // "a.b=3"
   std::optional<std::int64_t> seed;
   std::string out;
-  std::string pass;  // after which a program is shown
-  std::string rig;   // where a remote subject's rig is heard
+  std::string model;  // text of a log's model
+  std::string pass;   // after which a program is shown
+  std::string rig;    // where a remote subject's rig is heard
   bool json = false;
   int threads = 0;
   std::int64_t num_contrasts = 100000;
@@ -40,6 +42,12 @@ int replay_command(const Options& options);
 int report_command(const Options& options);
 int explain_command(const Options& options);
 int score_command(const Options& options);
+int train_command(const Options& options);
+int simulate_command(const Options& options);
+
+/// Set by the signals that ask the program to stop, once stop_on_interrupt was called.
+extern std::atomic<bool> stop_requested;
+void stop_on_interrupt();
 
 /// Calls `body`; an error becomes one line on standard error and its exit code.
 int guarded(const std::function<int()>& body);

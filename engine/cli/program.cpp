@@ -42,6 +42,13 @@ int run_program(int argc, const char* const* argv) {
       app.add_subcommand("compare", "compare designs over paired seeds; writes a record of one run with the comparison");
   add_experiment(compare);
   compare->add_option("--out", options.out, "record to write; default: none");
+  CLI::App* train =
+      app.add_subcommand("train", "train the network of an experiment with a table `train`; goes on where a killed training was");
+  add_experiment(train);
+  train->add_option("--out", options.out, "network to write; default: the experiment's, or NAME.policy or NAME.posterior here");
+  CLI::App* simulate = app.add_subcommand("simulate", "run a network of neurons alone and write what it did");
+  add_experiment(simulate);
+  simulate->add_option("--out", options.out, "folder for the recordings; default: NAME here");
   CLI::App* check = app.add_subcommand("check", "validate an experiment without running it");
   add_experiment(check);
   CLI::App* resume = app.add_subcommand("resume", "continue an interrupted run");
@@ -57,7 +64,9 @@ int run_program(int argc, const char* const* argv) {
   explain->add_option("--set", options.overrides, "override a value: a.b=3; may be repeated");
   explain->add_option("--pass", options.pass, "show it after erase_units, simplify, differentiate, extract_linear or name_shared");
   CLI::App* score = app.add_subcommand("score", "bound the information that logged experiments gave about their parameters");
-  score->add_option("files", options.files, "records of simulated subjects whose model is written as text")->required();
+  score->add_option("files", options.files, "records of simulated subjects whose model is written as text, or logs of any policy")
+      ->required();
+  score->add_option("--model", options.model, "text of the model, TOML; the files are then logs, one JSON object a line and trial");
   score->add_option("--contrasts", options.num_contrasts, "L, draws from the prior; the score is at most log(L + 1)")
       ->check(CLI::PositiveNumber);
   score->add_flag("--json", options.json, "print one JSON document");
@@ -71,12 +80,14 @@ int run_program(int argc, const char* const* argv) {
   }
   return guarded([&] {
     if (*run) return run_command(options);
+    if (*train) return train_command(options);
     if (*compare) return compare_command(options);
     if (*check) return check_command(options);
     if (*resume) return resume_command(options);
     if (*replay) return replay_command(options);
     if (*explain) return explain_command(options);
     if (*score) return score_command(options);
+    if (*simulate) return simulate_command(options);
     return report_command(options);
   });
 }

@@ -11,6 +11,7 @@ namespace hartline::design {
 /// A limit in units (repeatable) and, where a clock is given, a deadline (anytime: the best found so far is taken).
 struct Budget {
   std::int64_t max_units = std::numeric_limits<std::int64_t>::max();
+  std::int64_t num_trials = std::numeric_limits<std::int64_t>::max();  // still to come, with this one: as far as there is to look
   const Clock* clock = nullptr;
   std::int64_t deadline_ns = 0;
 

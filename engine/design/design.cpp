@@ -16,6 +16,8 @@
 #include "design/population_pool.hpp"
 #include "design/reach_scorer.hpp"
 #include "design/sample_pool.hpp"
+#include "design/sample_search.hpp"
+#include "design/tree_search.hpp"
 #include "design/utility_meaning.hpp"
 
 namespace hartline::design {
@@ -38,6 +40,7 @@ void refuse_unused(const DesignSpec& spec, const StimulusSet& set) {
   const auto unused = [&](const char* key, bool given, bool used, const std::string& by) {
     if (given && !used) refuse(key, "left out", "a value", ("It is used by " + by + " only.").c_str());
   };
+  unused("policy", !spec.policy.empty() || !spec.policy_hash.empty(), false, "kind policy");
   unused("utility", spec.utility != none.utility, spec.kind == "infomax", "kind infomax");
   unused("target", !spec.target.empty(), spec.utility == "target", "utility target");
   unused("target_weights", !spec.target_weights.empty(), spec.utility == "target", "utility target");
@@ -110,7 +113,6 @@ struct Builder {
   /// Whether a choice is to think of more than the next trial.
   bool looks_ahead() const {
     if (spec.lookahead.depth == 1) return false;
-    require_pool("look-ahead");
     if (spec.max_expected_count)
       refuse("max_expected_count", "left out with look-ahead", number_text(*spec.max_expected_count), "");
     return true;
@@ -131,7 +133,7 @@ struct Builder {
     if (!pool() && set.kind() != SetKind::box)
       throw SpecError({"stimulus", "a pool or a box for a belief by samples", "a ball", ""});
     const SampleObjective objective(spec, set, prior, names);
-    if (looks_ahead())
+    if (looks_ahead() && pool())
       return make_lookahead_design(spec, imagine_samples(spec, objective, set, prior, executor), set, seed, executor);
     return over_samples(objective);
   }
@@ -139,7 +141,8 @@ struct Builder {
     if (pool()) return over_pool(make_sample_scorer(objective, set, executor));
     if (spec.max_expected_count) refuse("max_expected_count", "left out for a box", number_text(*spec.max_expected_count), "");
     if (spec.search == "ball") refuse("search", "auto or gradient for a box", quoted(spec.search), "");
-    return make_sample_search(spec, objective, set, seed, executor);
+    if (looks_ahead()) return make_tree_search(spec, objective, set, seed, executor);
+    return std::make_unique<SampleSearch>(spec, objective, set, seed, executor);
   }
 
   Result operator()(const models::CandidatesView& prior) const {
@@ -175,12 +178,17 @@ struct Builder {
 
 }  // namespace
 
+void Design::learn(Plan&, std::span<const double>, const Response&) const {}
+
 std::unique_ptr<Design> make_design(const DesignSpec& spec, const StimulusSet& set, const Capability& prior,
                                     std::span<const std::string> parameter_names, std::uint64_t seed, Executor& executor) {
   check_set(set);
   const bool pool = set.kind() == SetKind::pool;
   if (spec.kind == "sequence" && !pool)
     refuse("kind", "infomax, uncertainty or random for stimuli that are not a pool", quoted(spec.kind), "They have no order.");
+  if (spec.kind == "policy")
+    refuse("kind", "infomax, uncertainty, random or sequence here", quoted(spec.kind),
+           "A policy belongs to an experiment, whose text it is held against.");
   refuse_unused(spec, set);
   if (spec.kind == "sequence" || spec.kind == "random") return make_blind_design(spec, set, seed);
   if (spec.explore > 0 || spec.law != "auto") RandomLaw(spec, set);  // refuses what does not fit

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,7 +24,9 @@ struct Choice {
   std::int64_t pool_index = -1;  // -1: not from a pool
   std::vector<double> values;    // [dim]
   double utility = 0;            // less its cost and per second, where the design says so; NaN for a draw
-  std::int64_t units = 0;        // units of work done
+  // of a utility that is drawn: its standard error, and what it cannot exceed however much a response tells; else 0 and infinity
+  double utility_error = 0, utility_limit = std::numeric_limits<double>::infinity();
+  std::int64_t units = 0;  // units of work done
   // with look-ahead: utilities summed over the trials thought of, and by how much that is more than for the choice that thinks of
   // one trial less, with its standard error, 0 where it is exact
   double total = 0, lead = 0, lead_error = 0;
@@ -46,6 +49,9 @@ class Design {
   /// a member of the pool was found to have taken `duration_s` (else NaN).
   virtual void follow(Plan& plan, const models::Capability& belief, std::int64_t pool_index, std::span<const double> stimulus,
                       double duration_s) const = 0;
+
+  /// Takes note of a response to a stimulus, for designs that remember the trials themselves; others look at the belief.
+  virtual void learn(Plan& plan, std::span<const double> stimulus, const Response& response) const;
 
   /// The stimulus for a trial. Repeatable: same plan, belief, trial and units give the same bytes, at any number of threads.
   /// Allocates: nothing after the first calls. Throws: RunError when a pool is exhausted, no stimulus is allowed or no utility is

@@ -32,6 +32,7 @@ struct LookaheadSpec {
 /// The `design` table.
 struct DesignSpec {
   std::string kind = "infomax";
+  std::string policy, policy_hash;
   std::string utility = "auto";
   std::vector<Target> target;
   std::vector<double> target_weights;
@@ -56,8 +57,11 @@ struct DesignSpec {
 
   template <class Field>
   static void describe(Field&& field) {
-    field("kind", &DesignSpec::kind, "", one_of({"infomax", "uncertainty", "random", "sequence"}),
-          "infomax: largest utility; uncertainty: largest posterior variance; random: by law; sequence: the pool in its order");
+    field("kind", &DesignSpec::kind, "", one_of({"infomax", "uncertainty", "random", "sequence", "policy"}),
+          "infomax: largest utility; uncertainty: largest posterior variance; random: by law; sequence: the pool in its order; "
+          "policy: by a trained network");
+    field("policy", &DesignSpec::policy, "", any(), "file of the network, relative to this file; `hartline train` makes it");
+    field("policy_hash", &DesignSpec::policy_hash, "", any(), "of that file; filled in, so that a record knows its policy");
     field("utility", &DesignSpec::utility, "",
           one_of({"auto", "laplace_information", "first_order_information", "mutual_information", "posterior_variance",
                   "parameter_variance", "prediction_error", "target", "expected_response", "upper_confidence", "model_information",

@@ -140,6 +140,37 @@ TEST(PoolDesign, RepeatsAChoiceCutShortByItsUnits) {
   EXPECT_GE(whole.utility, cut.utility);
 }
 
+/// A member that takes 5 ms: the clock is looked at after every one.
+TEST(PoolDesign, IsHardlyLateWhereUtilitiesAreDear) {
+  class Dear final : public PoolScorer {
+   public:
+    explicit Dear(ManualClock& clock) : clock_(clock) {}
+    std::unique_ptr<State> make_state() const override { return std::make_unique<State>(); }
+    std::size_t block_size() const override { return 1; }
+    void follow(State&, const models::Capability&, std::span<const std::uint8_t>) const override {}
+    void prepare(State&, const models::Capability&, std::span<const std::uint8_t>) const override {}
+    void score(State&, const models::Capability&, std::span<const std::size_t> members, std::span<double> utility,
+               std::span<double>) const override {
+      for (std::size_t k = 0; k < members.size(); ++k) utility[k] = static_cast<double>(members[k] % 7);
+      clock_.advance_ns(5000000);
+    }
+
+   private:
+    ManualClock& clock_;
+  };
+  const auto executor = make_serial_executor();
+  const StimulusSet set = random_pool(500, 2);
+  ManualClock clock;
+  const auto design = make_pool_design({}, std::make_unique<Dear>(clock), set, 1, *executor);
+  Budget budget;
+  budget.clock = &clock;
+  budget.deadline_ns = 50000000;
+  Choice choice;
+  design->choose(*design->make_plan(), models::DiscreteView{}, 0, budget, choice);
+  EXPECT_EQ(choice.units, 10);
+  EXPECT_EQ(clock.now_ns(), budget.deadline_ns);
+}
+
 TEST(RandomDesign, FollowsItsStatedLaw) {
   const auto executor = make_serial_executor();
   const Glm glm({}, {}, 30);

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "design/discrete_scorer.hpp"
+#include "design/futures.hpp"
 #include "design/scratch_slots.hpp"
 #include "models/text_likelihood.hpp"
 
@@ -90,11 +92,13 @@ class TablesImagination final : public Imagination {
     tables_.condition(*s.beliefs[branch], member, y);
   }
 
-  void score(State& any, std::size_t member, std::size_t first, std::span<double> utility) const override {
+  void score(State& any, std::size_t member, std::span<const std::size_t> branches, std::span<double> utility) const override {
     auto& s = static_cast<TablesState&>(any);
-    for (std::size_t k = 0; k < utility.size(); ++k)
-      scorer_->score(*s.scorer, DiscreteView{{}, &tables_, s.beliefs[first + k].get()}, {&member, 1}, {&utility[k], 1}, {});
+    for (std::size_t k = 0; k < branches.size(); ++k)
+      scorer_->score(*s.scorer, DiscreteView{{}, &tables_, s.beliefs[branches[k]].get()}, {&member, 1}, {&utility[k], 1}, {});
   }
+
+  bool add_by_sample(State&, std::size_t, std::size_t, double, std::vector<double>&) const override { return false; }
 
  private:
   const models::OutcomeTables& tables_;
@@ -105,15 +109,17 @@ class TablesImagination final : public Imagination {
 
 struct SamplesState final : Imagination::State {
   explicit SamplesState(int num_threads) : slots(num_threads) {}
-  SampleObjective::Prepared all, dream;  // the branches are the dream's weights
-  std::size_t num = 0;
+  SampleObjective::Prepared all, dream, first;  // `first`: samples that are enough to compare members by, before any answer
+  std::vector<std::vector<double>> branches;    // weights of the dream's samples
+  std::size_t num = 0, num_roots = 0;
   ScratchSlots<SampleObjective::Scratch> slots;
-  std::vector<double> arguments, log_likelihood, drawn, values, weight;
+  std::vector<double> arguments, log_likelihood, drawn, values, weight, by_weight;
+  Futures::Nodes futures;
   std::vector<Datum> responses;
 
   std::vector<double>& add() {
-    if (num == dream.weights.size()) dream.weights.emplace_back();
-    return dream.weights[num++];
+    if (num == branches.size()) branches.emplace_back();
+    return branches[num++];
   }
 };
 
@@ -129,6 +135,7 @@ class SamplesImagination final : public Imagination {
         num_threads_(executor.num_threads()) {
     if (likelihood_.has_states())
       throw SpecError({"design.lookahead.depth", "1 for a text with states", fmt::format("{}", spec.lookahead.depth), ""});
+    if (Futures::has_rules(likelihood_.text().laws)) futures_.emplace(likelihood_.text().laws[0]);
     for (const models::TextResponse& response : likelihood_.text().responses) num_joint_ *= response.num_choices;
     if (num_joint_ > SampleInformation::max_joint) num_joint_ = 0;
   }
@@ -139,20 +146,25 @@ class SamplesImagination final : public Imagination {
     auto& s = static_cast<SamplesState&>(any);
     objective_.prepare(belief, s.all);
     objective_.thin(s.all, num_samples_, s.dream);
-    return s.num = s.dream.weights.size();
+    objective_.thin(s.all, objective_.num_enough(), s.first);
+    s.num = s.num_roots = s.dream.weights.size();
+    if (s.branches.size() < s.num) s.branches.resize(s.num);
+    std::copy(s.dream.weights.begin(), s.dream.weights.end(), s.branches.begin());
+    return s.num;
   }
 
   void cut(State& any, std::size_t num) const override { static_cast<SamplesState&>(any).num = num; }
 
   void answer(State& any, std::size_t from, std::size_t member, std::vector<double>& probability) const override {
     auto& s = static_cast<SamplesState&>(any);
+    if (futures_) return imagine(s, from, member, probability);
     if (num_joint_ > 0) return enumerate(s, from, member, probability);
     set_arguments(s, member);
     const bool alone = likelihood_.num_responses() == 1;
     const std::size_t num = alone ? num_drawn : num_futures_, num_responses = likelihood_.num_responses();
     s.drawn.resize(num * num_responses);
     // one response, or one of each kind, of samples that stand for equal shares; the same random numbers for every member
-    const std::vector<double>& w = s.dream.weights[from];
+    const std::vector<double>& w = s.branches[from];
     double below = 0;
     for (std::size_t n = 0, m = 0; n < s.dream.num && m < num; ++n) {
       below += w[n] * static_cast<double>(num);
@@ -192,22 +204,37 @@ class SamplesImagination final : public Imagination {
   void answer_once(State& any, std::size_t branch, std::size_t member, Stream& stream) const override {
     auto& s = static_cast<SamplesState&>(any);
     set_arguments(s, member);
-    const std::vector<double>& w = s.dream.weights[branch];
+    const std::vector<double>& w = s.branches[branch];
     double u = stream.uniform();
     std::size_t n = 0;
     while (n + 1 < s.dream.num && u >= w[n]) u -= w[n++];
     s.drawn.resize(likelihood_.num_responses());
     draw(s, n, stream, s.drawn.data());
     s.responses.assign(s.drawn.begin(), s.drawn.end());
-    std::swap(s.weight, s.dream.weights[branch]);
-    condition_on(s, s.weight, member, s.dream.weights[branch]);
+    std::swap(s.weight, s.branches[branch]);
+    condition_on(s, s.weight, member, s.branches[branch]);
   }
 
-  void score(State& any, std::size_t member, std::size_t first, std::span<double> utility) const override {
+  void score(State& any, std::size_t member, std::span<const std::size_t> branches, std::span<double> utility) const override {
     auto& s = static_cast<SamplesState&>(any);
     s.slots.with([&](SampleObjective::Scratch& scratch) {
-      objective_.each(s.dream, {&set_.pool[member * set_.dim], set_.dim}, scratch, first, utility);
+      if (branches.back() < s.num_roots)
+        objective_.each(s.first, s.first.weights, branches, stimulus(member), scratch, utility);
+      else
+        objective_.each(s.dream, s.branches, branches, stimulus(member), scratch, utility);
     });
+  }
+
+  bool add_by_sample(State& any, std::size_t member, std::size_t branch, double share, std::vector<double>& out) const override {
+    auto& s = static_cast<SamplesState&>(any);
+    if (!objective_.has_gradient() || s.dream.num == s.all.num) return false;
+    s.by_weight.resize(s.dream.num);
+    s.slots.with([&](SampleObjective::Scratch& scratch) {
+      objective_.under(s.dream, s.branches[branch], stimulus(member), scratch, {}, s.by_weight);
+    });
+    out.resize(s.dream.num);
+    for (std::size_t n = 0; n < s.dream.num; ++n) out[n] += share * s.branches[branch][n] * s.by_weight[n];
+    return true;
   }
 
  private:
@@ -241,7 +268,28 @@ class SamplesImagination final : public Imagination {
     return top + std::log(total);
   }
   double condition(SamplesState& s, std::size_t from, std::size_t member, std::vector<double>& after) const {
-    return condition_on(s, s.dream.weights[from], member, after);
+    return condition_on(s, s.branches[from], member, after);
+  }
+
+  void imagine(SamplesState& s, std::size_t from, std::size_t member, std::vector<double>& probability) const {
+    const std::size_t first = probability.size();
+    set_arguments(s, member);
+    futures_->place(s.branches[from], s.arguments.data(), s.dream.num, num_futures_, s.futures);
+    double total = 0;
+    for (std::size_t f = 0; f < s.futures.value.size(); ++f) {
+      std::vector<double>& after = s.add();
+      after.resize(s.dream.num);
+      futures_->likelihood(s.futures.value[f], s.arguments.data(), s.dream.num, after);
+      double p = 0;
+      for (std::size_t n = 0; n < s.dream.num; ++n) p += after[n] *= s.branches[from][n];
+      if (s.futures.weight[f] * p > negligible) {
+        for (double& w : after) w /= p;
+        total += probability.emplace_back(s.futures.weight[f] * p);
+      } else {
+        --s.num;
+      }
+    }
+    for (std::size_t k = first; k < probability.size(); ++k) probability[k] /= total;
   }
 
   void enumerate(SamplesState& s, std::size_t from, std::size_t member, std::vector<double>& probability) const {
@@ -264,6 +312,7 @@ class SamplesImagination final : public Imagination {
   }
 
   SampleObjective objective_;
+  std::optional<Futures> futures_;  // where there are rules
   const StimulusSet& set_;
   const models::TextLikelihood& likelihood_;
   std::size_t num_futures_, num_samples_, num_joint_ = 1;  // combinations of choices; 0: not enumerated

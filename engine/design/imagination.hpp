@@ -43,16 +43,22 @@ class Imagination {
   /// An answer that is drawn moves a branch on.
   virtual void answer_once(State& state, std::size_t branch, std::size_t member, Stream& stream) const = 0;
 
-  /// Utility of a member under branches first … first + utility.size() - 1. Members may be scored at the same time.
-  virtual void score(State& state, std::size_t member, std::size_t first, std::span<double> utility) const = 0;
+  /// Utility of a member under each of `branches`. Members may be scored at the same time.
+  virtual void score(State& state, std::size_t member, std::span<const std::size_t> branches, std::span<double> utility) const = 0;
+
+  /// Adds to `out` [num samples] a share of w_n ∂U / ∂w_n of a member under a branch, from which errors of totals follow. Returns
+  /// false, and does nothing, where a branch is all that is believed or the utility has no such derivatives.
+  virtual bool add_by_sample(State& state, std::size_t member, std::size_t branch, double share,
+                             std::vector<double>& out) const = 0;
 };
 
 /// Outcomes are enumerated: those of probability above 1e-6.
 std::unique_ptr<Imagination> imagine_tables(const DesignSpec& spec, const StimulusSet& set, const models::DiscreteView& prior,
                                             std::span<const std::string> parameter_names, Executor& executor);
 
-/// Choices are enumerated. Of numbers and counts `spec.lookahead.num_futures` values stand for the rest, each for the same share of
-/// what is expected; of several responses as many are drawn. Throws: SpecError for a text with states.
+/// Choices are enumerated, also several together; counts, normal and lognormal responses are imagined as Futures has them. Of
+/// others `spec.lookahead.num_futures` values stand for the rest, each for the same share of what is expected; of several responses
+/// as many are drawn. Throws: SpecError for a text with states.
 std::unique_ptr<Imagination> imagine_samples(const DesignSpec& spec, const SampleObjective& objective, const StimulusSet& set,
                                              const models::SampleView& prior, Executor& executor);
 

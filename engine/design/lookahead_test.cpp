@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
+#include "design/imagination.hpp"
 #include "models/grid.hpp"
 #include "models/particles.hpp"
 #include "models/text_grid.hpp"
@@ -78,10 +79,41 @@ TEST(Lookahead, FindsWhatIsWorthMoreTogether) {
   EXPECT_LE(std::abs(choice.values[0]), 0.6);
   EXPECT_NEAR(choice.total, 2.757, 0.003);
   EXPECT_NEAR(choice.lead, 0.129, 0.004);
-  EXPECT_LT(choice.lead_error, 0.03);
+  EXPECT_EQ(choice.lead_error, 0);  // all of the belief is looked at
+  Budget last;
+  last.num_trials = 1;  // nothing comes after it
+  EXPECT_EQ(s.choose(ahead(2, 61, 48, 1400), last).values[0], 0);
 }
 
-/// A psychometric function on a grid: V_2 by its definition.
+/// Fewer samples than the belief has: the stated error of the lead is that over which sets of samples differ.
+TEST(Lookahead, StatesItsError) {
+  const Setting s = source(0, 1500);
+  const double lead = s.choose(ahead(2, 40, 32, 1500)).lead;
+  const Choice few = s.choose(ahead(2, 40, 32, 300));
+  EXPECT_GT(few.lead_error, 0.001);
+  EXPECT_LT(few.lead_error, 0.06);
+  EXPECT_NEAR(few.lead, lead, 4 * few.lead_error);
+}
+
+/// Even where the time is over before it begins.
+TEST(Lookahead, AnswersAtEveryDeadline) {
+  const Setting s = source(1, 100);
+  for (const std::int64_t ns : {0, 5, 40, 80, 300}) {
+    ManualClock clock;
+    clock.step_ns = 1;
+    Budget budget;
+    budget.clock = &clock;
+    budget.deadline_ns = ns;
+    const Choice choice = s.choose(ahead(2, 8), budget);
+    EXPECT_GE(choice.units, 1);
+    EXPECT_TRUE(std::isfinite(choice.utility));
+    budget.max_units = choice.units;
+    budget.clock = nullptr;
+    EXPECT_EQ(s.choose(ahead(2, 8), budget).values, choice.values);
+  }
+}
+
+/// A psychometric function on a grid: V_2 by its definition, plain, with costs, and where what was shown may not come again.
 TEST(Lookahead, EqualsBruteForceOnTables) {
   auto executor = make_serial_executor();
   std::vector<double> pool = {-3, -1, 0, 0.5, 2, 4};
@@ -90,7 +122,7 @@ TEST(Lookahead, EqualsBruteForceOnTables) {
   auto family = models::make_family(text, {15, 9});
   auto grid = std::make_unique<models::GridModel>(std::move(family), pool, *executor);
   const models::GridModel& model = *grid;
-  const Setting s(std::move(grid), pool, std::move(executor));
+  Setting s(std::move(grid), pool, std::move(executor));
   const auto information = [&](const models::Belief& belief, std::size_t x, std::vector<double>& p) {
     p.resize(2);
     const double conditional = model.predictive(belief, x, p);
@@ -98,31 +130,95 @@ TEST(Lookahead, EqualsBruteForceOnTables) {
     for (const double q : p) marginal -= q > 0 ? q * std::log(q) : 0;
     return marginal - conditional;
   };
-  double best = -1;
-  std::size_t best_x = 0;
-  std::vector<double> p, unused;
-  for (std::size_t x = 0; x < pool.size(); ++x) {
-    double total = information(*s.belief, x, p);
-    for (std::size_t y = 0; y < 2; ++y) {
-      const auto fork = s.belief->fork();
-      Response response;
-      response.kind = ResponseKind::choice;
-      response.num_cells = response.num_bins = 1;
-      response.values = {static_cast<double>(y)};
-      model.update(*fork, {&pool[x], 1}, response, 0);
-      double next = 0;
-      for (std::size_t z = 0; z < pool.size(); ++z) next = std::max(next, information(*fork, z, unused));
-      total += p[y] * next;
+  const std::vector<double> free(6, 0), dear = {0, 0, 0.2, 0.1, 0, 0};
+  const struct {
+    const char* name;
+    bool no_repeat, once;
+    const std::vector<double>& cost;
+  } cases[] = {
+      {"plain", false, false, free}, {"costs", false, false, dear}, {"no repeat", true, false, free}, {"once", false, true, free}};
+  std::vector<std::int64_t> chosen;
+  for (const auto& c : cases) {
+    double best = -1, greedy = -1, one_step = -1;
+    std::size_t best_x = 0, greedy_x = 0;
+    std::vector<double> p, unused;
+    for (std::size_t x = 0; x < pool.size(); ++x) {
+      const double now = information(*s.belief, x, p) - c.cost[x];
+      double total = now;
+      for (std::size_t y = 0; y < 2; ++y) {
+        const auto fork = s.belief->fork();
+        Response response;
+        response.kind = ResponseKind::choice;
+        response.num_cells = response.num_bins = 1;
+        response.values = {static_cast<double>(y)};
+        model.update(*fork, {&pool[x], 1}, response, 0);
+        double next = -1;
+        for (std::size_t z = 0; z < pool.size(); ++z)
+          if (z != x || !(c.no_repeat || c.once)) next = std::max(next, information(*fork, z, unused) - c.cost[z]);
+        total += p[y] * next;
+      }
+      if (total > best) {
+        best = total;
+        best_x = x;
+      }
+      if (now > one_step) {
+        one_step = now;
+        greedy = total;
+        greedy_x = x;
+      }
     }
-    if (total > best) {
-      best = total;
-      best_x = x;
+    if (best - greedy < 0.02 * best) {
+      best = greedy;
+      best_x = greedy_x;
     }
+    DesignSpec spec = ahead(2, 6);
+    spec.no_repeat = c.no_repeat;
+    if (&c.cost == &dear) spec.cost = dear;
+    s.set.once = c.once;
+    const Choice choice = s.choose(spec);
+    EXPECT_EQ(choice.pool_index, static_cast<std::int64_t>(best_x)) << c.name;
+    EXPECT_NEAR(choice.total, best, 1e-12) << c.name;
+    EXPECT_EQ(choice.lead_error, 0) << c.name;
+    chosen.push_back(choice.pool_index);
   }
-  const Choice choice = s.choose(ahead(2, 6));
-  EXPECT_EQ(choice.pool_index, static_cast<std::int64_t>(best_x));
-  EXPECT_NEAR(choice.total, best, 1e-12);
-  EXPECT_EQ(choice.lead_error, 0);
+  EXPECT_NE(chosen[0], chosen[1]);  // costs matter here
+}
+
+/// The totals of the golden case's table, for first stimuli that are given.
+TEST(Imagination, ReproducesTheSourceOnALine) {
+  const Setting s = source(0, 1400);
+  DesignSpec spec = ahead(2, 1, 48, 1400);
+  spec.utility = "mutual_information";
+  const auto view = std::get<models::SampleView>(s.model->capability(*s.belief));
+  const SampleObjective objective(spec, s.set, view, s.model->parameter_names);
+  const auto imagination = imagine_samples(spec, objective, s.set, view, *s.executor);
+  const auto state = imagination->make_state();
+  const double expected[][2] = {{0, 2.628}, {-0.40, 2.750}, {-0.45, 2.754}, {-0.50, 2.757}, {-0.55, 2.756}, {-0.60, 2.754}};
+  for (const auto& [x, total] : expected) {
+    ASSERT_EQ(imagination->begin(*state, s.model->capability(*s.belief)), 1);
+    // .45 and .55 lie between two members, whose totals are as far from it
+    double found = 0;
+    const double at = (x + 2.5) / 0.02;
+    for (const double side : {std::floor(at + 0.25), std::ceil(at - 0.25)}) {
+      const auto member = static_cast<std::size_t>(side);
+      std::vector<double> probability;
+      double value = 0;
+      std::size_t root = 0;
+      imagination->cut(*state, 1);
+      imagination->score(*state, member, {&root, 1}, {&value, 1});
+      imagination->answer(*state, 0, member, probability);
+      std::vector<std::size_t> branches(probability.size());
+      for (std::size_t b = 0; b < branches.size(); ++b) branches[b] = 1 + b;
+      std::vector<double> most(branches.size(), 0.0), utility(branches.size());
+      for (std::size_t i = 0; i < s.set.num(); ++i) {
+        imagination->score(*state, i, branches, utility);
+        for (std::size_t b = 0; b < branches.size(); ++b) most[b] = std::max(most[b], utility[b]);
+      }
+      for (std::size_t b = 0; b < branches.size(); ++b) value += probability[b] * most[b];
+      found += value / 2;
+    }
+    EXPECT_NEAR(found, total, 0.003) << x;
+  }
 }
 
 /// Choices of samples are enumerated, too, and agree with the tables of the same grid.

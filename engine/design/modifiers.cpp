@@ -58,7 +58,8 @@ void Modifiers::refuse(std::uint64_t trial, double least_count) const {
                     fmt::format("{}, where the smallest is {}", number_text(cap_), number_text(least_count)),
                     "Raise it, or add stimuli that drive the cell less."},
                    static_cast<std::int64_t>(trial));
-  throw RunError({"belief", "one whose utilities are finite", "none", "Its variances or the stimuli overflow."},
+  throw RunError({"belief", "one whose utilities are finite", "none",
+                  "Its variances, a law's densities or the stimuli overflow: narrow the prior or what may be shown."},
                  static_cast<std::int64_t>(trial));
 }
 

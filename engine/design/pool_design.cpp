@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <tuple>
 
 #include "base/threads.hpp"
 #include "design/modifiers.hpp"
@@ -15,18 +16,26 @@ namespace {
 
 using models::Capability;
 
-constexpr std::int64_t units_at_once = 16;  // between two looks at the clock
+constexpr std::int64_t units_at_once = 16;        // between two looks at the clock, at most
+constexpr std::int64_t longest_look_ns = 500000;  // from which on fewer are begun at once
 
-/// Scans units in an order that begins at another place every trial, so that a deadline does not always cut the same members.
+/// Scans units in an order that begins at another place every trial, so that a deadline does not always cut the same members. With
+/// a clock it begins with one unit a thread, and takes more at once where that takes no time.
 template <class ScanUnit>
 std::int64_t scan(std::int64_t num_units, std::uint64_t trial, const Budget& budget, Executor& executor, ScanUnit&& scan_unit) {
   const std::int64_t start = static_cast<std::int64_t>((trial * 7919) % static_cast<std::uint64_t>(num_units));
-  std::int64_t done = 0;
-  while (done < num_units && (done == 0 || budget.allows(done))) {
-    const std::int64_t now = std::min({units_at_once, num_units - done, std::max<std::int64_t>(1, budget.max_units - done)});
+  std::int64_t done = 0, at_once = budget.clock ? executor.num_threads() : units_at_once;
+  std::int64_t began_ns = budget.clock ? budget.clock->now_ns() : 0;
+  while (done < num_units && (done == 0 || (done < budget.max_units && (!budget.clock || began_ns < budget.deadline_ns)))) {
+    const std::int64_t now = std::min({at_once, num_units - done, std::max<std::int64_t>(1, budget.max_units - done)});
     executor.for_each_block(static_cast<int>(now),
                             [&](int k) { scan_unit(static_cast<std::size_t>((start + done + k) % num_units)); });
     done += now;
+    if (!budget.clock) continue;
+    const std::int64_t ended_ns = budget.clock->now_ns();
+    at_once = ended_ns - began_ns < longest_look_ns ? std::min(2 * at_once, units_at_once) : at_once / 2;
+    at_once = std::max<std::int64_t>(at_once, executor.num_threads());
+    began_ns = ended_ns;
   }
   return done;
 }
@@ -90,6 +99,7 @@ class PoolDesign final : public Design {
       if (out.units == static_cast<std::int64_t>(num_blocks_)) modifiers_.refuse(trial, least_count);
     }
     out.utility = best.utility;
+    std::tie(out.utility_error, out.utility_limit) = scorer_->error(*plan.state, static_cast<std::size_t>(best.index));
     take(set_, best.index, out);
   }
 

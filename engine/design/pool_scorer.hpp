@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "models/model.hpp"
 
@@ -33,6 +35,9 @@ class PoolScorer {
   /// Several blocks may be scored at the same time.
   virtual void score(State& state, const models::Capability& belief, std::span<const std::size_t> members,
                      std::span<double> utility, std::span<double> expected_count) const = 0;
+
+  /// Standard error and limit of one member's utility, as Choice has them.
+  virtual std::pair<double, double> error(State&, std::size_t) const { return {0, std::numeric_limits<double>::infinity()}; }
 
   /// Certified bounds that cost much less than the utility; false where there are none.
   virtual bool bounds(State&, const models::Capability&, std::span<const std::size_t>, std::span<double>, std::span<double>) const {

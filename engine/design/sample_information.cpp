@@ -9,8 +9,8 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "design/spread_samples.hpp"
 #include "numerics/lanes.hpp"
-#include "numerics/special.hpp"
 
 namespace hartline::design {
 
@@ -24,36 +24,33 @@ using numerics::spread;
 
 namespace {
 
-constexpr double tiny = 1e-300;       // below it a probability is none
-constexpr double few_counts = 16;     // expected counts up to which every sample is enumerated
-constexpr std::size_t max_few = 67;   // of them, that matter
-constexpr double max_counts = 20000;  // expected counts that there are nodes for
-constexpr std::size_t max_bins = std::size_t{1} << 16;
 constexpr double bins_per_sd = 3, reach = 7;  // of a normal law
-constexpr double sd_ratio = 1.15;             // from one node of the standard deviation to the next
-constexpr std::size_t max_sds = 64;
+constexpr double range_each = 8;              // standard deviations of range for each sample, up to which bins have no gap
 
-/// Cubic weights of the nodes -1, 0, 1, 2 for a point at t in [0, 1].
-HARTLINE_INLINE std::array<double, 4> cubic(double t) {
-  const double a = t + 1, b = t, c = t - 1, d = t - 2;
-  return {-b * c * d / 6, a * c * d / 2, -a * b * d / 2, a * b * c / 6};
-}
-double p_log_p(double p) { return p > tiny ? p * std::log(p) : 0; }
-
-/// Σ w_i p_i, and Σ w_i p_i log p_i.
+/// Σ w_i p_i, Σ w_i p_i log p_i, and the least p_i.
 struct Sums {
-  double mean = 0, negentropy = 0;
+  double mean = 0, negentropy = 0, least = 0;
 };
 HARTLINE_CLONES Sums sums_of(const double* w, const double* p, std::size_t num) {
-  Lanes mean = spread(0), negentropy = spread(0);
+  Lanes mean = spread(0), negentropy = spread(0), least = spread(1);
   for (std::size_t i = 0; i < num; i += num_lanes) {
     const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
     const Lanes weight = load_part(w + i, count, 0), raw = load_part(p + i, count, 1);
     const Lanes value = raw > spread(tiny) ? raw : spread(tiny);
     mean += weight * raw;
+    least = raw < least ? raw : least;
     negentropy += weight * (value * numerics::log(value));
   }
-  return {numerics::sum(mean), numerics::sum(negentropy)};
+  double lowest = least[0];
+  for (int k = 1; k < num_lanes; ++k) lowest = std::min(lowest, least[k]);
+  return {numerics::sum(mean), numerics::sum(negentropy), lowest};
+}
+
+void check(const Sums& sums, std::size_t k) {
+  if (sums.least >= -1e-12 && std::isfinite(sums.mean)) return;
+  throw RunError({"model.response", "probabilities of 0 to 1 wherever the prior reaches",
+                  fmt::format("{} of choice {}", number_text(std::isfinite(sums.mean) ? sums.least : sums.mean), k),
+                  "Weights have to be >= 0, the limits of an ordinal response have to ascend. See clip(x, low, high)."});
 }
 
 HARTLINE_CLONES void slopes_of(const double* w, const double* p, std::size_t num, double log_mean, double* out) {
@@ -66,113 +63,13 @@ HARTLINE_CLONES void slopes_of(const double* w, const double* p, std::size_t num
   }
 }
 
-/// p[r] = Σ w_i Poisson(r; λ_i) for r = 0 … num_counts - 1; returns Σ w_i λ_i (1 - log λ_i).
-HARTLINE_CLONES double enumerate_counts(const double* w, const double* rate, std::size_t num, std::size_t num_counts, double* p) {
-  Lanes sums[max_few];
-  std::fill_n(sums, num_counts, spread(0));
-  Lanes rest = spread(0);
+/// out_i += p_i (log p_i - log_mean).
+HARTLINE_CLONES void add_divergences(const double* p, std::size_t num, double log_mean, double* out) {
   for (std::size_t i = 0; i < num; i += num_lanes) {
     const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
-    const Lanes weight = load_part(w + i, count, 0), lambda = load_part(rate + i, count, 1);
-    const Lanes safe = lambda > spread(tiny) ? lambda : spread(tiny);
-    rest += weight * (lambda * (spread(1) - numerics::log(safe)));
-    Lanes q = weight * numerics::exp(-lambda);
-    for (std::size_t r = 0; r < num_counts; ++r) {
-      sums[r] += q;
-      q = q * lambda * spread(1 / static_cast<double>(r + 1));
-    }
+    const Lanes raw = load_part(p + i, count, 1), value = raw > spread(tiny) ? raw : spread(tiny);
+    numerics::store_part(out + i, load_part(out + i, count, 0) + raw * (numerics::log(value) - spread(log_mean)), count);
   }
-  for (std::size_t r = 0; r < num_counts; ++r) p[r] = numerics::sum(sums[r]);
-  return numerics::sum(rest);
-}
-
-/// slopes[i] = w_i E_r[log λ_i - step_r], step_r = log((r + 1) P(r + 1) / P(r)).
-HARTLINE_CLONES void slopes_of_counts(const double* w, const double* rate, std::size_t num, const double* step,
-                                      std::size_t num_counts, double* out) {
-  for (std::size_t i = 0; i < num; i += num_lanes) {
-    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - i));
-    const Lanes weight = load_part(w + i, count, 0), lambda = load_part(rate + i, count, 1);
-    const Lanes safe = lambda > spread(1e-12) ? lambda : spread(1e-12);
-    Lanes q = numerics::exp(-lambda), mean = spread(0);
-    for (std::size_t r = 0; r < num_counts; ++r) {
-      mean += q * spread(step[r]);
-      q = q * lambda * spread(1 / static_cast<double>(r + 1));
-    }
-    const Lanes slope = weight * (numerics::log(safe) - mean);
-    numerics::store_part(out + i, slope, count);
-  }
-}
-
-/// p[r] += Σ_j w_j Binomial(r; n, q_j), q_j at most a half; returns Σ_j w_j E[log r! + log (n - r)!].
-HARTLINE_CLONES double enumerate_binomial(const double* w, const double* q, std::size_t num, std::size_t n,
-                                          const double* log_factorials, bool reversed, double* p) {
-  Lanes total = spread(0);
-  for (std::size_t j = 0; j < num; j += num_lanes) {
-    const int count = static_cast<int>(std::min<std::size_t>(num_lanes, num - j));
-    const Lanes hit = load_part(q + j, count, 0), odds = hit / (spread(1) - hit);
-    Lanes pmf = load_part(w + j, count, 0) * numerics::exp(spread(static_cast<double>(n)) * numerics::log(spread(1) - hit));
-    for (std::size_t r = 0; r <= n; ++r) {
-      p[reversed ? n - r : r] += numerics::sum(pmf);
-      total += pmf * spread(log_factorials[r] + log_factorials[n - r]);
-      pmf = pmf * odds * spread(static_cast<double>(n - r) / static_cast<double>(r + 1));
-    }
-  }
-  return numerics::sum(total);
-}
-
-/// Poisson laws at nodes of q = 2√λ, j · step: the counts that matter with their probabilities.
-class CountNodes {
- public:
-  static constexpr double step = 0.25;
-
-  static const CountNodes& get() {
-    static const CountNodes nodes;
-    return nodes;
-  }
-
-  struct Node {
-    std::size_t first = 0, num = 0, at = 0;  // counts first … first + num - 1 at pmf[at]
-    double log_factorial = 0;                // E[log r!]
-  };
-  std::vector<Node> nodes;
-  std::vector<double> pmf;
-
- private:
-  CountNodes() {
-    const auto num = static_cast<std::size_t>(2 * std::sqrt(max_counts) / step) + 4;
-    std::vector<double> log_factorials(1, 0.0);
-    for (std::size_t j = 0; j < num; ++j) {
-      const double q = static_cast<double>(j) * step, rate = q * q / 4, spread_of = 8.5 * std::sqrt(rate) + 14;
-      Node node;
-      node.first = static_cast<std::size_t>(std::max(0.0, std::floor(rate - spread_of)));
-      node.num = static_cast<std::size_t>(rate + spread_of) + 1 - node.first;
-      node.at = pmf.size();
-      while (log_factorials.size() < node.first + node.num)
-        log_factorials.push_back(log_factorials.back() + std::log(static_cast<double>(log_factorials.size())));
-      // from the most probable count down and up
-      pmf.resize(node.at + node.num);
-      const auto middle = static_cast<std::size_t>(rate);
-      double* p = &pmf[node.at];
-      p[middle - node.first] =
-          rate > 0 ? std::exp(static_cast<double>(middle) * std::log(rate) - rate - log_factorials[middle]) : 1;
-      for (std::size_t r = middle; r > node.first; --r)
-        p[r - 1 - node.first] = p[r - node.first] * static_cast<double>(r) / std::max(rate, tiny);
-      for (std::size_t r = middle; r + 1 < node.first + node.num; ++r)
-        p[r + 1 - node.first] = p[r - node.first] * rate / static_cast<double>(r + 1);
-      for (std::size_t r = 0; r < node.num; ++r) node.log_factorial += p[r] * log_factorials[node.first + r];
-      nodes.push_back(node);
-    }
-  }
-};
-
-/// Where a sample lies among nodes: node and distance from it.
-struct Place {
-  std::size_t node;
-  double t;
-};
-HARTLINE_INLINE Place place(double x) {
-  const double whole = std::floor(x);
-  return {static_cast<std::size_t>(whole), x - whole};
 }
 
 }  // namespace
@@ -183,44 +80,78 @@ SampleInformation::SampleInformation(std::span<const LawPart> laws) : laws_(laws
     num_joint_ *= part.law->kind == ResponseKind::choice ? part.num : 0;
     if (num_joint_ > max_joint) num_joint_ = 0;
   }
-  if (law_.form == LawForm::poisson) CountNodes::get();  // made now, not when the first choice is waited for
+  parts_ = parts_of_law();
+  rule_ = find_rule();
+  if (rule_ == Rule::poisson) make_count_nodes();  // now, not when the first choice is waited for
 }
 
-bool SampleInformation::has_slopes() const {
-  return laws_.size() == 1 && (law_.kind == ResponseKind::choice || law_.form == LawForm::poisson || law_.form == LawForm::normal ||
-                               law_.form == LawForm::lognormal);
+SampleInformation::Rule SampleInformation::find_rule() const {
+  if (laws_.size() > 1) return num_joint_ > 0 ? Rule::choices : Rule::nested;
+  if (law_.kind == ResponseKind::choice) return Rule::choice;
+  const auto all = [&](auto... forms) {
+    return parts_.size() <= max_parts &&
+           std::all_of(parts_.begin(), parts_.end(), [&](const LawPart& part) { return ((part.law->form == forms) || ...); });
+  };
+  switch (law_.form) {
+    case LawForm::poisson:
+      return Rule::poisson;
+    case LawForm::normal:
+    case LawForm::lognormal:
+      return Rule::normal;
+    case LawForm::clipped_normal:
+      return Rule::clipped;
+    case LawForm::binomial_count:
+      return Rule::binomial;
+    case LawForm::censored:
+      return law_.parts[0].law->form == LawForm::normal ? Rule::clipped : Rule::nested;
+    default:
+      if (all(LawForm::poisson, LawForm::negative_binomial)) return Rule::any_counts;
+      return all(LawForm::normal) || all(LawForm::lognormal) ? Rule::mixture_entropys : Rule::nested;
+  }
 }
+
+bool SampleInformation::has_slopes() const { return rule_ == Rule::choice || rule_ == Rule::poisson || rule_ == Rule::normal; }
 
 double SampleInformation::operator()(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s,
-                                     double* slopes) const {
+                                     double* slopes, double* divergences) const {
   s.standard_error = 0;
-  if (laws_.size() > 1) return num_joint_ > 0 ? of_choices(w, arguments, stride, s) : nested(w, arguments, stride, s);
-  if (law_.kind == ResponseKind::choice) return of_choice(w, arguments, stride, slopes);
-  if (law_.form == LawForm::poisson) {
-    double top = 0;
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      if (!(arguments[i] >= 0 && arguments[i] < max_counts))
-        throw RunError({"model.response", fmt::format("an expected count of 0 … {}", max_counts), number_text(arguments[i]),
-                        "Shorten the window or narrow the prior."});
-      top = std::max(top, arguments[i]);
-    }
-    return top <= few_counts ? of_few_counts(w, arguments, top, s, slopes) : of_counts(w, arguments, top, s, slopes);
+  s.limit = INFINITY;
+  switch (rule_) {
+    case Rule::choice:
+      return of_choice(w, arguments, stride, slopes, divergences);
+    case Rule::choices:
+      return of_choices(w, arguments, stride, s);
+    case Rule::poisson:
+      return of_poisson(w, arguments, s, slopes, divergences);
+    case Rule::normal:
+      return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr, divergences);
+    case Rule::any_counts:
+      return of_any_counts(w, arguments, stride, s);
+    case Rule::mixture_entropys:
+      return of_mixture_entropys(w, arguments, stride, s);
+    case Rule::clipped:
+      return of_clipped(w, arguments, stride, s);
+    case Rule::binomial:
+      if (std::all_of(arguments, arguments + w.size(), [&](double n) { return n == arguments[0]; }))
+        return of_binomial(w, arguments, arguments + stride, s);
+      break;
+    case Rule::nested:
+      break;
   }
-  if (law_.form == LawForm::normal || law_.form == LawForm::lognormal)
-    return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr);
-  if (law_.form == LawForm::clipped_normal) return of_clipped(w, arguments, stride, s);
-  if (law_.form == LawForm::binomial_count &&
-      std::all_of(arguments, arguments + w.size(), [&](double n) { return n == arguments[0]; }))
-    return of_binomial(w, arguments, arguments + stride, s);
   return nested(w, arguments, stride, s);
 }
 
-double SampleInformation::of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes) const {
+double SampleInformation::of_choice(std::span<const double> w, const double* p, std::size_t stride, double* slopes,
+                                    double* divergences) const {
   double out = 0;
+  if (divergences) std::fill_n(divergences, w.size(), 0.0);
   for (std::size_t k = 0; k < num_arguments_; ++k) {
     const Sums sums = sums_of(w.data(), p + k * stride, w.size());
+    check(sums, k);
     out += sums.negentropy - p_log_p(sums.mean);
-    if (slopes) slopes_of(w.data(), p + k * stride, w.size(), std::log(std::max(sums.mean, tiny)), slopes + k * stride);
+    const double log_mean = std::log(std::max(sums.mean, tiny));
+    if (slopes) slopes_of(w.data(), p + k * stride, w.size(), log_mean, slopes + k * stride);
+    if (divergences) add_divergences(p + k * stride, w.size(), log_mean, divergences);
   }
   return out;
 }
@@ -246,216 +177,12 @@ double SampleInformation::of_choices(std::span<const double> w, const double* p,
     for (const double q : s.column) total += q;
     out -= p_log_p(total);
   }
-  for (std::size_t k = 0; k < num_arguments_; ++k) out += sums_of(w.data(), p + k * stride, num).negentropy;
+  for (std::size_t k = 0; k < num_arguments_; ++k) {
+    const Sums sums = sums_of(w.data(), p + k * stride, num);
+    check(sums, k);
+    out += sums.negentropy;
+  }
   return out;
-}
-
-double SampleInformation::of_few_counts(std::span<const double> w, const double* rate, double top, Scratch& s,
-                                        double* slopes) const {
-  const std::size_t num = std::min(max_few, static_cast<std::size_t>(top + 9 * std::sqrt(top) + 14));
-  s.p.resize(num + 1);
-  s.p[num] = 0;
-  double conditional = enumerate_counts(w.data(), rate, w.size(), num, s.p.data()), marginal = 0;
-  for (std::size_t r = 0; r < num; ++r) {
-    marginal -= p_log_p(s.p[r]);
-    conditional += s.p[r] * numerics::log_factorial(static_cast<double>(r));
-  }
-  if (slopes) {
-    s.log_p.resize(num);
-    for (std::size_t r = 0; r < num; ++r)
-      s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
-    slopes_of_counts(w.data(), rate, w.size(), s.log_p.data(), num, slopes);
-  }
-  return marginal - conditional;
-}
-
-double SampleInformation::of_counts(std::span<const double> w, const double* rate, double top, Scratch& s, double* slopes) const {
-  const CountNodes& table = CountNodes::get();
-  const auto num_nodes = static_cast<std::size_t>(2 * std::sqrt(top) / CountNodes::step) + 4;
-  s.weight.assign(num_nodes, 0.0);
-  double conditional = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
-    const auto c = cubic(t);
-    s.weight[j == 0 ? 1 : j - 1] += w[i] * c[0];  // a law at -q is that at q
-    for (std::size_t k = 1; k < 4; ++k) s.weight[j + k - 1] += w[i] * c[k];
-    conditional += w[i] * rate[i] * (1 - std::log(std::max(rate[i], tiny)));
-  }
-  const CountNodes::Node& last = table.nodes[num_nodes - 1];
-  s.p.assign(last.first + last.num + 1, 0.0);
-  for (std::size_t j = 0; j < num_nodes; ++j) {
-    if (s.weight[j] == 0) continue;
-    const CountNodes::Node& node = table.nodes[j];
-    conditional += s.weight[j] * node.log_factorial;
-    for (std::size_t r = 0; r < node.num; ++r) s.p[node.first + r] += s.weight[j] * table.pmf[node.at + r];
-  }
-  double marginal = 0;
-  for (const double p : s.p) marginal -= p_log_p(p);
-  if (slopes) {
-    s.log_p.assign(s.p.size(), 0.0);
-    for (std::size_t r = 0; r + 1 < s.p.size(); ++r)
-      s.log_p[r] = std::log(static_cast<double>(r + 1) * std::max(s.p[r + 1], tiny) / std::max(s.p[r], tiny));
-    s.column.assign(num_nodes, 0.0);
-    for (std::size_t j = 0; j < num_nodes; ++j) {
-      const CountNodes::Node& node = table.nodes[j];
-      for (std::size_t r = 0; r < node.num; ++r) s.column[j] += table.pmf[node.at + r] * s.log_p[node.first + r];
-    }
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      const auto [j, t] = place(2 * std::sqrt(rate[i]) / CountNodes::step);
-      const auto c = cubic(t);
-      double mean = c[0] * s.column[j == 0 ? 1 : j - 1];
-      for (std::size_t k = 1; k < 4; ++k) mean += c[k] * s.column[j + k - 1];
-      slopes[i] = w[i] * (std::log(std::max(rate[i], 1e-12)) - mean);
-    }
-  }
-  return marginal - conditional;
-}
-
-double SampleInformation::of_normal(std::span<const double> w, const double* mean, const double* sd, Scratch& s,
-                                    double* mean_slopes, double* sd_slopes) const {
-  const std::size_t num = w.size();
-  double low = INFINITY, high = -INFINITY, least = INFINITY, most = 0, conditional = 0;
-  for (std::size_t i = 0; i < num; ++i) {
-    low = std::min(low, mean[i]);
-    high = std::max(high, mean[i]);
-    least = std::min(least, sd[i]);
-    most = std::max(most, sd[i]);
-  }
-  if (!(least > 0) || !std::isfinite(most) || !std::isfinite(low) || !std::isfinite(high))
-    throw RunError({"model.response", "a finite mean and a standard deviation above 0",
-                    fmt::format("means of {} … {}, standard deviations of {} … {}", number_text(low), number_text(high),
-                                number_text(least), number_text(most)),
-                    ""});
-  const double h = least / bins_per_sd, pad = std::ceil(reach * most / h) + 2, ratio = std::log(sd_ratio);
-  const double range = (high - low) / h + 2 * pad + 4;
-  const bool one = most <= least * (1 + 1e-12);
-  const std::size_t num_sds = one ? 1 : static_cast<std::size_t>(std::log(most / least) / ratio) + 5;
-  if (range > static_cast<double>(max_bins) || num_sds > max_sds)
-    throw RunError({"model.response",
-                    fmt::format("means within {:.0f} standard deviations of each other, and these within a factor "
-                                "of {:.0f}",
-                                static_cast<double>(max_bins) / bins_per_sd, std::exp(ratio * (max_sds - 5))),
-                    fmt::format("means of {} … {}, standard deviations of {} … {}", number_text(low), number_text(high),
-                                number_text(least), number_text(most)),
-                    "Narrow the prior, or show less extreme stimuli."});
-  const auto num_bins = static_cast<std::size_t>(range);
-  const double origin = low - pad * h;
-  const auto sd_of = [&](std::size_t c) { return one ? least : least * std::exp(ratio * (static_cast<double>(c) - 1)); };
-  const auto sd_place = [&](double value) { return one ? Place{0, 0} : place(std::max(0.0, std::log(value / least) / ratio) + 1); };
-  // samples to nodes
-  s.weight.assign(num_sds * num_bins, 0.0);
-  for (std::size_t i = 0; i < num; ++i) {
-    const auto [j, t] = place((mean[i] - origin) / h);
-    const auto c = cubic(t);
-    if (one) {
-      for (std::size_t k = 0; k < 4; ++k) s.weight[j + k - 1] += w[i] * c[k];
-      continue;
-    }
-    const auto [m, u] = sd_place(sd[i]);
-    const auto d = cubic(u);
-    for (std::size_t l = 0; l < 4; ++l)
-      for (std::size_t k = 0; k < 4; ++k) s.weight[(m + l - 1) * num_bins + j + k - 1] += w[i] * d[l] * c[k];
-    conditional += w[i] * std::log(sd[i]);
-  }
-  if (one) conditional = std::log(least);
-  conditional += 0.5 * std::log(2 * std::numbers::pi * std::numbers::e);
-
-  // density at the bins
-  const auto kernel_of = [&](std::size_t c, int power) {
-    const double width = sd_of(c) / h;
-    const auto half = static_cast<std::size_t>(reach * width) + 1;
-    s.column.resize(2 * half + 1);
-    for (std::size_t k = 0; k <= 2 * half; ++k) {
-      const double z = (static_cast<double>(k) - static_cast<double>(half)) / width;
-      const double phi = std::exp(-0.5 * z * z) / (std::sqrt(2 * std::numbers::pi) * width);
-      s.column[k] = power == 0 ? phi : power == 1 ? phi * z : phi * (z * z - 1);
-    }
-    return half;
-  };
-  s.p.assign(num_bins, 0.0);
-  for (std::size_t c = 0; c < num_sds; ++c) {
-    const std::size_t half = kernel_of(c, 0);
-    const double* from = &s.weight[c * num_bins];
-    for (std::size_t j = 0; j < num_bins; ++j) {
-      if (from[j] == 0) continue;
-      const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
-      for (std::size_t b = first; b < last; ++b) s.p[b] += from[j] * s.column[b + half - j];
-    }
-  }
-  double marginal = 0;
-  for (const double p : s.p) marginal -= p_log_p(p);
-  marginal += std::log(h);  // p is the probability of a bin
-  if (!mean_slopes) return marginal - conditional;
-
-  // ∂I/∂m_i = -w_i ∫ φ'(y - m_i) log p dy, by tables over the nodes
-  s.log_p.resize(num_bins);
-  for (std::size_t b = 0; b < num_bins; ++b) s.log_p[b] = std::log(std::max(s.p[b], 1e-25));
-  std::fill(s.weight.begin(), s.weight.end(), 0.0);
-  const auto table_of = [&](std::size_t c, int power) {
-    const std::size_t half = kernel_of(c, power);
-    double* to = &s.weight[c * num_bins];
-    for (std::size_t j = 0; j < num_bins; ++j) {
-      const std::size_t first = j > half ? j - half : 0, last = std::min(num_bins, j + half + 1);
-      double total = 0;
-      for (std::size_t b = first; b < last; ++b) total += s.log_p[b] * s.column[b + half - j];
-      to[j] = -total / sd_of(c);
-    }
-  };
-  const auto read = [&](std::size_t i) {
-    const auto [j, t] = place((mean[i] - origin) / h);
-    const auto c = cubic(t);
-    double value = 0;
-    if (one) {
-      for (std::size_t k = 0; k < 4; ++k) value += c[k] * s.weight[j + k - 1];
-      return value;
-    }
-    const auto [m, u] = sd_place(sd[i]);
-    const auto d = cubic(u);
-    for (std::size_t l = 0; l < 4; ++l)
-      for (std::size_t k = 0; k < 4; ++k) value += d[l] * c[k] * s.weight[(m + l - 1) * num_bins + j + k - 1];
-    return value;
-  };
-  for (std::size_t c = 0; c < num_sds; ++c) table_of(c, 1);
-  for (std::size_t i = 0; i < num; ++i) mean_slopes[i] = w[i] * read(i);
-  for (std::size_t c = 0; c < num_sds; ++c) table_of(c, 2);
-  for (std::size_t i = 0; i < num; ++i) sd_slopes[i] = w[i] * (read(i) - 1 / sd[i]);
-  return marginal - conditional;
-}
-
-double SampleInformation::of_binomial(std::span<const double> w, const double* counts, const double* hit, Scratch& s) const {
-  const double most = counts[0];
-  if (!(most >= 0 && most <= 1000) || std::nearbyint(most) != most)
-    throw RunError({"model.response", "binomial(n, p) with a whole number n of 0 to 1000", number_text(most), ""});
-  const auto n = static_cast<std::size_t>(most);
-  // nodes of the angle, a quarter of its standard deviation apart; a law at -φ is that at φ
-  const double step = 0.125 / std::sqrt(std::max(most, 4.0));
-  const auto half = static_cast<std::size_t>(std::ceil(std::numbers::pi / 4 / step)), num_nodes = 2 * half + 1;
-  const double apart = std::numbers::pi / 4 / static_cast<double>(half);
-  s.weight.assign(num_nodes, 0.0);
-  s.column.resize(num_nodes);
-  double conditional = 0;
-  for (std::size_t i = 0; i < w.size(); ++i) {
-    const double p = hit[i];
-    if (!(p >= 0 && p <= 1)) throw RunError({"model.response", "a probability, 0 to 1", number_text(p), "See clip(x, low, high)."});
-    const auto [j, t] = place(std::asin(std::sqrt(p)) / apart);
-    const auto c = cubic(t);
-    for (std::size_t k = 0; k < 4; ++k) {
-      const auto at = static_cast<std::ptrdiff_t>(j + k) - 1, last = static_cast<std::ptrdiff_t>(num_nodes) - 1;
-      s.weight[static_cast<std::size_t>(at < 0 ? -at : at > last ? 2 * last - at : at)] += w[i] * c[k];
-    }
-    conditional -= w[i] * most * (p_log_p(p) + p_log_p(1 - p));
-  }
-  for (std::size_t j = 0; j < num_nodes; ++j)  // of the rarer outcome
-    s.column[j] = std::pow(std::sin(apart * static_cast<double>(j <= half ? j : 2 * half - j)), 2);
-  s.log_p.resize(n + 1);
-  for (std::size_t r = 0; r <= n; ++r) s.log_p[r] = numerics::log_factorial(static_cast<double>(r));
-  s.p.assign(n + 1, 0.0);
-  conditional += enumerate_binomial(s.weight.data(), s.column.data(), half + 1, n, s.log_p.data(), false, s.p.data());
-  conditional += enumerate_binomial(&s.weight[half + 1], &s.column[half + 1], half, n, s.log_p.data(), true, s.p.data());
-  conditional -= s.log_p[n];
-  double marginal = 0;
-  for (const double p : s.p) marginal -= p_log_p(p);
-  return marginal - conditional;
 }
 
 }  // namespace hartline::design

@@ -90,9 +90,14 @@ std::vector<Case> cases() {
           {"poisson", counts(0.5, 12), 0, 80, 1, 1e-4},
           {"poisson", counts(0.01, 60), 0, 160, 1, 1e-4},
           {"poisson", counts(80, 110), 0, 260, 1, 1e-4},
+          {"poisson", counts(2040, 2056), 1500, 2600, 1, 1e-4},
+          {"poisson", counts(0.5, 30000), 0, 33000, 1, 1e-4},
+          {"poisson", counts(29000, 30000), 27000, 33000, 1, 1e-4},
           {"binomial", hits(7, 0.02, 0.98), 0, 8, 1, 1e-4},
           {"binomial", hits(300, 0.0, 0.01), 0, 301, 1, 1e-4},
-          {"binomial", hits(300, 0.3, 0.999), 0, 301, 1, 1e-4}};
+          {"binomial", hits(300, 0.3, 0.999), 0, 301, 1, 1e-4},
+          {"normal", normal(0, 4, 0.02, 300), -50, 50, 0.005, 1e-4},
+          {"normal", normal(0, 3000, 0.5, 1), -10000, 10000, 0.1, 1e-4}};
 }
 
 TEST(SampleInformation, EqualsQuadrature) {
@@ -112,6 +117,52 @@ TEST(SampleInformation, EqualsQuadrature) {
   EXPECT_NEAR(
       information_of(law_named("poisson"), 1)(few.samples.weights, few.samples.arguments.data(), few.samples.num, scratch, nullptr),
       exact, 1e-9);
+}
+
+/// Negative binomials and mixtures, narrow and wide, of one dispersion and of many.
+TEST(SampleInformation, OfMixturesEqualsQuadrature) {
+  const TextLaw &poisson = law_named("poisson"), &negative = law_named("negative_binomial"), &normal = law_named("normal");
+  const TextLaw burst = models::make_mixture({{&poisson, 1, 1}, {&negative, 3, 2}}, "");
+  const TextLaw lapse = models::make_mixture({{&normal, 1, 2}, {&normal, 4, 2}, {&normal, 7, 2}}, "");
+  const auto counts = [](double low, double high, double dispersion, double ratio) {
+    return drawn(60, 2, 21, [=](std::size_t k, Stream& stream) {
+      return k == 0 ? low * std::pow(high / low, stream.uniform()) : dispersion * std::pow(ratio, stream.uniform());
+    });
+  };
+  const auto bursts = [](double high) {
+    return drawn(60, 5, 22, [=](std::size_t k, Stream& stream) {
+      return k % 2 == 0 && k < 4 ? 0.2 + stream.uniform() : k == 1 ? 5 * stream.uniform() : k == 3 ? high * stream.uniform() : 0.3;
+    });
+  };
+  const auto lapses = [](double sd, double ratio) {
+    return drawn(60, 9, 23, [=](std::size_t k, Stream& stream) {
+      return k % 3 == 0 ? 0.1 + stream.uniform() : k % 3 == 1 ? 2 * stream.normal() : sd * std::pow(ratio, stream.uniform());
+    });
+  };
+  const struct {
+    const TextLaw& law;
+    Samples samples;
+    double low, high, step;
+  } all[] = {{negative, counts(0.1, 3, 0.2, 1), 0, 120, 1},
+             {negative, counts(0.1, 60, 0.3, 1), 0, 3000, 1},
+             {negative, counts(0.1, 60, 0.05, 20), 0, 5000, 1},
+             {negative, counts(200, 400, 1e-6, 1), 0, 800, 1},
+             {negative, counts(200, 400, 1e-12, 1e9), 0, 800, 1},
+             {negative, counts(1, 600, 1, 1), 0, 30000, 1},
+             {negative, counts(1, 60, 8, 1), 0, 30000, 1},
+             {burst, bursts(4), 0, 400, 1},
+             {burst, bursts(400), 0, 20000, 1},
+             {lapse, lapses(0.5, 1), -15, 15, 0.01},
+             {lapse, lapses(0.02, 100), -25, 25, 0.002}};
+  for (const auto& c : all) {
+    const std::size_t num_arguments = c.samples.arguments.size() / c.samples.num;
+    SampleInformation::Scratch scratch;
+    const double found =
+        information_of(c.law, num_arguments)(c.samples.weights, c.samples.arguments.data(), c.samples.num, scratch, nullptr);
+    const double exact = by_quadrature(c.law, c.samples, num_arguments, c.low, c.high, c.step);
+    EXPECT_NEAR(found, exact, 1e-4 * std::max(0.1, exact)) << c.law.name << " to " << c.high;
+    EXPECT_EQ(scratch.standard_error, 0);
+  }
 }
 
 TEST(SampleInformation, OfChoicesIsTheSum) {
@@ -174,13 +225,11 @@ TEST(SampleInformation, NestedErrorsAreAsStated) {
   const Samples shapes =
       drawn(200, 2, 5, [](std::size_t k, Stream& stream) { return k == 0 ? 1 + 6 * stream.uniform() : 0.5 + stream.uniform(); });
   const Samples angles = drawn(200, 2, 6, [](std::size_t k, Stream& stream) { return k == 0 ? stream.normal() : 3.0; });
-  const Samples counts = drawn(200, 2, 7, [](std::size_t k, Stream& stream) { return k == 0 ? 2 + 20 * stream.uniform() : 0.2; });
   const struct {
     const char* law;
     const Samples& samples;
     double low, high, step;
-  } all[] = {
-      {"gamma", shapes, 0.0025, 60, 0.005}, {"von_mises", angles, -M_PI, M_PI, 0.005}, {"negative_binomial", counts, 0, 300, 1}};
+  } all[] = {{"gamma", shapes, 0.0025, 60, 0.005}, {"von_mises", angles, -M_PI, M_PI, 0.005}};
   for (const auto& c : all) {
     const TextLaw& law = law_named(c.law);
     SampleInformation::Scratch scratch;
@@ -235,6 +284,25 @@ TEST(SampleInformation, OfSeveralResponsesIsThatOfAllTogether) {
   const double found = SampleInformation(both)(p.weights, &p.arguments[2 * p.num], p.num, scratch, nullptr);
   EXPECT_NEAR(found, exact, 4 * scratch.standard_error);
   EXPECT_LT(scratch.standard_error, 0.1 * exact);
+}
+
+/// Responses that tell more than a few samples can say are compared by more, and the limit is told.
+TEST(SampleInformation, NestedSaysItsLimit) {
+  const TextLaw& normal = law_named("normal");
+  const models::LawPart both[] = {{&normal, 0, 2}, {&normal, 2, 2}};
+  for (const double sd : {1e-3, 3.0}) {
+    const Samples s = drawn(1024, 4, 31, [=](std::size_t k, Stream& stream) { return k % 2 ? sd : stream.normal(); });
+    SampleInformation::Scratch scratch;
+    const double found = SampleInformation(both)(s.weights, s.arguments.data(), s.num, scratch, nullptr);
+    const bool few = sd > 1;
+    EXPECT_DOUBLE_EQ(scratch.limit, std::log(few ? 256. : 1024.));
+    EXPECT_LE(found, scratch.limit);
+    EXPECT_GT(found, few ? 0.1 : std::log(256.) + 0.5);
+  }
+  SampleInformation::Scratch scratch;
+  const double weights[] = {0.5, 0.5}, rates[] = {1, 2};
+  information_of(law_named("poisson"), 1)(weights, rates, 2, scratch, nullptr);
+  EXPECT_EQ(scratch.limit, INFINITY);
 }
 
 /// Falls of variances are those of the posterior means under every response.
@@ -305,10 +373,22 @@ TEST(SampleInformation, OfClippedNormalsIsWithinItsError) {
 
 TEST(SampleInformation, RefusesWhatIsNoLaw) {
   SampleInformation::Scratch scratch;
-  const double weights[] = {0.5, 0.5}, rates[] = {1, -1}, normals[] = {0, 1, 0.5, 0}, wide[] = {0, 1e9, 0.5, 0.5};
+  const double weights[] = {0.5, 0.5}, rates[] = {1, -1}, normals[] = {0, 1, 0.5, 0};
   EXPECT_THROW(information_of(law_named("poisson"), 1)(weights, rates, 2, scratch, nullptr), RunError);
+  const double negative[] = {0.5, 1.2, 0.5, -0.2}, none[] = {0.5, NAN, 0.5, NAN};
+  const TextLaw& choice = law_named("categorical");
+  EXPECT_THROW(information_of(choice, 2)(weights, negative, 2, scratch, nullptr), RunError);
+  EXPECT_THROW(information_of(choice, 2)(weights, none, 2, scratch, nullptr), RunError);
   EXPECT_THROW(information_of(law_named("normal"), 2)(weights, normals, 2, scratch, nullptr), RunError);
-  EXPECT_THROW(information_of(law_named("normal"), 2)(weights, wide, 2, scratch, nullptr), RunError);
+}
+
+/// However far apart or narrow: laws that never overlap tell which of them it is.
+TEST(SampleInformation, NoSpreadIsTooWide) {
+  SampleInformation::Scratch scratch;
+  const double weights[] = {0.5, 0.5}, rates[] = {0, 1e14}, far[] = {0, 1e9, 0.5, 0.5}, narrow[] = {0, 1, 1e-12, 3};
+  EXPECT_NEAR(information_of(law_named("poisson"), 1)(weights, rates, 2, scratch, nullptr), std::log(2), 1e-9);
+  EXPECT_NEAR(information_of(law_named("normal"), 2)(weights, far, 2, scratch, nullptr), std::log(2), 1e-9);
+  EXPECT_NEAR(information_of(law_named("normal"), 2)(weights, narrow, 2, scratch, nullptr), std::log(2), 1e-9);
 }
 
 }  // namespace

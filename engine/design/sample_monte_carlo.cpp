@@ -19,6 +19,8 @@ using numerics::spread;
 
 namespace {
 
+constexpr double near_limit = 1.5;  // nats below what so many samples can tell, from which on more are drawn
+
 /// Σ_j e^{-½ (r - m_j)² k_j} c_j over samples: k = 1 / sd², c = 1 / sd.
 HARTLINE_CLONES double sum_of_normals(const double* mean, const double* precision, const double* scale, std::size_t num, double r) {
   Lanes total = spread(0);
@@ -170,6 +172,7 @@ void pick(std::span<const double> w, std::size_t num, std::vector<std::size_t>& 
 }  // namespace
 
 double SampleInformation::of_clipped(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const {
+  s.limit = std::log(static_cast<double>(std::min(num_clipped, w.size())));
   pick(w, num_clipped, s.picked);
   s.column.resize(5 * num_clipped);
   double *mean = s.column.data(), *precision = mean + num_clipped, *scale = precision + num_clipped, *below = scale + num_clipped,
@@ -215,17 +218,16 @@ double SampleInformation::of_clipped(std::span<const double> w, const double* ar
 /// The mean over responses, one of each picked sample, of use(probabilities of the response with all of them, relative to that with
 /// the one it is of; their sum). The random numbers are the same for every stimulus.
 template <class Use>
-double SampleInformation::over_drawn(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s,
-                                     const Use& use) const {
-  pick(w, num_nested, s.picked);
+double SampleInformation::over_drawn(std::span<const double> w, const double* arguments, std::size_t stride, std::size_t num_drawn,
+                                     Scratch& s, const Use& use) const {
+  pick(w, num_drawn, s.picked);
   std::size_t num_stats = 0;
   for (const models::LawPart& part : laws_) num_stats += num_rows(*part.law, part.num);
-  s.column.resize(num_nested * (num_arguments_ + num_stats + 1));
+  s.column.resize(num_drawn * (num_arguments_ + num_stats + 1));
   s.p.assign(num_stats, 0.0);
-  double *all = s.column.data(), *rows = all + num_nested * num_arguments_, *ratios = rows + num_nested * num_stats,
-         *t = s.p.data();
+  double *all = s.column.data(), *rows = all + num_drawn * num_arguments_, *ratios = rows + num_drawn * num_stats, *t = s.p.data();
   const auto arguments_of = [&](std::size_t k) { return std::span<const double>(all + k * num_arguments_, num_arguments_); };
-  for (std::size_t k = 0; k < num_nested; ++k) {
+  for (std::size_t k = 0; k < num_drawn; ++k) {
     double* a = all + k * num_arguments_;
     for (std::size_t j = 0; j < num_arguments_; ++j) a[j] = arguments[j * stride + s.picked[k]];
     std::size_t row = 0;
@@ -234,44 +236,52 @@ double SampleInformation::over_drawn(std::span<const double> w, const double* ar
       if (!models::is_valid(*part.law, own))
         throw RunError({"model.response", "possible arguments of " + std::string(part.law->name),
                         fmt::format("{}", fmt::join(own, ", ")), ""});
-      set_rows(*part.law, own, rows + row * num_nested + k, num_nested);
+      set_rows(*part.law, own, rows + row * num_drawn + k, num_drawn);
       row += num_rows(*part.law, part.num);
     }
   }
   double total = 0, square = 0;
-  for (std::size_t k = 0; k < num_nested; ++k) {
-    Stream stream(0, Purpose::imagine, k, num_nested);
+  for (std::size_t k = 0; k < num_drawn; ++k) {
+    Stream stream(0, Purpose::imagine, k, num_drawn);
     std::fill_n(t, num_stats, 0.0);
     std::size_t row = 0;
     for (const models::LawPart& part : laws_) {
       const double r = models::draw_response(*part.law, part.of(arguments_of(k)), stream);
       set_stats(*part.law, r, t + row);
       if (num_rows(*part.law, part.num) == 1)
-        for (std::size_t j = 0; j < num_nested; ++j) {
+        for (std::size_t j = 0; j < num_drawn; ++j) {
           const std::span<const double> own = part.of(arguments_of(j));
-          rows[row * num_nested + j] = models::log_weight(*part.law, own, r) - models::log_norm(*part.law, own);
+          rows[row * num_drawn + j] = models::log_weight(*part.law, own, r) - models::log_norm(*part.law, own);
         }
       row += num_rows(*part.law, part.num);
     }
     double here = 0;
     for (std::size_t j = 0; j < num_stats; ++j)
-      if (t[j] != 0) here += t[j] * rows[j * num_nested + k];
-    const double value = use(ratios, ratios_of(rows, t, num_stats, num_nested, here, ratios));
+      if (t[j] != 0) here += t[j] * rows[j * num_drawn + k];
+    const double value = use(ratios, ratios_of(rows, t, num_stats, num_drawn, here, ratios));
     total += value;
     square += value * value;
   }
-  const double mean = total / num_nested;
-  s.standard_error = std::sqrt(std::max(0.0, square / num_nested - mean * mean) / num_nested);
+  const auto all_drawn = static_cast<double>(num_drawn);
+  const double mean = total / all_drawn;
+  s.standard_error = std::sqrt(std::max(0.0, square / all_drawn - mean * mean) / all_drawn);
   return mean;
 }
 
 double SampleInformation::nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const {
-  return over_drawn(w, arguments, stride, s, [](const double*, double sum) { return -std::log(sum / num_nested); });
+  const auto by = [&](std::size_t num) {
+    s.limit = std::log(static_cast<double>(std::min(num, w.size())));
+    return over_drawn(w, arguments, stride, num, s,
+                      [&](const double*, double sum) { return -std::log(sum / static_cast<double>(num)); });
+  };
+  const double few = by(num_nested);
+  return few > s.limit - near_limit ? by(num_nested_near) : few;
 }
 
 double SampleInformation::expected_fall(std::span<const double> w, const double* arguments, const double* features,
                                         std::size_t num_features, std::size_t stride, Scratch& s) const {
   s.standard_error = 0;
+  s.limit = INFINITY;
   s.means.resize(2 * num_features);
   double *mean = s.means.data(), *shifted = mean + num_features;
   if (num_joint_ > 0) {
@@ -293,7 +303,7 @@ double SampleInformation::expected_fall(std::span<const double> w, const double*
     for (std::size_t i = 0; i < num_nested; ++i) s.features[k * num_nested + i] = features[k * stride + s.picked[i]];
   s.weight.assign(num_nested, 1.0);
   averages(s.weight.data(), s.features.data(), num_features, num_nested, num_nested, num_nested, mean);
-  return over_drawn(w, arguments, stride, s, [&](const double* ratios, double sum) {
+  return over_drawn(w, arguments, stride, num_nested, s, [&](const double* ratios, double sum) {
     averages(ratios, s.features.data(), num_features, num_nested, num_nested, sum, shifted);
     return squared_distance(shifted, mean, num_features);
   });

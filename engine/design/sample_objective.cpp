@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
@@ -58,7 +59,10 @@ std::vector<double> averaged(const DesignSpec& spec, const StimulusSet& set) {
 
 SampleObjective::SampleObjective(const DesignSpec& spec, const StimulusSet& set, const SampleView& prior,
                                  std::span<const std::string> names)
-    : kappa_(spec.kappa), likelihoods_{prior.likelihood}, information_(prior.likelihood->text().laws) {
+    : kappa_(spec.kappa),
+      likelihoods_{prior.likelihood},
+      num_arguments_(prior.likelihood->num_arguments()),
+      information_(prior.likelihood->text().laws) {
   constexpr std::pair<const char*, Kind> kinds[] = {
       {"mutual_information", Kind::mutual_information}, {"target", Kind::target},
       {"parameter_variance", Kind::parameter_variance}, {"prediction_error", Kind::prediction_error},
@@ -84,25 +88,46 @@ SampleObjective::SampleObjective(const DesignSpec& spec, const StimulusSet& set,
       std::max<std::size_t>(2, static_cast<std::size_t>(std::pow(num_groups, 1 / static_cast<double>(target_->num())) + 1e-9));
 }
 
+namespace {
+
+/// Arguments mean the same: of choices they are probabilities.
+bool is_same(const models::LawPart& a, const models::LawPart& b) {
+  if (a.num != b.num || a.first != b.first || a.law->kind != b.law->kind) return false;
+  if (a.law->kind == ResponseKind::choice) return true;
+  return a.law->form == b.law->form &&
+         std::equal(a.law->parts.begin(), a.law->parts.end(), b.law->parts.begin(), b.law->parts.end(), is_same);
+}
+
+}  // namespace
+
 SampleObjective::SampleObjective(const models::CandidatesView& prior)
-    : kind_(Kind::model_information), kappa_(0), likelihoods_(likelihoods_of(prior)), information_(likelihoods_[0]->text().laws) {
-  const std::vector<models::LawPart>& laws = likelihoods_[0]->text().laws;
-  for (std::size_t k = 1; k < likelihoods_.size(); ++k) {
-    const std::vector<models::LawPart>& own = likelihoods_[k]->text().laws;
-    const bool same = std::equal(laws.begin(), laws.end(), own.begin(), own.end(), [](const auto& a, const auto& b) {
-      return a.law == b.law && a.num == b.num && a.law->form != models::LawForm::mixture;
-    });
-    if (!same)
-      throw SpecError({fmt::format("model.candidate[{}]", k), "responses of the same laws as the first candidate's",
-                       "\"" + std::string(own[0].law->name) + "\"", "Grids over a pool may differ in their laws."});
+    : kind_(Kind::model_information),
+      kappa_(0),
+      likelihoods_(likelihoods_of(prior)),
+      num_arguments_(0),
+      information_(likelihoods_[0]->text().laws) {
+  const std::vector<models::LawPart>& first = likelihoods_[0]->text().laws;
+  std::vector<std::vector<models::LawPart>> laws;
+  bool same = true;
+  for (const models::TextLikelihood* likelihood : likelihoods_) {
+    laws.push_back(likelihood->text().laws);
+    const bool alike = std::equal(first.begin(), first.end(), laws.back().begin(), laws.back().end(),
+                                  [](const auto& a, const auto& b) { return a.law->kind == b.law->kind; });
+    if (!alike || laws.back().size() != first.size())
+      throw SpecError({fmt::format("model.candidate[{}]", laws.size() - 1), "responses of the same kinds as the first candidate's",
+                       "\"" + std::string(laws.back()[0].law->name) + "\"", "A count cannot be a trace."});
+    same = same && std::equal(first.begin(), first.end(), laws.back().begin(), laws.back().end(), is_same);
+    num_arguments_ = std::max(num_arguments_, likelihood->num_arguments());
   }
-  gradient_ = information_.has_slopes();
+  if (!same) of_models_.emplace(std::move(laws));
+  gradient_ = same && information_.has_slopes();
 }
 
 void SampleObjective::prepare(const models::Capability& belief, Prepared& p) const {
   p.order.clear();
   p.ends.clear();
-  p.weights.clear();
+  p.weights.resize(std::min<std::size_t>(p.weights.size(), 1));
+  for (std::vector<double>& weights : p.weights) weights.clear();
   p.parts.resize(likelihoods_.size());
   p.num = 0;
   if (const auto* view = std::get_if<SampleView>(&belief)) {
@@ -255,12 +280,22 @@ void SampleObjective::thin(const Prepared& all, std::size_t num, Prepared& out) 
 }
 
 /// The information of one future, with its slopes in scratch.slopes.
-double SampleObjective::information(const Prepared& p, std::span<const double> weights, Scratch& s, bool slopes) const {
-  const std::size_t num_arguments = likelihoods_[0]->num_arguments();
-  double out = information_(weights, s.arguments.data(), p.num, s.information, slopes ? s.slopes.data() : nullptr);
+double SampleObjective::information(const Prepared& p, std::span<const double> weights, Scratch& s, bool slopes,
+                                    double* by_weight) const {
+  if (of_models_) {
+    const double out = (*of_models_)(weights, p.ends, s.arguments.data(), p.num, s.of_models);
+    s.error = s.of_models.standard_error;
+    s.limit = std::numeric_limits<double>::infinity();
+    return out;
+  }
+  const std::size_t num_arguments = num_arguments_;
+  double out = information_(weights, s.arguments.data(), p.num, s.information, slopes ? s.slopes.data() : nullptr, by_weight);
+  s.error = s.information.standard_error;
+  s.limit = s.information.limit;
   if (kind_ != Kind::target && kind_ != Kind::model_information) return out;
   s.group_weights.resize(p.num);
   s.group_slopes.resize(num_arguments * p.num);
+  s.group_divergences.resize(p.num);
   std::size_t first = 0;
   for (const std::size_t end : p.ends) {
     double total = 0;
@@ -268,7 +303,9 @@ double SampleObjective::information(const Prepared& p, std::span<const double> w
     if (total > 0) {
       for (std::size_t n = first; n < end; ++n) s.group_weights[n] = weights[n] / total;
       out -= total * information_({&s.group_weights[first], end - first}, &s.arguments[first], p.num, s.information,
-                                  slopes ? &s.group_slopes[first] : nullptr);
+                                  slopes ? &s.group_slopes[first] : nullptr, by_weight ? &s.group_divergences[first] : nullptr);
+      for (std::size_t n = first; by_weight && n < end; ++n) by_weight[n] -= s.group_divergences[n];
+      s.error = std::hypot(s.error, total * s.information.standard_error);
       for (std::size_t k = 0; slopes && k < num_arguments; ++k)
         for (std::size_t n = first; n < end; ++n) s.slopes[k * p.num + n] -= total * s.group_slopes[k * p.num + n];
     }
@@ -277,8 +314,14 @@ double SampleObjective::information(const Prepared& p, std::span<const double> w
   return out;
 }
 
+double SampleObjective::limit(const Prepared& p) const {
+  constexpr std::size_t few = 200;  // sets, which may be all that there are
+  return kind_ == Kind::mutual_information && p.num > few ? std::log(static_cast<double>(p.num))
+                                                          : std::numeric_limits<double>::infinity();
+}
+
 void SampleObjective::set_arguments(const Prepared& p, std::span<const double> x, Scratch& s, bool slopes) const {
-  s.arguments.resize(likelihoods_[0]->num_arguments() * (slopes ? 1 + x.size() : 1) * p.num);
+  s.arguments.resize(num_arguments_ * (slopes ? 1 + x.size() : 1) * p.num);
   for (std::size_t m = 0; m < p.parts.size(); ++m) {
     const Part& part = p.parts[m];
     const ParameterSets sets{part.parameters.data(), part.num, part.num};
@@ -293,24 +336,27 @@ void SampleObjective::set_arguments(const Prepared& p, std::span<const double> x
 double SampleObjective::fall(const Prepared& p, std::span<const double> weights, Scratch& s) const {
   const std::size_t num_features = p.features.size() / p.num;
   const double out = information_.expected_fall(weights, s.arguments.data(), p.features.data(), num_features, p.num, s.information);
-  if (kind_ == Kind::parameter_variance) return out;
-  s.information.standard_error /= static_cast<double>(num_features);
-  return out / static_cast<double>(num_features);
+  const double share = kind_ == Kind::parameter_variance ? 1 : 1 / static_cast<double>(num_features);
+  s.error = share * s.information.standard_error;
+  s.limit = std::numeric_limits<double>::infinity();
+  return share * out;
 }
 
 /// Mean and mean square of the expected first response.
-std::pair<double, double> SampleObjective::response_moments(const Prepared& p, std::size_t first_future, std::size_t last_future,
+std::pair<double, double> SampleObjective::response_moments(const Prepared& p, std::span<const std::vector<double>> weights,
                                                             const Scratch& s) const {
-  const std::size_t num_arguments = likelihoods_[0]->num_arguments();
-  const models::LawPart& law = likelihoods_[0]->text().laws[0];
-  const double share = 1 / static_cast<double>(last_future - first_future);
+  const double share = 1 / static_cast<double>(weights.size());
   double mean = 0, square = 0, a[64];
-  for (std::size_t n = 0; n < p.num; ++n) {
-    for (std::size_t k = 0; k < num_arguments; ++k) a[k] = s.arguments[k * p.num + n];
-    const double value = models::expected_value(*law.law, law.of({a, num_arguments}));
-    for (std::size_t f = first_future; f < last_future; ++f) {
-      mean += share * p.weights[f][n] * value;
-      square += share * p.weights[f][n] * value * value;
+  for (std::size_t m = 0; m < p.parts.size(); ++m) {
+    const std::size_t num_arguments = likelihoods_[m]->num_arguments();
+    const models::LawPart& law = likelihoods_[m]->text().laws[0];
+    for (std::size_t n = p.parts[m].first; n < p.parts[m].first + p.parts[m].num; ++n) {
+      for (std::size_t k = 0; k < num_arguments; ++k) a[k] = s.arguments[k * p.num + n];
+      const double value = models::expected_value(*law.law, law.of({a, num_arguments}));
+      for (const std::vector<double>& w : weights) {
+        mean += share * w[n] * value;
+        square += share * w[n] * value * value;
+      }
     }
   }
   return {mean, square};
@@ -323,41 +369,55 @@ double SampleObjective::of_response(const std::pair<double, double>& moments) co
   return kind_ == Kind::expected_response ? mean : mean + kappa_ * std::sqrt(variance);
 }
 
-void SampleObjective::each(const Prepared& p, std::span<const double> x, Scratch& s, std::size_t first,
-                           std::span<double> utility) const {
+void SampleObjective::each(const Prepared& p, std::span<const std::vector<double>> weights, std::span<const std::size_t> which,
+                           std::span<const double> x, Scratch& s, std::span<double> utility) const {
   set_arguments(p, x, s, false);
   for (std::size_t k = 0; k < utility.size(); ++k) {
-    const std::size_t f = first + k;
-    utility[k] = is_of_response() ? of_response(response_moments(p, f, f + 1, s))
-                 : is_fall()      ? fall(p, p.weights[f], s)
-                                  : information(p, p.weights[f], s, false);
+    const std::vector<double>& w = weights[which[k]];
+    utility[k] = is_of_response() ? of_response(response_moments(p, {&w, 1}, s))
+                 : is_fall()      ? fall(p, w, s)
+                                  : information(p, w, s, false);
   }
 }
 
 double SampleObjective::operator()(const Prepared& p, std::span<const double> x, Scratch& s, std::span<double> gradient,
                                    double* expected) const {
-  const std::size_t num_arguments = likelihoods_[0]->num_arguments(), dim = x.size();
   const double share = 1 / static_cast<double>(p.weights.size());
   set_arguments(p, x, s, !gradient.empty());
   if (is_of_response() || expected) {
-    const auto moments = response_moments(p, 0, p.weights.size(), s);
+    const auto moments = response_moments(p, p.weights, s);
     if (expected) *expected = moments.first;
     if (is_of_response()) return of_response(moments);
   }
   double out = 0;
   std::fill(gradient.begin(), gradient.end(), 0.0);
-  s.slopes.resize(num_arguments * p.num);
+  s.slopes.resize(likelihoods_[0]->num_arguments() * p.num);
   for (const std::vector<double>& weights : p.weights) {
     out += share * (is_fall() ? fall(p, weights, s) : information(p, weights, s, !gradient.empty()));
-    for (std::size_t j = 0; j < gradient.size(); ++j)
-      for (std::size_t k = 0; k < num_arguments; ++k) {
-        const double *slope = &s.slopes[k * p.num], *by_x = &s.arguments[(num_arguments + k * dim + j) * p.num];
-        double total = 0;
-        for (std::size_t n = 0; n < p.num; ++n) total += slope[n] * by_x[n];
-        gradient[j] += share * total;
-      }
+    add_gradient(p, share, s, gradient);
   }
   return out;
+}
+
+double SampleObjective::under(const Prepared& p, std::span<const double> weights, std::span<const double> x, Scratch& s,
+                              std::span<double> gradient, std::span<double> by_weight) const {
+  set_arguments(p, x, s, !gradient.empty());
+  s.slopes.resize(likelihoods_[0]->num_arguments() * p.num);
+  const double out = information(p, weights, s, !gradient.empty(), by_weight.data());
+  std::fill(gradient.begin(), gradient.end(), 0.0);
+  add_gradient(p, 1, s, gradient);
+  return out;
+}
+
+void SampleObjective::add_gradient(const Prepared& p, double share, const Scratch& s, std::span<double> gradient) const {
+  const std::size_t num_arguments = likelihoods_[0]->num_arguments(), dim = gradient.size();
+  for (std::size_t j = 0; j < dim; ++j)
+    for (std::size_t k = 0; k < num_arguments; ++k) {
+      const double *slope = &s.slopes[k * p.num], *by_x = &s.arguments[(num_arguments + k * dim + j) * p.num];
+      double total = 0;
+      for (std::size_t n = 0; n < p.num; ++n) total += slope[n] * by_x[n];
+      gradient[j] += share * total;
+    }
 }
 
 }  // namespace hartline::design

@@ -22,7 +22,7 @@ class SampleScorer final : public PoolScorer {
       : objective_(objective), set_(set), executor_(executor) {}
 
   std::unique_ptr<State> make_state() const override { return std::make_unique<SampleState>(executor_.num_threads()); }
-  std::size_t block_size() const override { return 4; }
+  std::size_t block_size() const override { return 1; }  // the dearest laws take milliseconds
   void follow(State&, const Capability&, std::span<const std::uint8_t>) const override {}
   void prepare(State& state, const Capability& belief, std::span<const std::uint8_t>) const override {
     auto& of_samples = static_cast<SampleState&>(state);
@@ -38,6 +38,17 @@ class SampleScorer final : public PoolScorer {
         utility[k] = objective_(state.prepared, {&set_.pool[members[k] * set_.dim], set_.dim}, scratch, {},
                                 expected_count.empty() ? nullptr : &expected_count[k]);
     });
+  }
+
+  std::pair<double, double> error(State& any_state, std::size_t member) const override {
+    auto& state = static_cast<SampleState&>(any_state);
+    if (!objective_.has_error()) return {0, objective_.limit(state.prepared)};
+    std::pair<double, double> out;
+    state.slots.with([&](SampleObjective::Scratch& scratch) {
+      objective_(state.prepared, {&set_.pool[member * set_.dim], set_.dim}, scratch, {}, nullptr);
+      out = {scratch.error, scratch.limit};
+    });
+    return out;
   }
 
  private:

@@ -35,7 +35,6 @@ Score score(const models::TextLikelihood& likelihood, const ScoredHistory& histo
   const std::size_t dim = likelihood.text().stimulus_dim, num_rows = likelihood.num_rows(),
                     num_responses = likelihood.num_responses();
   const std::size_t num_trials = history.responses.size() / num_responses, num_parameters = likelihood.text().num_parameters;
-  const std::vector<models::Datum> responses(history.responses.begin(), history.responses.end());
   // log p(history) of sets whose parameters stand in rows [num_rows, num]
   const auto add_up = [&](std::vector<double>& rows, std::size_t num, std::span<double> total) {
     const models::ParameterSets sets{rows.data(), num, num};
@@ -45,7 +44,7 @@ Score score(const models::TextLikelihood& likelihood, const ScoredHistory& histo
     if (likelihood.has_states()) likelihood.start(sets, states);
     for (std::size_t t = 0; t < num_trials; ++t) {
       const std::span<const double> stimulus{&history.stimuli[t * dim], dim};
-      const std::span<const models::Datum> answers{&responses[t * num_responses], num_responses};
+      const std::span<const models::Datum> answers{&history.responses[t * num_responses], num_responses};
       likelihood(stimulus, answers, sets, one.data());
       for (std::size_t i = 0; i < num; ++i) total[i] += one[i];
       if (likelihood.has_states()) likelihood.advance(stimulus, answers, sets, states);

@@ -15,10 +15,10 @@ namespace hartline::design {
 
 /// Stimuli and responses of one simulated experiment, and the parameters that answered.
 struct ScoredHistory {
-  std::vector<double> truth;      // [num_parameters]
-  std::vector<double> stimuli;    // [num_trials, stimulus_dim]
-  std::vector<double> responses;  // [num_trials, num_responses]; what is not a number is missing
-  std::uint64_t seed = 1;         // of the contrasts
+  std::vector<double> truth;             // [num_parameters]
+  std::vector<double> stimuli;           // [num_trials, stimulus_dim]
+  std::vector<models::Datum> responses;  // [num_trials, num_responses]; what is not a number is missing
+  std::uint64_t seed = 1;                // of the contrasts
 };
 
 /// Bounds on the information that a history gave about the parameters, nats:

@@ -9,6 +9,7 @@
 #include "equations/differentiate.hpp"
 #include "equations/kernel.hpp"
 #include "equations/lower.hpp"
+#include "equations/program.hpp"
 
 namespace hartline::design {
 
@@ -53,10 +54,17 @@ std::size_t parameter_of(std::span<const Target> targets, std::size_t k, std::si
   return at;
 }
 
-TargetFunctions::TargetFunctions(std::span<const Target> targets, std::span<const std::string> names) : num_(targets.size()) {
-  equations::Graph graph;
-  equations::Scope scope(graph);
-  std::vector<equations::Id> elements, outputs;
+namespace {
+
+/// Parameters by the names of all of their numbers.
+struct Declared {
+  std::vector<std::uint32_t> symbols;
+  std::vector<std::size_t> first;       // number of each symbol's first element
+  std::vector<equations::Id> elements;  // [num_parameters]
+};
+Declared declare(equations::Graph& graph, equations::Scope& scope, std::span<const std::string> names,
+                 std::span<const std::string> units) {
+  Declared out;
   for (std::size_t k = 0; k < names.size();) {
     const std::string base = names[k].substr(0, names[k].find('['));
     std::size_t num = 0;
@@ -66,23 +74,54 @@ TargetFunctions::TargetFunctions(std::span<const Target> targets, std::span<cons
     const std::string& last = names[k + num - 1];
     for (std::size_t c = last.find('['); c < last.size() && last[c] != ']'; c = last.find_first_of(",]", c + 1))
       shape.push_back(std::stoul(last.substr(c + 1)) + 1);
-    const std::uint32_t symbol = scope.declare({base, shape, {}, ""}, "model.parameters." + base);
-    first_.push_back(k);
+    const std::string path = "model.parameters." + base;
+    const std::string unit = units.empty() ? "" : units[k];
+    out.symbols.push_back(scope.declare({base, shape, unit.empty() ? Unit{} : read_unit(unit, path), unit}, path));
+    out.first.push_back(k);
     for (std::size_t i = 0; i < num; ++i) {
       std::vector<equations::Id> indices(shape.size());
       std::size_t rest = i;
       for (std::size_t d = shape.size(); d-- > 0; rest /= shape[d])
         indices[d] = graph.constant(static_cast<double>(rest % shape[d]));
-      elements.push_back(shape.empty() ? graph.symbol_value(symbol) : graph.element(symbol, indices));
+      out.elements.push_back(shape.empty() ? graph.symbol_value(out.symbols.back()) : graph.element(out.symbols.back(), indices));
     }
     k += num;
   }
+  return out;
+}
+
+equations::Id lowered(equations::Scope& scope, const Target& target, std::size_t k) {
+  return scope.lower(equations::parse_expression("target", *target.value.text(), path_of(k)), path_of(k));
+}
+
+}  // namespace
+
+std::vector<Target> without_units(std::span<const Target> targets, std::span<const std::string> names,
+                                  std::span<const std::string> units) {
+  std::vector<Target> out(targets.begin(), targets.end());
+  for (std::size_t k = 0; k < out.size(); ++k) {
+    if (!out[k].value.text() || find(out[k], names.size(), names) != none) continue;
+    equations::Program program;
+    equations::Scope scope(program.graph);
+    program.given = declare(program.graph, scope, names, units).symbols;
+    program.values.push_back({"target", lowered(scope, out[k], k), ""});
+    equations::erase_units(program);
+    equations::simplify(program);
+    out[k].value = equations::print(program.graph, program.find("target"));
+  }
+  return out;
+}
+
+TargetFunctions::TargetFunctions(std::span<const Target> targets, std::span<const std::string> names) : num_(targets.size()) {
+  equations::Graph graph;
+  equations::Scope scope(graph);
+  std::vector<equations::Id> outputs;
+  const Declared declared = declare(graph, scope, names, {});
+  first_ = declared.first;
   for (std::size_t k = 0; k < targets.size(); ++k) {
     const std::size_t at = find(targets[k], names.size(), names);
     if (at == none && !targets[k].value.text()) refuse(targets, k, names.size(), names);
-    outputs.push_back(at != none
-                          ? elements[at]
-                          : scope.lower(equations::parse_expression("target", *targets[k].value.text(), path_of(k)), path_of(k)));
+    outputs.push_back(at != none ? declared.elements[at] : lowered(scope, targets[k], k));
   }
   for (std::size_t k = 0; k < outputs.size(); ++k) {
     bool depends = false;
@@ -96,9 +135,9 @@ TargetFunctions::TargetFunctions(std::span<const Target> targets, std::span<cons
 }
 
 void TargetFunctions::check(double value) {
-  if (std::isnan(value))
-    throw RunError(
-        {"design.target", "a value wherever the prior reaches", "not a number", "log(a) has none below 0, for example."});
+  if (!std::isfinite(value))
+    throw RunError({"design.target", "a finite value wherever the prior reaches", number_text(value),
+                    "log(a) has none at 0 and below, for example."});
 }
 
 void TargetFunctions::operator()(const double* parameters, std::size_t stride, std::size_t num_sets, double* out) const {

@@ -33,6 +33,12 @@ inline Value to_value(const Target& target) { return target.value; }
 /// Number of the parameter that target k is. Throws: SpecError where it is none of `num` parameters.
 std::size_t parameter_of(std::span<const Target> targets, std::size_t k, std::size_t num, std::span<const std::string> names);
 
+/// The same with functions that are of the parameters' numbers alone: a function is read with the units [num_parameters] of what is
+/// in it, and every number is given its unit's size. Throws: SpecError, UnitError.
+/// (sample_search_test.cpp: SampleSearch.FunctionsOfParametersHaveTheirUnits)
+std::vector<Target> without_units(std::span<const Target> targets, std::span<const std::string> names,
+                                  std::span<const std::string> units);
+
 /// Values of the targets. Constant, shared by threads.
 class TargetFunctions {
  public:
@@ -41,7 +47,7 @@ class TargetFunctions {
   TargetFunctions(std::span<const Target> targets, std::span<const std::string> names);
 
   std::size_t num() const { return num_; }
-  /// Throws: RunError for a value that is not a number.
+  /// Throws: RunError for a value that is not finite.
   static void check(double value);
   /// parameters [num_parameters, stride], of which the first num_sets of every row count: out [num(), num_sets].
   void operator()(const double* parameters, std::size_t stride, std::size_t num_sets, double* out) const;

@@ -45,4 +45,42 @@ ge_next = ge * exp(-dt / 5 ms) : nS
 gi_next = gi * exp(-dt / 10 ms) : nS
 )";
 
+/// The same neuron by the form of the method that divides no rate by another, x + dt f exprel(a dt) where dx/dt = f and a is its
+/// slope, in base units.
+constexpr const char* cobahh_text = R"(
+given v : V
+given m
+given h
+given n
+given ge : S
+given gi : S
+dt = 0.1 ms
+area = 20000 * (1 um)^2
+Cm = 1 uF / (1 cm)^2 * area
+gl = 0.05 mS / (1 cm)^2 * area
+g_na = 100 mS / (1 cm)^2 * area
+g_kd = 30 mS / (1 cm)^2 * area
+El = -60 mV
+EK = -90 mV
+ENa = 50 mV
+Ee = 0 mV
+Ei = -80 mV
+VT = -63 mV
+taue = 5 ms
+taui = 10 ms
+alpha_m = 0.32 / 1 mV * 4 mV / exprel((13 mV - v + VT) / 4 mV) / 1 ms
+beta_m = 0.28 / 1 mV * 5 mV / exprel((v - VT - 40 mV) / 5 mV) / 1 ms
+alpha_h = 0.128 * exp((17 mV - v + VT) / 18 mV) / 1 ms
+beta_h = 4 / (1 + exp((40 mV - v + VT) / 5 mV)) / 1 ms
+alpha_n = 0.032 / 1 mV * 5 mV / exprel((15 mV - v + VT) / 5 mV) / 1 ms
+beta_n = 0.5 * exp((10 mV - v + VT) / 40 mV) / 1 ms
+dv = (gl * (El - v) - g_na * m^3 * h * (v - ENa) - g_kd * n^4 * (v - EK) + ge * (Ee - v) + gi * (Ei - v)) / Cm
+v_next = v + dt * dv * exprel(-dt * (gl + g_na * m^3 * h + g_kd * n^4 + ge + gi) / Cm)
+m_next = m + dt * (alpha_m * (1 - m) - beta_m * m) * exprel(-dt * (alpha_m + beta_m))
+h_next = h + dt * (alpha_h * (1 - h) - beta_h * h) * exprel(-dt * (alpha_h + beta_h))
+n_next = n + dt * (alpha_n * (1 - n) - beta_n * n) * exprel(-dt * (alpha_n + beta_n))
+ge_next = ge - dt * ge / taue * exprel(-dt / taue)
+gi_next = gi - dt * gi / taui * exprel(-dt / taui)
+)";
+
 }  // namespace hartline::equations

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/IntrinsicsX86.h>
 
 #include <cstdint>
 
@@ -12,6 +13,7 @@ using Builder = llvm::IRBuilder<>;
 struct Emitter {
   Builder& ir;
   bool fused;
+  bool scales;  // the processor multiplies by powers of two in one instruction (AVX-512)
 };
 
 /// A number that the code being written will have: one for all lanes or, as a vector, one for each.
@@ -61,18 +63,29 @@ inline Whole operator-(Whole a, Whole b) { return {a.to->ir.CreateSub(a.value, b
 inline Whole operator-(Whole a, std::int64_t c) { return a - like(a, c); }
 inline Whole operator<<(Whole a, std::int64_t c) { return {a.to->ir.CreateShl(a.value, like(a, c).value), a.to}; }
 inline Whole operator>>(Whole a, std::int64_t c) { return {a.to->ir.CreateAShr(a.value, like(a, c).value), a.to}; }
-inline Whole half(Whole k) { return k >> 1; }
 
 constexpr double shift = 0x1.8p52;
 constexpr std::int64_t shift_bits = 0x4338000000000000;
 
 inline Number round_to_int(Number v, Number factor, Whole& k) {
   const Number shifted = multiply_add(v, factor, like(v, shift));
-  k = bits_of(shifted) - shift_bits;
+  k = bits_of(shifted);
   return shifted - like(v, shift);
 }
 inline llvm::Type* number_type(Whole k) { return k.value->getType()->getWithNewType(k.to->ir.getDoubleTy()); }
-inline Number power_of_two(Whole k) { return with_bits((k + 1023) << 52, number_type(k)); }
+inline Number power_of_two(Whole k, int more) { return with_bits((k << 52) + (std::int64_t{1023 + more} << 52), number_type(k)); }
+inline Number scaled(Number v, Number whole, Whole k) {
+  Builder& ir = v.to->ir;
+  if (v.to->scales && v.varies()) {
+    llvm::Value* all = ir.getInt8(0xff);
+    return {ir.CreateIntrinsic(llvm::Intrinsic::x86_avx512_mask_scalef_pd_512, {},
+                               {v.value, whole.value, v.value, all, ir.getInt32(4)}),  // 4: rounds as everything does
+            v.to};
+  }
+  const Number last = choose(less(whole, like(v, 0)), like(v, 0x1p-64), like(v, 0x1p64));
+  const Number first = with_bits(((k << 52) - bits_of(last)) + (std::int64_t{2 * 1023} << 52), v.value->getType());
+  return (v * first) * last;
+}
 inline Number split(Number v, Number& exponent) {
   const Whole bits = bits_of(v), k = (bits - 0x3fe6a09e667f3bcd) >> 52;
   // exact for small whole numbers, and quicker than a conversion where there is none for vectors of 64 bits

@@ -36,8 +36,8 @@ void each_of_two(double (*f)(double, double), double* x, const double* y) {
 /// varies has a lane_stride of 1.
 class Writer {
  public:
-  Writer(const CompileRequest& request, llvm::Module& module)
-      : request_(request), graph_(request.graph), module_(module), ir_(module.getContext()), emitter_{ir_, request.fused} {
+  Writer(const CompileRequest& request, bool scales, llvm::Module& module)
+      : request_(request), graph_(request.graph), module_(module), ir_(module.getContext()), emitter_{ir_, request.fused, scales} {
     find_what_varies();
   }
 
@@ -65,8 +65,7 @@ class Writer {
     ir_.CreateCondBr(ir_.CreateICmpULT(first, function_->getArg(1)), lanes, end);
     ir_.SetInsertPoint(lanes);
     first_lane_ = first;
-    for (const Id id : request_.outputs)
-      for (const Id needed : needed_here(graph_, id, values_)) append(needed);
+    for (const Id id : by_functions(needed_here(graph_, request_.outputs, values_))) append(id);
     for (std::size_t k = 0; k < outputs.size(); ++k)
       ir_.CreateAlignedStore(spread(values_.at(request_.outputs[k])).value, ir_.CreateGEP(ir_.getDoubleTy(), outputs[k], first),
                              llvm::Align(8));
@@ -99,6 +98,25 @@ class Writer {
       for (std::size_t k = 0; k < node.num_args(); ++k) varies = varies || varies_[node.args[k]];
       varies_[id] = varies;
     });
+  }
+
+  /// Ordered by the number of functions on the way to a node: those that do not wait for each other follow each other, which is
+  /// what a processor looks ahead for.
+  std::vector<Id> by_functions(std::vector<Id> order) const {
+    std::unordered_map<Id, std::size_t> functions;
+    const auto on_the_way_to = [&](Id id) {
+      const auto found = functions.find(id);
+      return found == functions.end() ? 0 : found->second;
+    };
+    for (const Id id : order) {
+      const Node& node = graph_.at(id);
+      const Id in_exprel = exprel_divided_by(graph_, node);
+      std::size_t most = in_exprel == no_id ? 0 : on_the_way_to(in_exprel);
+      for (std::size_t k = 0; k < node.num_args(); ++k) most = std::max(most, on_the_way_to(node.args[k]));
+      functions[id] = most + (node.op >= Op::exp || in_exprel != no_id ? 1 : 0);
+    }
+    std::stable_sort(order.begin(), order.end(), [&](Id a, Id b) { return functions[a] < functions[b]; });
+    return order;
   }
 
   llvm::BasicBlock* block(const char* name) { return llvm::BasicBlock::Create(module_.getContext(), name, function_); }
@@ -188,8 +206,9 @@ class Writer {
   Number compute(const Node& node) {
     std::array<Number, 3> args;
     bool varies = false;
+    const Id in_exprel = exprel_divided_by(graph_, node);
     for (std::size_t k = 0; k < node.num_args(); ++k) {
-      args[k] = values_.at(node.args[k]);
+      args[k] = values_.at(k == 1 && in_exprel != no_id ? in_exprel : node.args[k]);
       varies = varies || args[k].varies();
     }
     if (varies)
@@ -204,8 +223,12 @@ class Writer {
       case Op::multiply:
       case Op::both:
         return a * b;
-      case Op::divide:
-        return a / b;
+      case Op::divide: {
+        if (in_exprel != no_id) return math::over_exprel(a, b);
+        math::Reciprocal divisor;
+        if (request_.fused && graph_.is_constant(node.args[1])) divisor = math::reciprocal(graph_.at(node.args[1]).value);
+        return divisor.head != 0 ? math::over(a, divisor) : a / b;
+      }
       case Op::min:
         return choose(either(less(a, b), unequal(a, a)), a, b);
       case Op::max:
@@ -414,6 +437,7 @@ class Compiler {
       if (!machine) return machine.takeError();
       machine->setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);  // neither 1 nor 3 differ in time or speed (bench/run compile)
       machine->getOptions().AllowFPOpFusion = llvm::FPOpFusion::Strict;
+      scales_ = machine->getFeatures().getString().find("+avx512f") != std::string::npos;
       auto jit = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(*machine)).create();
       if (!jit) return jit.takeError();
       jit_ = std::move(*jit);
@@ -422,7 +446,7 @@ class Compiler {
     auto module = std::make_unique<llvm::Module>("equations", *context);
     module->setDataLayout(jit_->getDataLayout());
     const std::string name = "kernel" + std::to_string(num_made_++);
-    Writer writer(request, *module);
+    Writer writer(request, scales_, *module);
     writer.write(name.c_str());
     auto memory = jit_->getMainJITDylib().createResourceTracker();
     if (auto error = jit_->addIRModule(memory, {std::move(module), std::move(context)})) return error;
@@ -434,6 +458,7 @@ class Compiler {
 
  private:
   std::unique_ptr<llvm::orc::LLJIT> jit_;
+  bool scales_ = false;
   std::size_t num_made_ = 0;
 };
 

@@ -68,6 +68,8 @@ const char* const texts[] = {
     "given v : mV\nm = 0.1 * (v + 40 mV) / 1 mV / (1 - exp(-(v + 40 mV) / (10 mV))) : 1\nI = 120 mS / (1 cm)^2 * m^3 * (v - 50 mV) "
     ": A/m^2\n",
     "given x\nr ~ mixture(0.9, poisson(exp(x) + z), 0.1, poisson(2))\nstart z = 1\nz' = 0.9 * z + 0.1 * r\n",
+    "given x\ny = exp(x)\nr ~ censored(mixture(0.9, poisson(y), 0.1, poisson(2)), 0, 9)\n",
+    "given x : mV\ny = 2 * x : mV\nr ~ censored(normal(y, 1 mV), 0, 3 * x) : mV\n",
     "given x : s\nr ~ normal(v, 1 mV) : mV\nstart v = 2 mV : mV\nv' = 0.9 * v + (r - v) * exp(-x / (1 s)) : mV\n",
     // a sum with a name inside another sum: their indices are not the same
     "given v[3]\ns = sum(k in 3, v[k])\nrate = sum(k in 2, exp(v[k] * s))\nall = sum(k in 3, v[k] * sum(j in 3, v[j] * v[k]) * "
@@ -352,7 +354,11 @@ const Wrong wrong[] = {
     {"start z = 1 mV : mV\nz' = 3\n", "text:1: z is mV and its next value is a number without unit."},
     {"start z = 1\n", "text:1: must be a next value of every state (got none of z)."},
     {"start z = 1\nz' = r\nr ~ poisson(exp(r))\n",
-     "text:1: must be responses that do not depend on themselves (got \"r\" among its own arguments)."},
+     "text:3: must be responses that are independent given stimulus and parameters (got \"r\" among the arguments of \"r\"). What "
+     "was answered may enter the next value of a state."},
+    {"start z = 1\nz' = r\nr ~ poisson(z)\ns ~ poisson(r + 1)\n",
+     "text:4: must be responses that are independent given stimulus and parameters (got \"r\" among the arguments of \"s\"). What "
+     "was answered may enter the next value of a state."},
     {"start z = y\nstart y = 1\nz' = z\ny' = z\n", "text:1: must be a start that depends on parameters alone (got \"y\")."},
     {"dv/dt = 3\n", "text:1: must be an equation, a response or a state (got dv/dt). Encoding models have no time of their own."},
 };

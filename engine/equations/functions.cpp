@@ -40,9 +40,15 @@ double log_bessel_i0(double x) {
   if (x < 500) return std::log(boost::math::cyl_bessel_i(0, x, Quiet()));
   return x - 0.5 * std::log(2 * 3.14159265358979323846 * x) + std::log(bessel_series(x, 0));
 }
+/// 1 - Φ(x). What x / √2 loses by rounding is made up for: erfc would make it 2 z² times as large.
+double normal_tail(double x) {
+  constexpr double head = 0.70710678118654757274, rest = -4.8336466567264565e-17, inverse_root_pi = 0.56418958354775628695;
+  const double z = x * head, off = std::fma(x, head, -z) + x * rest;
+  return 0.5 * std::erfc(z) - off * inverse_root_pi * std::exp(-z * z);
+}
 double log_normal_cdf(double x) {
-  if (x > 0) return std::log1p(-0.5 * std::erfc(x / 1.4142135623730951));
-  if (!(x < -37)) return std::log(0.5 * std::erfc(-x / 1.4142135623730951));
+  if (x > 0) return std::log1p(-normal_tail(x));
+  if (!(x < -37)) return std::log(normal_tail(-x));
   const double q = 1 / (x * x), series = 1 - q * (1 - q * (3 - q * (15 - q * 105)));
   return -0.5 * x * x - std::log(-x) - 0.91893853320467274178 + std::log(series);
 }

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "equations/kernel.hpp"
+#include "equations/compiled.hpp"
 #include "equations/math_kernels.hpp"
 #include "equations/order.hpp"
 
@@ -33,6 +33,8 @@ struct Step {
   std::uint32_t out = no_slot;
   std::array<std::uint32_t, 3> args = {no_slot, no_slot, no_slot};
   double value = 0;           // a constant, an exponent, or the count of a sum
+  bool by_exprel = false;     // a quotient: the second argument is that of exprel
+  math::Reciprocal divisor;   // of a number that is divided by
   std::uint32_t symbol = 0;   // of a read
   std::uint32_t partner = 0;  // begin ↔ end
 };
@@ -69,6 +71,12 @@ HARTLINE_CLONES void compute(const Step& step, std::size_t n, double* out, const
     case Op::multiply:
       return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return x * y; });
     case Op::divide:
+      if (step.by_exprel)
+        return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return math::over_exprel(x, y); });
+      if (step.divisor.head != 0) {
+        const math::Reciprocal divisor = step.divisor;
+        return map(n, out, a, sa, [divisor](Lanes x) HARTLINE_LAMBDA { return math::over(x, divisor); });
+      }
       return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return x / y; });
     case Op::min:
       return map(n, out, a, sa, b, sb, [](Lanes x, Lanes y) HARTLINE_LAMBDA { return ((x < y) | (x != x)) ? x : y; });
@@ -185,12 +193,17 @@ class Interpreter final : public Kernel {
     step.value = node.value;
     step.num_args = static_cast<std::uint8_t>(node.num_args());
     if (node.op == Op::sum) return append_sum(id, node);
+    const Id in_exprel = exprel_divided_by(graph_, node);
+    step.by_exprel = in_exprel != no_id;
     for (std::size_t k = 0; k < step.num_args; ++k) {
-      step.args[k] = slot_of_.at(node.args[k]);
-      step.arg_varies[k] = node_varies_.at(node.args[k]);
+      const Id arg = k == 1 && step.by_exprel ? in_exprel : node.args[k];
+      step.args[k] = slot_of_.at(arg);
+      step.arg_varies[k] = node_varies_.at(arg);
       step.varies |= step.arg_varies[k];
     }
-    if (node.op == Op::power && graph_.is_constant(node.args[1])) step.value = graph_.at(node.args[1]).value;
+    if ((node.op == Op::power || node.op == Op::divide) && graph_.is_constant(node.args[1]))
+      step.value = graph_.at(node.args[1]).value;
+    if (node.op == Op::divide && products_are_fused()) step.divisor = math::reciprocal(step.value);
     if (node.op == Op::symbol || node.op == Op::element) {
       step.kind = Step::Kind::read;
       step.symbol = node.symbol;

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <bit>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -20,6 +21,10 @@ constexpr std::size_t max_kept = 256;   // kernels
 /// The module with the compiler, from beside the program or from where the build put it (RPATH).
 struct Compiler {
   Compiler() {
+    if (std::getenv("HARTLINE_INTERPRET")) {
+      missing = "HARTLINE_INTERPRET asks for the interpreter";
+      return;
+    }
 #ifdef HARTLINE_COMPILER
     if (void* module = dlopen(HARTLINE_COMPILER, RTLD_NOW | RTLD_LOCAL))
       compile = reinterpret_cast<Compile>(dlsym(module, "hartline_compile"));

@@ -43,7 +43,7 @@ std::unique_ptr<Kernel> make_interpreter(const Graph& graph, std::span<const Id>
 /// Accuracy: the bits of the interpreter; of a NaN, that it is one. (kernel_test.cpp: Kernels.CompiledIsInterpreted)
 std::unique_ptr<const Kernel> make_compiled(const Graph& graph, std::span<const Id> outputs, const std::vector<bool>& varies);
 
-/// Why kernels are not compiled; empty where they are.
+/// Why kernels are not compiled; empty where they are. The environment variable HARTLINE_INTERPRET keeps them from being compiled.
 const std::string& missing_compiler();
 
 }  // namespace hartline::equations

@@ -18,12 +18,6 @@ constexpr int max_depth = 4000;        // of all that wait, so that no text exha
 
 std::string at_column(const Syntax& part) { return fmt::format("(column {})", part.span.begin + 1); }
 
-struct Constant {
-  std::string_view name;
-  double value;
-};
-constexpr Constant constants[] = {{"pi", std::numbers::pi}};
-
 /// Functions that are written with others.
 constexpr std::string_view written[] = {"min", "max", "atan2", "where", "dot", "sum", "clip", "log2", "log10", "normal_cdf"};
 
@@ -36,7 +30,7 @@ std::vector<std::string_view> function_names() {
 bool is_reserved(std::string_view name) {
   const auto names = function_names();
   return std::find(names.begin(), names.end(), name) != names.end() || name == "and" || name == "or" || name == "not" ||
-         name == "in" || name == "pi" || name == "given" || name == "start" || name == "mixture";
+         name == "in" || name == "pi" || name == "given" || name == "start" || name == "mixture" || name == "censored";
 }
 
 }  // namespace
@@ -94,6 +88,14 @@ class Lowering {
     return no_id;
   }
 
+  Id condition(std::uint32_t at) {
+    const Id id = lower(at);
+    if (!graph_.at(id).is_boolean)
+      fail(statement_.at(at), fmt::format("\"{}\" is a number where a condition is needed", text(statement_.at(at))),
+           "Compare it with something.");
+    return id;
+  }
+
   struct Deeper {
     explicit Deeper(int& d) : depth(d) { ++depth; }
     ~Deeper() { --depth; }
@@ -120,14 +122,6 @@ class Lowering {
     if (graph_.at(id).is_boolean)
       fail(statement_.at(at), fmt::format("\"{}\" is a condition where a number is needed", text(statement_.at(at))),
            "where(condition, a, b) makes a number of one.");
-    return id;
-  }
-
-  Id condition(std::uint32_t at) {
-    const Id id = lower(at);
-    if (!graph_.at(id).is_boolean)
-      fail(statement_.at(at), fmt::format("\"{}\" is a number where a condition is needed", text(statement_.at(at))),
-           "Compare it with something.");
     return id;
   }
 
@@ -194,8 +188,7 @@ class Lowering {
     }
     for (std::size_t k = indices_.size(); k-- > 0;)
       if (indices_[k].name == part.text) return graph_.index(static_cast<std::uint32_t>(k));
-    for (const Constant& constant : constants)
-      if (constant.name == part.text) return graph_.constant(constant.value);
+    if (part.text == "pi") return graph_.constant(std::numbers::pi);
     if (const auto unit = unit_named(part.text)) return graph_.constant(unit->scale, unit->dimension);
     auto names = scope_.names();
     for (const Index& index : indices_) names.push_back(index.name);
@@ -467,6 +460,10 @@ Id Scope::lower(const Statement& statement, const std::string& path) {
   return id;
 }
 
+Id Scope::condition(const Statement& statement, const std::string& path) {
+  return Lowering(*this, statement, path).condition(statement.root);
+}
+
 Id Scope::lower_part(const Statement& statement, std::uint32_t part, const std::string& path) {
   Lowering lowering(*this, statement, path);
   const Id id = lowering.lower(part);
@@ -478,7 +475,15 @@ Id Scope::lower_part(const Statement& statement, std::uint32_t part, const std::
 std::string Scope::unit_of(Id id) const {
   if (const auto declared = units_.find(id); declared != units_.end() && !declared->second.empty()) return declared->second;
   const Dimension& dimension = graph_.at(id).dimension;
-  return dimension.none() ? "a number without unit" : unit_text(dimension);
+  if (dimension.none()) return "a number without unit";
+  // in the words of the text, where it has some
+  for (const auto& [name, meaning] : meanings_) {
+    const bool given = meaning.symbol != ~std::uint32_t{0};
+    const Unit& unit = given ? graph_.symbol(meaning.symbol).unit : meaning.statement.unit;
+    const std::string& text = given ? graph_.symbol(meaning.symbol).unit_text : meaning.statement.unit_text;
+    if (!text.empty() && unit.dimension == dimension) return text;
+  }
+  return unit_text(dimension);
 }
 
 std::vector<std::string_view> Scope::names() const {

@@ -30,6 +30,9 @@ class Scope {
   /// Lowers an expression. Throws: SpecError, UnitError; the message points at the place.
   Id lower(const Statement& statement, const std::string& path);
 
+  /// Lowers a condition. Throws: as lower.
+  Id condition(const Statement& statement, const std::string& path);
+
   /// Lowers one part of a statement, for example an argument of a response's law.
   Id lower_part(const Statement& statement, std::uint32_t part, const std::string& path);
 

@@ -3,8 +3,8 @@
 //   like(v, c)            the number c in every lane
 //   less(a, b), unequal(a, b)   masks       choose(mask, a, b)
 //   multiply_add(a, b, c)   a b + c, rounded once where the machine can       rounded(v)   v, rounded before it is added to
-//   integers(v), round_to_int(v, c, k)    v c rounded to the nearest whole number, and as integers in k
-//   power_of_two(k)       2^k for -1022 <= k <= 1023      half(k)  k / 2 downwards      k - j, k - 1
+//   integers(v), round_to_int(v, c, k)    v c rounded to the nearest whole number, and in the last 12 bits of integers k
+//   power_of_two(k, j)    2^(k + j), where that is normal      scaled(v, whole, k)   v 2^k for -1080 <= k <= 1030, rounded once
 //   split(v, k)           v > 0, normal: v = 2^k m, m in [√½, √2); returns m
 //   head(v)               v without its last 27 bits: the product of two heads is exact      negative(v)   mask: below 0 or -0
 //
@@ -15,6 +15,8 @@
 // (math_kernels_test.cpp: MathKernels.KeepTheirStatedAccuracy, against a 113-bit reference)
 #pragma once
 
+#include <cmath>
+
 #include "numerics/lanes.hpp"
 
 namespace hartline::equations::math {
@@ -23,6 +25,8 @@ namespace hartline::equations::math {
 
 using numerics::LaneBits;
 using numerics::Lanes;
+
+using Words = std::uint64_t __attribute__((vector_size(sizeof(Lanes))));  // may wrap, where what is given has no value
 
 HARTLINE_INLINE Lanes like(Lanes, double c) { return numerics::spread(c); }
 HARTLINE_INLINE LaneBits less(Lanes a, Lanes b) { return a < b; }
@@ -37,20 +41,26 @@ HARTLINE_INLINE Lanes rounded(Lanes v) { return __builtin_assoc_barrier(v); }
 HARTLINE_INLINE Lanes round_to_int(Lanes v, Lanes factor, LaneBits& k) {
   const Lanes shifter = numerics::spread(0x1.8p52);
   const Lanes shifted = multiply_add(v, factor, shifter);
-  LaneBits bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  k = bits - 0x4338000000000000LL;
+  std::memcpy(&k, &shifted, sizeof k);
   return shifted - shifter;
 }
-HARTLINE_INLINE Lanes power_of_two(LaneBits k) {
-  const LaneBits bits = (k + 1023) << 52;
+HARTLINE_INLINE Lanes power_of_two(LaneBits k, int more) {
+  const Words bits = (reinterpret_cast<Words>(k) << 52) + (static_cast<std::uint64_t>(1023 + more) << 52);
   Lanes v;
   std::memcpy(&v, &bits, sizeof v);
   return v;
 }
-HARTLINE_INLINE LaneBits half(LaneBits k) { return k >> 1; }
+HARTLINE_INLINE Lanes scaled(Lanes v, Lanes whole, LaneBits k) {
+  // 2^±64 apart, so that what is left of 2^k is a normal number
+  const Lanes last = whole < numerics::spread(0.0) ? numerics::spread(0x1p-64) : numerics::spread(0x1p64);
+  Words bits;
+  std::memcpy(&bits, &last, sizeof bits);
+  bits = (reinterpret_cast<Words>(k) << 52) - bits + (std::uint64_t{2 * 1023} << 52);
+  Lanes first;
+  std::memcpy(&first, &bits, sizeof first);
+  return rounded((v * first) * last);
+}
 HARTLINE_INLINE Lanes split(Lanes v, Lanes& exponent) {
-  using Words = std::uint64_t __attribute__((vector_size(sizeof(Lanes))));  // may wrap, where v is not above 0
   Words bits;
   std::memcpy(&bits, &v, sizeof bits);
   const LaneBits k = reinterpret_cast<LaneBits>(bits - 0x3fe6a09e667f3bcdULL) >> 52;
@@ -76,69 +86,144 @@ HARTLINE_INLINE LaneBits negative(Lanes v) {
 
 // --- the functions -----------------------------------------------------------------------------------------------------------
 
-/// (e^r - 1 - r) / r² on |r| <= ½ ln 2: Taylor to the 13th order of e^r, whose remainder is below 5e-18.
+/// 1 / c as a sum of two numbers of one sign, the first cut off. 0 and 0 where c is a power of two, or one of them is not normal.
+struct Reciprocal {
+  double head = 0, rest = 0;
+};
+inline Reciprocal reciprocal(double c) {
+  double head = 1 / c, off = std::fma(-head, c, 1.0);
+  if (!(std::abs(c) > 0x1p-1000 && std::abs(c) < 0x1p900) || off == 0) return {};
+  if (off < 0) {
+    head = std::nextafter(head, 0.0);
+    off = std::fma(-head, c, 1.0);
+  }
+  return {head, off / c};
+}
+/// x / c for a number c of the text, by two products instead of a division, which takes far longer. Where multiply_add rounds
+/// once. Accuracy: 0.5000001 ulp, so that a quotient that is a double is found; below 1e-290 the spacing of denormal numbers
+/// (math_kernels_test.cpp: MathKernels.DivisionByANumberOfTheTextIsExact)
+/// Reference: Brisebarre, Muller & Raina 2004, doi:10.1109/TC.2004.37
+template <class V>
+HARTLINE_INLINE V over(V x, Reciprocal c) {
+  return multiply_add(x, like(x, c.head), rounded(x * like(x, c.rest)));
+}
+
+/// ((e^r - 1) / r - 1) / r on |r| <= ½ ln 2, by the polynomial of the 10th order with the least relative error in (e^r - 1) / r,
+/// 3e-19. Even and odd powers in step, so that fewer wait for each other.    (tests/reference/minimax.py)
 template <class V>
 HARTLINE_INLINE V exp_beyond_line(V r) {
-  V p = like(r, 1.0 / 6227020800.0);
-  p = multiply_add(p, r, like(r, 1.0 / 479001600.0));
-  p = multiply_add(p, r, like(r, 1.0 / 39916800.0));
-  p = multiply_add(p, r, like(r, 1.0 / 3628800.0));
-  p = multiply_add(p, r, like(r, 1.0 / 362880.0));
-  p = multiply_add(p, r, like(r, 1.0 / 40320.0));
-  p = multiply_add(p, r, like(r, 1.0 / 5040.0));
-  p = multiply_add(p, r, like(r, 1.0 / 720.0));
-  p = multiply_add(p, r, like(r, 1.0 / 120.0));
-  p = multiply_add(p, r, like(r, 1.0 / 24.0));
-  p = multiply_add(p, r, like(r, 1.0 / 6.0));
-  return multiply_add(p, r, like(r, 0.5));
+  const V z = r * r;
+  V even = like(r, 0x1.af5d5e8a4d38cp-26), odd = like(r, 0x1.1ef5203230f87p-29);
+  even = multiply_add(even, z, like(r, 0x1.71ddf93366543p-19));
+  odd = multiply_add(odd, z, like(r, 0x1.27e52b474ee53p-22));
+  even = multiply_add(even, z, like(r, 0x1.a01a01af81143p-13));
+  odd = multiply_add(odd, z, like(r, 0x1.a01a0182eef2ep-16));
+  even = multiply_add(even, z, like(r, 0x1.111111110f7d3p-7));
+  odd = multiply_add(odd, z, like(r, 0x1.6c16c16c1cd48p-10));
+  even = multiply_add(even, z, like(r, 0x1.5555555555559p-3));
+  odd = multiply_add(odd, z, like(r, 0x1.5555555555548p-5));
+  return multiply_add(multiply_add(odd, r, even), r, like(r, 0.5));
 }
+/// (e^r - 1) / r
 template <class V>
-HARTLINE_INLINE V expm1_near_zero(V r) {
-  return multiply_add(exp_beyond_line(r) * r, r, r);
+HARTLINE_INLINE V exprel_near_zero(V r) {
+  return multiply_add(exp_beyond_line(r), r, like(r, 1.0));
 }
 
-/// x between the bounds; not a number stays so.
+/// x, at most or at least the bound; not a number stays so.
+template <class V>
+HARTLINE_INLINE V at_most(V x, double high) {
+  return choose(less(like(x, high), x), like(x, high), x);
+}
+template <class V>
+HARTLINE_INLINE V at_least(V x, double low) {
+  return choose(less(x, like(x, low)), like(x, low), x);
+}
 template <class V>
 HARTLINE_INLINE V bounded(V x, double low, double high) {
-  const V up = choose(less(x, like(x, low)), like(x, low), x);
-  return choose(less(like(x, high), up), like(x, high), up);
+  return at_least(at_most(x, high), low);
 }
 
-/// x = k ln 2 + r
+/// x = k ln 2 + r; returns r and, besides, k as a number
 template <class V, class K>
-HARTLINE_INLINE V reduced(V x, K& k) {
-  const V whole = round_to_int(x, like(x, 1.4426950408889634), k);
+HARTLINE_INLINE V reduced(V x, V& whole, K& k) {
+  whole = round_to_int(x, like(x, 1.4426950408889634), k);
   return multiply_add(whole, like(x, -0x1.ef35793c76730p-45), multiply_add(whole, like(x, -0x1.62e42fefa3800p-1), x));
 }
 
-/// e^x. Accuracy: 1 ulp; below -708 the spacing of denormal numbers
+/// e^x. Accuracy: 1 ulp, 1.25 where multiply_add rounds twice; below -708 the spacing of denormal numbers
 template <class V>
 HARTLINE_INLINE V exp(V x) {
   auto k = integers(x);
-  const V r = reduced(bounded(x, -746, 710), k);
-  const V y = like(x, 1.0) + expm1_near_zero(r);
-  const auto first = half(k);
-  return rounded((y * power_of_two(first)) * power_of_two(k - first));
+  V whole = x;
+  const V r = reduced(bounded(x, -746, 710), whole, k);
+  return scaled(multiply_add(exprel_near_zero(r), r, like(x, 1.0)), whole, k);
 }
 
-/// e^x - 1. Accuracy: 2 ulp
+/// e^x - 1 for x <= 710, and what (e^x - 1) / x is where x is near zero.
+template <class V>
+struct Expm1 {
+  V value, rel, whole;  // whole is 0 where x is near zero
+};
+template <class V>
+HARTLINE_INLINE Expm1<V> expm1_off_zero(V x) {
+  auto k = integers(x);
+  V whole = x;
+  const V r = reduced(at_least(x, -50), whole, k), rel = exprel_near_zero(r);
+  const V scale = power_of_two(k, -1);  // 2^k itself may be infinite
+  return {like(x, 2.0) * multiply_add(scale * r, rel, scale - like(x, 0.5)), rel, whole};
+}
+
+/// e^x - 1. Accuracy: 2 ulp, 3 where multiply_add rounds twice
 template <class V>
 HARTLINE_INLINE V expm1(V x) {
-  auto k = integers(x);
-  const V r = reduced(bounded(x, -50, 710), k);
-  const V p = expm1_near_zero(r), scale = power_of_two(k - 1);  // 2^k itself may be infinite
-  const V y = like(x, 2.0) * multiply_add(scale, p, scale - like(x, 0.5));
-  return choose(less(choose(less(x, like(x, 0.0)), like(x, 0.0) - x, x), like(x, 0x1p-54)), x, y);
+  const Expm1<V> e = expm1_off_zero(at_most(x, 710));
+  return choose(unequal(e.whole, like(x, 0.0)), e.value, rounded(x * e.rel));
 }
 
 /// (e^x - 1) / x, 1 at 0. Accuracy: 3 ulp
 template <class V>
 HARTLINE_INLINE V exprel(V x) {
-  const V zero = like(x, 0.0), one = like(x, 1.0);
-  const auto off_zero = unequal(x, zero);
-  const V y = expm1(x) / choose(off_zero, x, one);
-  const V value = choose(off_zero, y, one);
-  return choose(less(x, like(x, __builtin_inf())), value, x);
+  const V top = at_most(x, 710);
+  const Expm1<V> e = expm1_off_zero(top);
+  return choose(unequal(e.whole, like(x, 0.0)), e.value / top, e.rel);
+}
+
+/// a / exprel(x) = a x / (e^x - 1), as the rates of channels have it, by one division. Accuracy: 3.5 ulp
+/// (math_kernels_test.cpp: MathKernels.QuotientsByExprelKeepTheirStatedAccuracy)
+template <class V>
+HARTLINE_INLINE V over_exprel(V a, V x) {
+  const V top = at_most(x, 710);
+  const Expm1<V> e = expm1_off_zero(top);
+  const auto off_zero = unequal(e.whole, like(x, 0.0));
+  return rounded(a * (choose(off_zero, top, like(x, 1.0)) / choose(off_zero, e.value, e.rel)));
+}
+
+/// log(m) / s = 2 + z p with s = (m - 1) / (m + 1) and z = s² <= 0.0295, where m is in [√½, √2]; returns p. Relative error of the
+/// logarithm: 2e-18    (tests/reference/minimax.py)
+template <class V>
+HARTLINE_INLINE V log_beyond_line(V z) {
+  const V square = z * z;
+  V even = like(z, 0x1.2f097d60a7ea1p-3), odd = like(z, 0x1.39a1577167ce4p-3);
+  even = multiply_add(even, square, like(z, 0x1.7466428ea318ap-3));
+  odd = multiply_add(odd, square, like(z, 0x1.c71c51f89588fp-3));
+  even = multiply_add(even, square, like(z, 0x1.24924942047e7p-2));
+  odd = multiply_add(odd, square, like(z, 0x1.999999997fc72p-2));
+  even = multiply_add(even, square, like(z, 0x1.5555555555593p-1));
+  return multiply_add(odd, z, even);
+}
+/// 3 log(m) / (2 s) = 3 + z + z² p, likewise; returns p. Relative error of the logarithm: 5e-21
+template <class V>
+HARTLINE_INLINE V log_beyond_cube(V z) {
+  const V square = z * z;
+  V even = like(z, 0x1.66a5eaa242186p-3), odd = like(z, 0x1.7052606bcb365p-3);
+  odd = multiply_add(odd, square, like(z, 0x1.99b118cffd26dp-3));
+  even = multiply_add(even, square, like(z, 0x1.d89d13d9681eap-3));
+  odd = multiply_add(odd, square, like(z, 0x1.1745d2262674ap-2));
+  even = multiply_add(even, square, like(z, 0x1.555555541f74ap-2));
+  odd = multiply_add(odd, square, like(z, 0x1.b6db6db6dc85ep-2));
+  even = multiply_add(even, square, like(z, 0x1.3333333333330p-1));
+  return multiply_add(odd, z, even);
 }
 
 /// Natural logarithm. Accuracy: 1 ulp
@@ -150,18 +235,7 @@ HARTLINE_INLINE V log(V x) {
   const V m = split(choose(tiny, x * like(x, 0x1p54), x), k);
   k = choose(tiny, k - like(x, 54.0), k);
   const V f = m - one, s = f / (like(x, 2.0) + f), z = s * s;
-  // log(m) = 2 atanh(s) with s² <= 0.0295
-  V p = like(x, 2.0 / 23);
-  p = multiply_add(p, z, like(x, 2.0 / 21));
-  p = multiply_add(p, z, like(x, 2.0 / 19));
-  p = multiply_add(p, z, like(x, 2.0 / 17));
-  p = multiply_add(p, z, like(x, 2.0 / 15));
-  p = multiply_add(p, z, like(x, 2.0 / 13));
-  p = multiply_add(p, z, like(x, 2.0 / 11));
-  p = multiply_add(p, z, like(x, 2.0 / 9));
-  p = multiply_add(p, z, like(x, 2.0 / 7));
-  p = multiply_add(p, z, like(x, 2.0 / 5));
-  p = multiply_add(p, z, like(x, 2.0 / 3));
+  const V p = log_beyond_line(z);
   const V half_square = rounded(like(x, 0.5) * f * f);
   const V rest = multiply_add(s, multiply_add(p, z, half_square), rounded(k * like(x, 0x1.ef35793c76730p-45)));
   const V y = multiply_add(k, like(x, 0x1.62e42fefa3800p-1), f - (half_square - rest));
@@ -194,17 +268,7 @@ HARTLINE_INLINE HeadAndRest<V> long_log(V x) {
   // log(m) = 2 atanh(s) = 2/3 s (3 + s² + 3/5 s⁴ + …) with s² <= 0.0295
   const V square_head = s_head * s_head, twice = s_head + s;
   const V z = multiply_add(s_rest, twice, square_head);
-  V p = like(x, 3.0 / 25);
-  p = multiply_add(p, z, like(x, 3.0 / 23));
-  p = multiply_add(p, z, like(x, 3.0 / 21));
-  p = multiply_add(p, z, like(x, 3.0 / 19));
-  p = multiply_add(p, z, like(x, 3.0 / 17));
-  p = multiply_add(p, z, like(x, 3.0 / 15));
-  p = multiply_add(p, z, like(x, 3.0 / 13));
-  p = multiply_add(p, z, like(x, 3.0 / 11));
-  p = multiply_add(p, z, like(x, 3.0 / 9));
-  p = multiply_add(p, z, like(x, 3.0 / 7));
-  p = multiply_add(p, z, like(x, 3.0 / 5));
+  const V p = log_beyond_cube(z);
   const V beyond = multiply_add(s_rest, twice, rounded(z * z * p));
   const V series_head = head((three + square_head) + beyond);
   const V series_rest = beyond - ((series_head - three) - square_head);
@@ -239,8 +303,7 @@ HARTLINE_INLINE V pow(V x, V y, HeadAndRest<V> log_size) {
   const V rest = multiply_add(whole, like(x, -0x1.ef35793c76730p-45), low);
   const V r = near + rest, line = one + r, left = (near - (line - one)) + rest;
   const V value = line + multiply_add(exp_beyond_line(r) * r, r, left);
-  const auto first = half(k);
-  const V power = rounded((value * power_of_two(first)) * power_of_two(k - first));
+  const V power = scaled(value, whole, k);
   // below 0 the sign is that of a whole exponent; beside 2^53 numbers are 2 apart, and from there on all are even
   const V shifter = like(x, 0x1p53), e_size = choose(negative(e), zero - e, e),
           short_size = choose(less(e_size, shifter), e_size, zero);

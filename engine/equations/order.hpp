@@ -1,4 +1,5 @@
-// In which order nodes are worked out: what a node needs first, and before a sum whatever is the same all through it.
+// In which order nodes are worked out: what a node needs first, and before a sum whatever is the same all through it. A quotient by
+// exprel needs the argument of exprel only: math::over_exprel.
 #pragma once
 
 #include <unordered_set>
@@ -7,6 +8,13 @@
 #include "equations/graph.hpp"
 
 namespace hartline::equations {
+
+/// The x of a / exprel(x), or no_id: of another node, or where exprel(x) is worked out before the sum that the quotient is in.
+inline Id exprel_divided_by(const Graph& graph, const Node& node) {
+  if (node.op != Op::divide) return no_id;
+  const Node& divisor = graph.at(node.args[1]);
+  return divisor.op == Op::exprel && divisor.free_indices == node.free_indices ? divisor.args[0] : no_id;
+}
 
 /// The parts of a sum's body that do not depend on its index and can be worked out before it.
 inline std::vector<Id> before_sum(const Graph& graph, const Node& sum) {
@@ -26,22 +34,30 @@ inline std::vector<Id> before_sum(const Graph& graph, const Node& sum) {
   return out;
 }
 
-/// What a node needs and `done` (a map by Id) does not hold, arguments first. The body of a sum is worked out with the sum.
+/// What nodes need and `done` (a map by Id) does not hold, arguments first. The body of a sum is worked out with the sum.
 template <class Done>
-std::vector<Id> needed_here(const Graph& graph, Id root, const Done& done) {
+std::vector<Id> needed_here(const Graph& graph, std::span<const Id> roots, const Done& done) {
   std::vector<Id> order;
   const auto arguments = [&](Id id, auto&& f) {
     const Node& node = graph.at(id);
     if (done.contains(id)) return;
-    if (node.op == Op::sum)
+    if (node.op == Op::sum) {
       for (const Id outer : before_sum(graph, node)) f(outer);
-    else
+    } else if (const Id x = exprel_divided_by(graph, node); x != no_id) {
+      f(x);
+      f(node.args[0]);
+    } else {
       for (std::size_t k = node.num_args(); k-- > 0;) f(node.args[k]);
+    }
   };
-  for_each_needed(graph, std::span<const Id>(&root, 1), arguments, [&](Id id) {
+  for_each_needed(graph, roots, arguments, [&](Id id) {
     if (!done.contains(id)) order.push_back(id);
   });
   return order;
+}
+template <class Done>
+std::vector<Id> needed_here(const Graph& graph, Id root, const Done& done) {
+  return needed_here(graph, std::span<const Id>(&root, 1), done);
 }
 
 /// The node of the index of that depth.

@@ -202,12 +202,15 @@ std::string print(const Program& program) {
     return "(" + text + ")";
   };
   for (const ResponseLine& response : program.responses) {
-    out += response.name + " ~ " + response.law;
+    const std::size_t num = response.arguments.size() - (response.censored ? 2 : 0);
+    out += response.name + " ~ " + (response.censored ? "censored(" : "") + response.law;
     std::string parts;
     for (const LawPart& part : response.parts)
       parts += (parts.empty() ? "(" : ", ") + shown(response.arguments[part.first - 1]) + ", " + part.law +
                listed(response, part.first, part.num);
-    out += (parts.empty() ? listed(response, 0, response.arguments.size()) : parts + ")") + unit(response.unit_text) + "\n";
+    out += parts.empty() ? listed(response, 0, num) : parts + ")";
+    if (response.censored) out += ", " + shown(response.arguments[num]) + ", " + shown(response.arguments[num + 1]) + ")";
+    out += unit(response.unit_text) + "\n";
   }
   for (const State& state : program.states) {
     out += "start " + state.name + " = " + shown(state.start) + unit(state.unit_text) + "\n";

@@ -60,20 +60,32 @@ ResponseLine read_response(Scope& scope, const Statement& s, std::uint32_t symbo
   const Syntax& law = s.at(s.root);
   if (s.kind != StatementKind::response || law.form != Form::call)
     throw SpecError({path, "name ~ law(…), for example \"r ~ poisson(rate * window)\"", "\"" + s.text + "\"", ""});
-  ResponseLine out{s.name, law.text, {}, s.unit, s.unit_text, {}, symbol};
-  if (law.text != "mixture") {
-    for (const std::uint32_t argument : law.args) out.arguments.push_back(scope.lower_part(s, argument, path));
-    return out;
+  const bool censored = law.text == "censored";
+  if (censored && (law.args.size() != 3 || s.at(law.args[0]).form != Form::call))
+    throw SpecError({path, "censored(law(…), low, high)", "\"" + std::string(s.text_of(law)) + "\"", ""});
+  const Syntax& seen = censored ? s.at(law.args[0]) : law;
+  ResponseLine out{s.name, seen.text, {}, s.unit, s.unit_text, {}, censored, symbol};
+  const auto add = [&](const std::uint32_t argument) { out.arguments.push_back(scope.lower_part(s, argument, path)); };
+  if (seen.text == "mixture") {
+    constexpr const char* wanted = "mixture(weight, law(…), weight, law(…), …)";
+    if (seen.args.size() < 4 || seen.args.size() % 2 != 0)
+      throw SpecError({path, wanted, "\"" + std::string(s.text_of(seen)) + "\"", ""});
+    for (std::size_t k = 0; k < seen.args.size(); k += 2) {
+      const Syntax& part = s.at(seen.args[k + 1]);
+      if (part.form != Form::call) throw SpecError({path, wanted, "\"" + std::string(s.text_of(part)) + "\" for a law", ""});
+      if (part.text == "censored" || part.text == "mixture")
+        throw SpecError({path, "a mixture of laws", "\"" + part.text + "\"",
+                         part.text == "censored" ? "What is censored is all of it: censored(mixture(…), low, high)." : ""});
+      add(seen.args[k]);
+      out.parts.push_back({part.text, out.arguments.size(), part.args.size()});
+      for (const std::uint32_t argument : part.args) add(argument);
+    }
+  } else {
+    for (const std::uint32_t argument : seen.args) add(argument);
   }
-  constexpr const char* wanted = "mixture(weight, law(…), weight, law(…), …)";
-  if (law.args.size() < 4 || law.args.size() % 2 != 0)
-    throw SpecError({path, wanted, "\"" + std::string(s.text_of(law)) + "\"", ""});
-  for (std::size_t k = 0; k < law.args.size(); k += 2) {
-    const Syntax& part = s.at(law.args[k + 1]);
-    if (part.form != Form::call) throw SpecError({path, wanted, "\"" + std::string(s.text_of(part)) + "\" for a law", ""});
-    out.arguments.push_back(scope.lower_part(s, law.args[k], path));
-    out.parts.push_back({part.text, out.arguments.size(), part.args.size()});
-    for (const std::uint32_t argument : part.args) out.arguments.push_back(scope.lower_part(s, argument, path));
+  if (censored) {
+    add(law.args[1]);
+    add(law.args[2]);
   }
   return out;
 }
@@ -85,17 +97,21 @@ void check_state(const Scope& scope, const Program& program, const State& state,
     if (!(g.at(id).dimension == dimension))
       throw UnitError(fmt::format("{}: {} is {} and its {} is {}.", path, state.name,
                                   state.unit_text.empty() ? "a number without unit" : state.unit_text, what, scope.unit_of(id)));
-  for (const ResponseLine& response : program.responses) {
-    for (const Id argument : response.arguments)
-      if (depends_on(g, argument, response.symbol))
-        throw SpecError(
-            {path, "responses that do not depend on themselves", "\"" + response.name + "\" among its own arguments", ""});
+  for (const ResponseLine& response : program.responses)
     if (depends_on(g, state.start, response.symbol))
       throw SpecError({path, "a start that depends on parameters alone", "\"" + response.name + "\"", ""});
-  }
   for (const State& other : program.states)
     if (depends_on(g, state.start, other.symbol))
       throw SpecError({path, "a start that depends on parameters alone", "\"" + other.name + "\"", ""});
+}
+
+void check_response(const Program& program, const ResponseLine& response, const std::string& path) {
+  for (const Id argument : response.arguments)
+    for (const ResponseLine& other : program.responses)
+      if (depends_on(program.graph, argument, other.symbol))
+        throw SpecError({path, "responses that are independent given stimulus and parameters",
+                         "\"" + other.name + "\" among the arguments of \"" + response.name + "\"",
+                         "What was answered may enter the next value of a state."});
 }
 
 Program read_program(std::string_view text, const std::string& path) {
@@ -139,6 +155,7 @@ Program read_program(std::string_view text, const std::string& path) {
   }
   // what a response was may be used by states, and by nothing else
   std::vector<std::uint32_t> answered;
+  std::vector<std::string> response_paths;
   for (const Line& line : lines) {
     const Statement& s = line.statement;
     if (s.kind == StatementKind::response)
@@ -158,6 +175,7 @@ Program read_program(std::string_view text, const std::string& path) {
       state->next = scope.lower(s, line.path);
     } else {
       program.responses.push_back(read_response(scope, s, answered[program.responses.size()], line.path));
+      response_paths.push_back(line.path);
     }
   }
   for (State& state : program.states) {
@@ -166,6 +184,7 @@ Program read_program(std::string_view text, const std::string& path) {
     state.start = scope.lower(line.statement, line.path);
     check_state(scope, program, state, line.path);
   }
+  for (std::size_t j = 0; j < program.responses.size(); ++j) check_response(program, program.responses[j], response_paths[j]);
   return program;
 }
 

@@ -41,6 +41,7 @@ struct ResponseLine {
   Unit unit;
   std::string unit_text;
   std::vector<LawPart> parts;  // of mixture(weight, law(…), weight, law(…), …)
+  bool censored = false;       // of censored(law(…), low, high): the limits are the last two arguments
   std::uint32_t symbol = 0;    // its value, for the states that depend on it
 };
 
@@ -66,11 +67,15 @@ struct Program {
   std::vector<Id> roots() const;
 };
 
-/// Reads `law(…)` or `mixture(weight, law(…), …)` of a response. `symbol`: its value. Throws: SpecError, UnitError.
+/// Reads `law(…)`, `mixture(weight, law(…), …)` or either inside `censored(…, low, high)` of a response. `symbol`: its value.
+/// Throws: SpecError, UnitError.
 ResponseLine read_response(Scope& scope, const Statement& statement, std::uint32_t symbol, const std::string& path);
 
-/// A state's unit and the units of what it starts with and becomes are the same, and nothing but its next value depends on
-/// responses. Throws: UnitError, SpecError.
+/// Responses are independent given stimulus and parameters: no argument of a law depends on one. Throws: SpecError.
+void check_response(const Program& program, const ResponseLine& response, const std::string& path);
+
+/// A state's unit and the units of what it starts with and becomes are the same, and it starts with parameters alone.
+/// Throws: UnitError, SpecError.
 void check_state(const Scope& scope, const Program& program, const State& state, const std::string& path);
 
 /// Reads a program, one statement a line. `path` names it in messages.

@@ -138,7 +138,7 @@ std::vector<Contender> arms_of(const Table& document, const std::string& file, c
         throw SpecError({path + "." + key, "name, role or a table of the experiment", display(value),
                          "Write what it overrides as a table, for example design = { kind = \"random\" }."});
     Contender arm{*name->text(), false, read_spec(with_overrides(document, designs[i]), file)};
-    arm.baseline = arm.spec.design.kind != "infomax";
+    arm.baseline = arm.spec.design.kind != "infomax" && arm.spec.design.kind != "policy";
     if (const Value* role = designs[i].find("role")) {
       if (!role->text() || (*role->text() != "adaptive" && *role->text() != "baseline"))
         throw SpecError({path + ".role", "one of adaptive, baseline", display(*role), ""});

@@ -6,27 +6,28 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "design/policy.hpp"
 #include "loop/learner.hpp"
 #include "loop/stimuli.hpp"
+#include "loop/text_beliefs.hpp"
+#include "loop/training.hpp"
 #include "models/candidates.hpp"
 #include "models/encoding_text.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/glm.hpp"
 #include "models/grid.hpp"
-#include "models/particles.hpp"
 #include "models/population.hpp"
-#include "models/text_grid.hpp"
-#include "models/text_laplace.hpp"
+#include "models/text_model.hpp"
 
 namespace hartline::loop {
 
 namespace {
 
-std::string kind_of(const Table& model) {
+std::string kind_of(const Table& model, bool has_variables) {
   constexpr std::string_view kinds[] = {"glm", "tuning_curve", "psychometric", "gaussian_process", "candidates", "given", "text"};
   constexpr const char* wanted = "one of glm, tuning_curve, psychometric, gaussian_process, candidates, given, text";
   const Value* kind = model.find("kind");
-  if (!kind && model.find("response") && model.find("parameters")) return "text";
+  if (!kind && (has_variables || (model.find("response") && model.find("parameters")))) return "text";
   if (!kind) throw SpecError({"model.kind", wanted, "nothing", ""});
   for (std::string_view known : kinds)
     if (kind->text() && *kind->text() == known) return std::string(known);
@@ -59,13 +60,41 @@ void build_validation(Experiment& e) {
   }
 }
 
-void build_arms(Experiment& e, Executor& executor) {
+/// A policy from its file, held against the experiment's text. The spec then names the file wherever it is resumed from, and what
+/// is in it.
+std::unique_ptr<design::Design> build_policy(const Experiment& e, design::DesignSpec& spec, const std::string& folder) {
+  if (spec.policy.empty())
+    throw SpecError({"design.policy", "the file of a trained network", "nothing", "hartline train makes one."});
+  if (e.spec.stimulus.kind != "variables" || !e.spec.model.find("response"))
+    throw SpecError({"design.kind", "infomax, uncertainty, random or sequence for this model", "\"policy\"",
+                     "A policy is trained on a model written as text."});
+  spec.policy = in_folder(folder, spec.policy);
+  NetworkOfFile file = read_network_for(spec.policy, "design.policy", "policy", e.spec.stimulus.variables, e.spec.model);
+  if (!spec.policy_hash.empty() && spec.policy_hash != file.hash)
+    throw SpecError({"design.policy", "the file that the experiment began with, of hash " + spec.policy_hash,
+                     "one of hash " + file.hash, "It has changed since."});
+  spec.policy_hash = file.hash;
+  return design::make_policy_design(std::move(file.network), *file.text, spec, e.stimuli);
+}
+
+void build_arms(Experiment& e, const std::string& folder, Executor& executor) {
   const auto prior = e.model->prior();
   const models::Capability capability = e.model->capability(*prior);
-  const auto add = [&](const std::string& name, double share, const std::string& role, const design::DesignSpec& spec) {
-    const bool baseline = role == "auto" ? spec.kind != "infomax" : role == "baseline";
-    e.arms.push_back({name, share, baseline, spec, design::utility_meaning(spec, capability, e.model->response_kind),
-                      design::make_design(spec, e.stimuli, capability, e.model->parameter_names, e.seed, executor)});
+  // functions of a text's parameters are read with their units
+  std::vector<std::string> units;
+  if (const auto* samples = e.samples())
+    for (const models::TextParameter& parameter : samples->text().parameters)
+      units.resize(units.size() + parameter.num(), parameter.unit_text);
+  if (const auto* grid = e.grid(); grid && e.spec.stimulus.kind == "variables")
+    for (const models::Parameter& parameter : grid->family().parameters) units.push_back(parameter.unit);
+  const auto add = [&](const std::string& name, double share, const std::string& role, design::DesignSpec& spec) {
+    const bool learned = spec.kind == "policy", baseline = role == "auto" ? spec.kind != "infomax" && !learned : role == "baseline";
+    design::DesignSpec plain = spec;
+    if (!units.empty()) plain.target = design::without_units(spec.target, e.model->parameter_names, units);
+    auto design = learned ? build_policy(e, spec, folder)
+                          : design::make_design(plain, e.stimuli, capability, e.model->parameter_names, e.seed, executor);
+    e.arms.push_back(
+        {name, share, baseline, spec, design::utility_meaning(spec, capability, e.model->response_kind), std::move(design)});
   };
   e.batch = e.spec.design.batch;
   if (e.spec.subject.kind == "remote") {
@@ -87,6 +116,9 @@ void build_arms(Experiment& e, Executor& executor) {
     design::DesignSpec spec;
     read_table(design_with(*to_value(e.spec.design).table(), arm.design), {fmt::format("arms[{}].design", a), ""}, spec);
     add(arm.name, arm.share / total, arm.role, spec);
+    if (spec.kind != "policy") continue;
+    e.spec.arms[a].design.set("policy", spec.policy);
+    e.spec.arms[a].design.set("policy_hash", spec.policy_hash);
   }
 }
 
@@ -105,15 +137,6 @@ void refuse_unused(const SubjectSpec& subject) {
   for (const auto& [key, value] : set.items)
     if (const Value* unset = defaults.find(key); !is_used(key) && !(unset && value == *unset))
       throw SpecError({"subject." + key, fmt::format("absent for a {} subject", subject.kind), display(value), ""});
-}
-
-/// Reads a table of the experiment into a spec, and puts it back with its defaults written out.
-template <class T>
-T read_resolved(Table& table, const char* path) {
-  T spec;
-  read_table(table, {path, ""}, spec);
-  table = *to_value(spec).table();
-  return spec;
 }
 
 void build_linear(Experiment& e, Executor& executor) {
@@ -181,101 +204,6 @@ void build_on_grid(Experiment& e, const std::string& kind, Executor& executor) {
   e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor);
 }
 
-/// The `belief` table of a model that is written as text.
-struct TextBeliefSpec {
-  std::string kind = "grid";
-  std::int64_t num_values = 25;
-  Table num_values_of;
-  std::int64_t num_particles = 5000;
-  double min_effective = 0.5;
-  std::int64_t num_moves = 8;
-  double max_evaluations = 2e6;
-  bool follow = false;
-  std::int64_t num_samples = 2000;
-  std::string tables = "double";
-
-  template <class Field>
-  static void describe(Field&& field) {
-    field(
-        "kind", &TextBeliefSpec::kind, "", one_of({"grid", "particles", "laplace"}),
-        "grid: every combination of values of the parameters; particles: sets of parameters that move; laplace: a Gaussian at the "
-        "mode of the posterior");
-    field("num_values", &TextBeliefSpec::num_values, "", between(1, 100000),
-          "of a grid: values of a parameter whose prior is continuous, of equal prior probability");
-    field("num_values_of", &TextBeliefSpec::num_values_of, "", any(), "the same for some parameters by their names");
-    field(
-        "tables", &TextBeliefSpec::tables, "", one_of({"double", "single"}),
-        "of a grid of choices that stays: numbers that stimuli are compared by; single reads half the bytes, and utilities err by "
-        "less than 1e-6. The belief is always double");
-    field("follow", &TextBeliefSpec::follow, "", any(),
-          "of a grid: whether it is laid anew over what is probable, where few values are left or mass piles up on a border");
-    field("num_samples", &TextBeliefSpec::num_samples, "", between(100, 1e6), "of laplace: draws that designs work with");
-    field("num_particles", &TextBeliefSpec::num_particles, "", between(100, 1e6), "sets of parameters");
-    field("min_effective", &TextBeliefSpec::min_effective, "", between(0.05, 0.95),
-          "share of effective particles below which they are drawn anew");
-    field("num_moves", &TextBeliefSpec::num_moves, "", between(1, 100),
-          "moves that each particle is owed when they are drawn anew");
-    field("max_evaluations", &TextBeliefSpec::max_evaluations, "", at_least(1000),
-          "likelihoods of one response that a trial's moves may take; what is owed beyond is moved in later trials");
-  }
-};
-
-/// Refuses settings of the belief that its kind does not use.
-void refuse_unused(const Table& given, const std::string& kind) {
-  static const std::pair<std::string_view, std::string_view> owners[] = {
-      {"num_values", "grid"},         {"num_values_of", "grid"},  {"follow", "grid"},
-      {"num_samples", "laplace"},     {"tables", "grid"},         {"num_particles", "particles"},
-      {"min_effective", "particles"}, {"num_moves", "particles"}, {"max_evaluations", "particles"}};
-  const Table defaults = *to_value(TextBeliefSpec{}).table();
-  for (const auto& [key, owner] : owners) {
-    const Value* value = given.find(key);
-    if (value && owner != kind && !(*value == *defaults.find(key)))
-      throw SpecError({fmt::format("belief.{}", key), fmt::format("absent for kind {}", kind), display(*value),
-                       fmt::format("It is used by kind {} only.", owner)});
-  }
-}
-
-void build_on_text(Experiment& e, Executor& executor) {
-  if (e.spec.stimulus.kind != "variables")
-    throw SpecError({"stimulus", "variables for a model written as text, for example x = \"range(-20, 20, 0.5) : deg\"",
-                     "kind \"" + e.spec.stimulus.kind + "\"", ""});
-  const auto belief = read_resolved<TextBeliefSpec>(e.spec.belief, "belief");
-  refuse_unused(e.spec.belief, belief.kind);
-  auto text = std::make_shared<const models::EncodingText>(e.spec.stimulus.variables, e.spec.model);
-  if (belief.kind == "particles") {
-    const models::ParticleSettings settings{static_cast<std::size_t>(belief.num_particles), belief.min_effective,
-                                            static_cast<std::size_t>(belief.num_moves), belief.max_evaluations};
-    e.model = std::make_unique<models::ParticleModel>(std::move(text), settings, e.seed, executor);
-    return;
-  }
-  if (belief.kind == "laplace") {
-    e.model =
-        std::make_unique<models::TextLaplace>(std::move(text), static_cast<std::size_t>(belief.num_samples), e.seed, executor);
-    return;
-  }
-  std::vector<std::size_t> num_values;
-  std::vector<std::string_view> names;
-  for (const models::TextParameter& parameter : text->parameters) {
-    names.push_back(parameter.name);
-    std::int64_t num = belief.num_values;
-    if (const Value* own = belief.num_values_of.find(parameter.name))
-      read(*own, {"belief.num_values_of", ""}, parameter.name, "", between(1, 100000), num);
-    num_values.push_back(static_cast<std::size_t>(num));
-  }
-  refuse_unknown(belief.num_values_of, {"belief.num_values_of", ""}, names);
-  // tables over a pool where the grid stays and the law has some; else samples at the nodes
-  const bool single = belief.tables == "single";
-  if (e.stimuli.pool.empty() || belief.follow || !models::has_tables(*text)) {
-    if (single)
-      throw SpecError(
-          {"belief.tables", "\"double\" here", "\"single\"", "Only a grid of choices over a pool that stays has tables."});
-    e.model = std::make_unique<models::TextGrid>(std::move(text), num_values, belief.follow, executor);
-    return;
-  }
-  auto family = models::make_family(std::move(text), num_values);
-  e.model = std::make_unique<models::GridModel>(std::move(family), e.stimuli.pool, executor, std::size_t{8} << 30, single);
-}
-
 /// One of competing models: `[[model.candidate]]`.
 struct CandidateSpec {
   std::string name;
@@ -300,42 +228,54 @@ struct CandidatesSpec {
   }
 };
 
-void build_one(Experiment& e, const std::string& kind, Executor& executor) {
+/// `may_have_tables`: of a text on a grid; else it has samples at the nodes, as every other belief of a text.
+void build_one(Experiment& e, const std::string& kind, const std::string& folder, Executor& executor, bool may_have_tables = true) {
   if (kind == "glm")
     build_linear(e, executor);
   else if (kind == "gaussian_process")
     build_process(e);
   else if (kind == "text")
-    build_on_text(e, executor);
+    build_on_text(e, folder, executor, may_have_tables);
   else
     build_on_grid(e, kind, executor);
 }
 
-void build_candidates(Experiment& e, Executor& executor) {
+void build_candidates(Experiment& e, const std::string& folder, Executor& executor) {
   auto spec = read_resolved<CandidatesSpec>(e.spec.model, "model");
   if (!e.spec.belief.items.empty())
     throw SpecError({"belief", "absent for competing models", "a table", "Each candidate has a belief of its own."});
   std::vector<std::unique_ptr<models::Model>> models;
   std::vector<std::string> names;
+  bool has_samples = false;
   for (std::size_t i = 0; i < spec.candidate.size(); ++i) {
     CandidateSpec& candidate = spec.candidate[i];
-    const std::string kind = kind_of(candidate.model);
+    const std::string kind = kind_of(candidate.model, e.spec.stimulus.kind == "variables");
     if (kind == "candidates")
       throw SpecError({fmt::format("model.candidate[{}].model.kind", i), "a single model", "\"candidates\"", ""});
     // each is built as if it were the experiment's
     e.spec.model = candidate.model;
     e.spec.belief = candidate.belief;
     try {
-      build_one(e, kind, executor);
+      build_one(e, kind, folder, executor);
     } catch (SpecError& error) {
       error.fault.path = fmt::format("model.candidate[{}].{}", i, error.fault.path);
       throw SpecError(error.fault);
     }
+    has_samples = has_samples || dynamic_cast<const models::TextModel*>(e.model.get());
     candidate.model = e.spec.model;
     candidate.belief = e.spec.belief;
     models.push_back(std::move(e.model));
     names.push_back(candidate.name);
     if (candidate.name == e.spec.subject.candidate) e.subject_candidate = i;
+  }
+  // a text with tables beside one with samples has samples, too: information about which is right needs the same of all
+  for (std::size_t i = 0; has_samples && i < models.size(); ++i) {
+    const std::string kind = kind_of(spec.candidate[i].model, e.spec.stimulus.kind == "variables");
+    if (kind != "text" || dynamic_cast<const models::TextModel*>(models[i].get())) continue;
+    e.spec.model = spec.candidate[i].model;
+    e.spec.belief = spec.candidate[i].belief;
+    build_one(e, kind, folder, executor, false);
+    models[i] = std::move(e.model);
   }
   if (e.spec.subject.kind == "simulated" && std::find(names.begin(), names.end(), e.spec.subject.candidate) == names.end())
     throw SpecError({"subject.candidate", fmt::format("one of {}", fmt::join(names, ", ")), "\"" + e.spec.subject.candidate + "\"",
@@ -347,15 +287,15 @@ void build_candidates(Experiment& e, Executor& executor) {
   e.refine_at_end = false;
 }
 
-void build_model(Experiment& e, Executor& executor) {
-  const std::string kind = kind_of(e.spec.model);
+void build_model(Experiment& e, const std::string& folder, Executor& executor) {
+  const std::string kind = kind_of(e.spec.model, e.spec.stimulus.kind == "variables");
   if (kind == "candidates")
-    build_candidates(e, executor);
+    build_candidates(e, folder, executor);
   else
-    build_one(e, kind, executor);
+    build_one(e, kind, folder, executor);
   if (e.recording && e.recording->kind != e.model->response_kind)
     throw SpecError({"model.response", "of the kind that was recorded", "another kind", "See response.kind in trials.toml."});
-  build_arms(e, executor);
+  build_arms(e, folder, executor);
 }
 
 }  // namespace
@@ -472,7 +412,7 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
   }
   build_stimuli(*e, folder);
   build_validation(*e);
-  build_model(*e, executor);
+  build_model(*e, folder, executor);
   if (!spec.subject.link.empty() && !e->glm())
     throw SpecError({"subject.link", "absent for this model", "\"" + spec.subject.link + "\"", "It has no link of its own."});
   if (!e->spec.stop.parameter.empty() && !e->spec.stop.credible_width)

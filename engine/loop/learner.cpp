@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "design/pool.hpp"
+#include "models/candidates.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
 #include "models/text_model.hpp"
@@ -15,6 +16,7 @@ namespace hartline::loop {
 
 Learner::Learner(const Experiment& experiment) : experiment_(experiment), arms_(experiment.arms.size()), watch_(experiment) {
   if (experiment.fallback) fallback_plan_ = experiment.fallback->make_plan();
+  note_unused();
   keeps_history_ = experiment.model->can_refine() && (experiment.refine_every > 0 || experiment.refine_at_end);
   for (std::size_t a = 0; a < arms_.size(); ++a) {
     ArmState& arm = arms_[a];
@@ -29,6 +31,21 @@ Learner::Learner(const Experiment& experiment) : experiment_(experiment), arms_(
     arm.history.values.reserve(num * num_values);
     arm.history.marks.reserve(num * num_values);
   }
+}
+
+void Learner::note_unused() {
+  const auto tell = [&](const models::Model& model, const std::string& of_model) {
+    const auto* samples = dynamic_cast<const models::TextModel*>(&model);
+    const auto* grid = dynamic_cast<const models::GridModel*>(&model);
+    const models::EncodingText* text = samples ? &samples->text() : grid ? models::text_of(grid->family()) : nullptr;
+    if (!text) return;
+    for (const std::string& name : text->unused)
+      news_.push_back({0, 0, Level::warning, "unused",
+                       fmt::format("{}no response depends on parameter {}: its posterior is its prior", of_model, name)});
+  };
+  const models::Candidates* candidates = experiment_.candidates();
+  if (!candidates) return tell(*experiment_.model, "");
+  for (std::size_t i = 0; i < candidates->num_models(); ++i) tell(candidates->model(i), candidates->parameter_names[i] + ": ");
 }
 
 Learner::Learner(const Experiment& experiment, const models::Belief& belief) : Learner(experiment) {
@@ -54,7 +71,21 @@ void Learner::pass_time(const Trial& trial) {
     experiment_.model->update(*arm.belief, {}, {}, elapsed_s);
 }
 
-void Learner::choose(const Trial& trial, const design::Budget& budget, design::Choice& out) {
+std::int64_t Learner::num_to_come(std::size_t arm, std::int64_t trial) const {
+  constexpr std::int64_t farthest = 64;  // trials that are looked through; an arm that has none of them is far from its end
+  const std::int64_t wanted = experiment_.arms[arm].spec.lookahead.depth;
+  std::int64_t num = 0;
+  for (std::int64_t t = trial; t < experiment_.spec.num_trials && num < wanted; ++t) {
+    if (t == trial + farthest) return wanted;
+    const Assignment assignment = experiment_.assign(t);
+    num += assignment.role != Role::validate && assignment.arm == static_cast<std::int64_t>(arm);
+  }
+  return std::max<std::int64_t>(num, 1);
+}
+
+void Learner::choose(const Trial& trial, const design::Budget& given, design::Choice& out) {
+  out.utility_error = 0;
+  out.utility_limit = std::numeric_limits<double>::infinity();
   if (trial.role == Role::validate) {
     const Assignment assignment = experiment_.assign(trial.index);
     design::take(experiment_.validation, assignment.validation_idx, out);
@@ -72,6 +103,8 @@ void Learner::choose(const Trial& trial, const design::Budget& budget, design::C
   if (trial.role == Role::fallback) return draw_fallback(trial, out);  // a replay; the run had begun to choose
   const auto index = static_cast<std::uint64_t>(trial.index);
   const design::Design& design = *experiment_.arms[a].design;
+  design::Budget budget = given;
+  budget.num_trials = num_to_come(a, trial.index);
   if (num_decided_ == num_trials_) return design.choose(*arm.plan, capability(a), index, budget, out);
   // decided and not answered yet: of this arm's trials the expected information counts, of the others only what was shown
   const auto outlook = arm.belief->fork();
@@ -142,8 +175,9 @@ void Learner::learn(Trial& trial) {
       trial.log_evidence = update.log_evidence;
       watch_.look(trial, update.predictions, *arm.belief, news_);
     }
+    if (own) experiment_.arms[a].design->learn(*arm.plan, x, trial.response);
     note_attendance(a, trial);
-    if (own && (update.used || model.has_context)) note_samples(a, trial);
+    if (own && (update.used || model.has_context)) note_notices(a, trial);
     if (own && experiment_.refine_every > 0) {
       if (arm.refit.valid() && arm.num_trials == arm.refit_trial + experiment_.refine_lag) take_refit(arm);
       if (!arm.refit.valid() && arm.num_trials % experiment_.refine_every == 0) begin_refit(arm);
@@ -170,11 +204,12 @@ void Learner::note_attendance(std::size_t a, const Trial& trial) {
   }
 }
 
-void Learner::note_samples(std::size_t a, const Trial& trial) {
-  const auto* belief = dynamic_cast<const models::SampleBelief*>(arms_[a].belief.get());
-  if (!belief) return;
+void Learner::note_notices(std::size_t a, const Trial& trial) {
+  const auto* samples = dynamic_cast<const models::SampleBelief*>(arms_[a].belief.get());
+  const auto* candidates = dynamic_cast<const models::CandidatesBelief*>(arms_[a].belief.get());
+  if (!samples && !candidates) return;
   const std::string of_arm = arms_.size() > 1 ? " (arm " + experiment_.arms[a].name + ")" : "";
-  for (const models::Notice& notice : belief->notices)
+  for (const models::Notice& notice : samples ? samples->notices : candidates->notices)
     news_.push_back(
         {trial.index, trial.delivered.time_ns, notice.warning ? Level::warning : Level::info, notice.kind, notice.text + of_arm});
 }
@@ -254,17 +289,24 @@ double Learner::credible_width(std::size_t parameter, std::size_t arm) const {
   const auto* grid = experiment_.grid();
   if (!grid) return 2 * 1.6448536269514722 * sd(arm).values[parameter];
   const auto marginal = grid->marginal(dynamic_cast<const models::GridBelief&>(belief(arm)), parameter);
-  const std::vector<double>& values = grid->family().parameters[parameter].values;
-  double below = 0, low = values.front(), high = values.back();
+  std::vector<std::pair<double, double>> values;  // with their probabilities
+  const models::Parameter& of = grid->family().parameters[parameter];
+  const double centre = of.period > 0 ? mean(arm).values[parameter] : 0;
+  for (std::size_t i = 0; i < marginal.size(); ++i) {
+    const double x = of.values[i];
+    values.emplace_back(of.period > 0 ? centre + std::remainder(x - centre, of.period) : x, marginal[i]);
+  }
+  std::sort(values.begin(), values.end());
+  double below = 0, low = values.front().first, high = values.back().first;
   bool has_low = false;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    below += marginal[i];
+    below += values[i].second;
     if (!has_low && below >= 0.05) {
-      low = values[i];
+      low = values[i].first;
       has_low = true;
     }
     if (below >= 0.95) {
-      high = values[i];
+      high = values[i].first;
       break;
     }
   }

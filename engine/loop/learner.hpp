@@ -76,12 +76,16 @@ class Learner {
   };
   /// Seconds since the arm's belief last moved in time.
   static double elapse(ArmState& arm, std::int64_t time_ns);
+  /// Trials of an arm from one on that its design may still choose, as far as a design looks ahead.
+  std::int64_t num_to_come(std::size_t arm, std::int64_t trial) const;
   bool serves(std::size_t arm, const Trial& trial) const;
   /// A trial lasts until the next stimulus is delivered.
   void note_duration(const Trial& trial);
   /// Cells that came or went with this trial.
   void note_attendance(std::size_t arm, const Trial& trial);
-  void note_samples(std::size_t arm, const Trial& trial);
+  /// Parameters of texts that nothing depends on.
+  void note_unused();
+  void note_notices(std::size_t arm, const Trial& trial);
   void remember(ArmState& arm, std::span<const double> x, const Response& response);
   void begin_refit(ArmState& arm);
   void take_refit(ArmState& arm);

@@ -6,6 +6,7 @@
 #include "io/toml.hpp"
 #include "loop/compare.hpp"
 #include "loop/run.hpp"
+#include "loop/scored.hpp"
 #include "models/glm.hpp"
 
 namespace hartline::loop {
@@ -119,6 +120,35 @@ TEST(SimulatedSubject, LapsesAndGainsHaveTheirStatedSize) {
   EXPECT_NEAR(gained_variance, rate + 0.3 * rate * rate, 0.1 * (rate + 0.3 * rate * rate));
 }
 
+constexpr const char* three_choices = R"toml(
+format = 1
+seed = 1
+num_trials = 300
+[stimulus]
+x = "range(-2, 2, 0.5)"
+[model]
+response = "r ~ categorical(1, exp(a * x), exp(b * x))"
+[model.parameters]
+a = "normal(0, 1)"
+b = "normal(0, 1)"
+)toml";
+
+/// 3,000 lapses; five standard errors.
+TEST(SimulatedSubject, LapsesOfEveryChoiceAreAlike) {
+  const auto executor = make_serial_executor();
+  const auto e = experiment(std::string(three_choices) + "[subject]\nlapse = 1.0\n", *executor);
+  const auto subject = e->make_subject(SteadyClock());
+  const double x = 2;
+  int seen[3] = {};
+  for (int t = 0; t < 3000; ++t) {
+    Trial trial;
+    trial.index = t;
+    present_and_wait(*subject, {&x, 1}, trial);
+    ++seen[static_cast<std::size_t>(trial.response.values[0])];
+  }
+  for (const int num : seen) EXPECT_NEAR(num, 1000, 5 * std::sqrt(3000 * 2. / 9));
+}
+
 TEST(SimulatedSubject, DriftIsARandomWalkOfTheStatedVariance) {
   const auto executor = make_serial_executor();
   std::string text = small_ball;
@@ -218,6 +248,103 @@ TEST(Metrics, HeldOutMeasuresAgreeWithTheirDefinitions) {
   EXPECT_NEAR(values[0], 1, 1e-12);
   EXPECT_NEAR(values[1], 16 * std::log(0.5), 1e-12);
   EXPECT_NEAR(values[2], 0, 1e-12);
+}
+
+/// The same belief about three choices by tables and by particles errs alike, and little.
+TEST(Metrics, ErrorsOfThreeChoicesAreThoseOfTheirExpectation) {
+  const auto executor = make_serial_executor();
+  double error[2];
+  for (const bool particles : {false, true}) {
+    const auto e =
+        experiment(std::string(three_choices) +
+                       (particles ? "[belief]\nkind = \"particles\"\nnum_particles = 2000\n" : "[belief]\nnum_values = 40\n") +
+                       "[design]\nkind = \"random\"\n",
+                   *executor);
+    const auto record = make_null_record();
+    const SteadyClock clock;
+    loop::Run run(*e, *record, clock);
+    run.go();
+    const HeldOut none;
+    error[particles] = measure(*e, run.learner(), e->truth, none, {Metric::relative_error})[0];
+  }
+  EXPECT_LT(error[0], 0.1);
+  EXPECT_NEAR(error[0], error[1], 0.02);
+}
+
+TEST(Learner, TellsOfParametersThatNothingDependsOn) {
+  const auto executor = make_serial_executor();
+  for (const char* belief : {"", "[belief]\nkind = \"particles\"\nnum_particles = 100\n"}) {
+    Learner learner(*experiment(std::string(three_choices) + "unused_one = \"normal(0, 1)\"\n" + belief, *executor));
+    const auto news = learner.take_news();
+    ASSERT_EQ(news.size(), 1u);
+    EXPECT_EQ(news[0].kind, "unused");
+    EXPECT_EQ(news[0].message, "no response depends on parameter unused_one: its posterior is its prior");
+  }
+}
+
+TEST(Spec, TextsAreKnownByTheirStimuli) {
+  EXPECT_EQ(
+      message_of("format = 1\nseed = 1\nnum_trials = 3\n[stimulus]\nx = \"range(0, 1, 1)\"\n[model]\nreponse = \"r ~ poisson(a)\"\n"
+                 "[model.parameters]\na = \"uniform(1, 2)\"\n"),
+      "model.response: must be given, for example \"r ~ poisson(rate * window)\" (got nothing). Is \"reponse\" meant to be it?");
+}
+
+constexpr const char* choice_and_time = R"toml(
+[stimulus]
+x = "box(-3, 3)"
+[model]
+response = ["right ~ bernoulli(p)", "time ~ lognormal(m, 0.5)"]
+p = "logistic(k * x)"
+m = "w[0] - 0.3 * w[1]"
+[model.parameters]
+k = "lognormal(0, 0.5)"
+w = "normal(0, 1)[2]"
+)toml";
+
+/// By hand: log p of two experiments, of which responses are missing, and censored.
+TEST(Scored, LogsOfOtherProgramsAreHistories) {
+  const Table model = document(choice_and_time);
+  const auto logs = read_log(
+      "{\"experiment\": \"a\", \"x\": 1.5, \"right\": 1, \"time\": 0.7, \"k\": 2, \"w\": [0.5, -1]}\n\n"
+      "{\"experiment\": \"b\", \"x\": 1, \"right\": 0, \"time\": 2, \"k\": 1, \"w\": [0, 1]}\n"
+      "{\"experiment\": \"a\", \"x\": -1, \"right\": null, \"time\": {\"at_least\": 3}}\n",
+      model, "log");
+  ASSERT_EQ(logs.size(), 2u);
+  const design::ScoredHistory& a = logs[0].history;
+  EXPECT_EQ(a.truth, (std::vector<double>{2, 0.5, -1}));
+  EXPECT_EQ(a.stimuli, (std::vector<double>{1.5, -1}));
+  ASSERT_EQ(a.responses.size(), 4u);
+  EXPECT_TRUE(std::isnan(a.responses[2].value));
+  EXPECT_TRUE(a.responses[3].censored);
+  EXPECT_EQ(logs[1].history.truth, (std::vector<double>{1, 0, 1}));
+  const auto executor = make_serial_executor();
+  const double mean = 0.8, z = (std::log(0.7) - mean) / 0.5;
+  const double wanted = -std::log1p(std::exp(-3)) - 0.5 * z * z - std::log(0.5 * 0.7 * std::sqrt(2 * M_PI)) +
+                        std::log(0.5 * std::erfc((std::log(3) - mean) / 0.5 / std::sqrt(2)));
+  EXPECT_NEAR(design::score(models::TextLikelihood(logs[0].text), a, 100, *executor).log_likelihood, wanted, 1e-10);
+}
+
+TEST(Scored, WrongLogsAreToldWhereAndWhy) {
+  const Table model = document(choice_and_time);
+  const std::string whole = "{\"x\": 1.5, \"right\": 1, \"time\": 0.7, \"k\": 2, \"w\": [0.5, -1]}\n";
+  const std::pair<std::string, const char*> cases[] = {
+      {"", "log: must be one trial or more, a JSON object a line (got none)."},
+      {"[1]\n", "log:1: must be a JSON object for a trial (got [1])."},
+      {"{\"x\": 1}\n", "log:1.k: must be given: the true value, in the first line of an experiment (got nothing)."},
+      {whole + "{\"right\": 1}\n", "log:2.x: must be given: what was shown (got nothing)."},
+      {whole + "{\"x\": 1, \"k\": 3}\n", "log:2.k: must be the same in all of an experiment (got 3)."},
+      {whole + "{\"x\": [1, 2]}\n", "log:2.x: must be a finite number (got [1, 2])."},
+      {whole + "{\"x\": 1, \"rigth\": 1}\n",
+       "log:2.rigth: must be one of the keys experiment, x, right, time, k, w (got \"rigth\"). Did you mean \"right\"?"},
+  };
+  for (const auto& [text, message] : cases) {
+    try {
+      read_log(text, model, "log");
+      ADD_FAILURE() << "not refused: " << message;
+    } catch (const SpecError& error) {
+      EXPECT_STREQ(error.what(), message);
+    }
+  }
 }
 
 }  // namespace

@@ -52,11 +52,10 @@ double relative_error(const Experiment& e, const Learner& learner, const std::ve
     return relative_distance(estimate, expected);
   }
   const auto& grid = *e.grid();
-  std::vector<double> estimate(grid.num_stimuli()), expected(grid.num_stimuli()), outcome(64);
+  std::vector<double> estimate(grid.num_stimuli()), expected(grid.num_stimuli());
   for (std::size_t x = 0; x < grid.num_stimuli(); ++x) {
     estimate[x] = grid.mean_response(learner.belief(arm), x).first;
-    grid.family().evaluate(&grid.stimuli()[x * grid.stimulus_dim], truth.data(), outcome.data());
-    expected[x] = outcome[grid.family().num_choices() > 0 ? 1 : 0];
+    expected[x] = grid.expected_response(truth, grid.stimuli().subspan(x * grid.stimulus_dim, grid.stimulus_dim));
   }
   return relative_distance(estimate, expected);
 }

@@ -8,6 +8,8 @@
 
 #include "base/error.hpp"
 #include "io/record_reader.hpp"
+#include "models/candidates.hpp"
+#include "models/particles.hpp"
 
 namespace hartline::loop {
 
@@ -25,6 +27,8 @@ class NullRecord final : public Record {
 
 bool same_bits(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b); }
 
+constexpr double largest_error = 0.5;         // of a utility, from which on it is told
+constexpr double least_below_limit = 0.5;     // nats
 constexpr std::int64_t latency_every = 1000;  // trials between two writings of the histograms
 
 }  // namespace
@@ -70,6 +74,7 @@ void Run::restore(const io::RecordReader& reader, std::int64_t now_ns) {
         return true;
       });
   learner_.take_news();  // they are in the record
+  for (const Event& event : reader.events()) told_error_ = told_error_ || event.kind == "drawn";
   for (const auto& [name, histogram] : reader.latency())
     for (std::size_t s = 0; s < num_stages; ++s)
       if (stage_names[s] == name) latency_[s] = histogram;
@@ -175,7 +180,12 @@ void Run::decide(std::optional<double> ask_deadline_ms) {
   else if (trial.lateness_ms > 0)
     note(trial.index, Level::warning, "deadline",
          fmt::format("the choice was {:.3f} ms late after {} units", trial.lateness_ms, trial.units));
+  if (!late) note_error(trial, choice);
   record_.decide(trial);
+  if (trial.role == Role::measure && experiment_.arms[static_cast<std::size_t>(trial.arm)].spec.lookahead.depth > 1) {
+    lookahead_.values = {choice.total, choice.lead, choice.lead_error};
+    record_.put("lookahead", trial.index, lookahead_);
+  }
   const std::int64_t written = clock_.now_ns();
   latency_[static_cast<std::size_t>(Stage::decide)].add(written - ended);
   const double took_ms = static_cast<double>(written - ended) * 1e-6;
@@ -190,6 +200,44 @@ void Run::decide(std::optional<double> ask_deadline_ms) {
     learner_.decide(trial);
   ++num_decided_;
   num_fallbacks_ += late;
+}
+
+/// The error of a utility that was drawn for: each trial in the record. It is told once where it is large, or where all that the
+/// samples can tell is reached.
+void Run::note_error(const Trial& trial, const design::Choice& choice) {
+  if (choice.utility_error > 0) record_.put("utility_error", trial.index, {{1}, {choice.utility_error}});
+  const bool full = choice.utility > choice.utility_limit - least_below_limit;
+  const bool large = choice.utility_error > largest_error * std::abs(choice.utility);
+  if (told_error_ || !(full || large)) return;
+  told_error_ = true;
+  note(trial.index, Level::warning, "drawn",
+       full ? fmt::format("the chosen stimulus tells about all that the samples it was compared by can tell, {:.3f} nats: of "
+                          "stimuli that tell more the best may not have been found",
+                          choice.utility_limit)
+            : fmt::format("the utility of the chosen stimulus, {:.4g}, has a standard error of {:.2g} by the samples that it was "
+                          "compared by: others may be as good",
+                          choice.utility, choice.utility_error));
+}
+
+/// How well the particles of a trial's arm stand for the posterior.
+void Run::put_health(const Trial& trial) {
+  if (trial.role == Role::validate) return;
+  const auto put = [&](const models::Belief& belief, const std::string& name) {
+    const auto* particles = dynamic_cast<const models::ParticleBelief*>(&belief);
+    if (!particles) return;
+    const models::ParticleHealth& h = particles->health;
+    record_.put("particles" + name, trial.index + 1,
+                {{6},
+                 {h.effective, static_cast<double>(h.num_unique), h.acceptance, static_cast<double>(h.num_stages), h.num_owed,
+                  h.num_evaluations}});
+  };
+  const auto arm = static_cast<std::size_t>(trial.arm);
+  const std::string of_arm = arm == 0 ? "" : "/" + experiment_.arms[arm].name;
+  const models::Belief& belief = learner_.belief(arm);
+  put(belief, of_arm);
+  if (const auto* candidates = dynamic_cast<const models::CandidatesBelief*>(&belief))
+    for (std::size_t k = 0; k < candidates->beliefs.size(); ++k)
+      put(*candidates->beliefs[k], of_arm + "/" + experiment_.model->parameter_names[k]);
 }
 
 void Run::decide_batch(std::optional<double> ask_deadline_ms) {
@@ -347,6 +395,7 @@ void Run::learn_what_came() {
     }
     record_.observe(s.trial);
     s.written = true;
+    put_health(s.trial);
     for (Event& event : learner_.take_news()) record_.note(event);
     check_stop(s.trial);
     const std::int64_t ended = clock_.now_ns();

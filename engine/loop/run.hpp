@@ -112,6 +112,8 @@ class Run {
   void note(std::int64_t trial, Level level, const char* kind, std::string message);
   void check_stop(const Trial& last);
   void write_latency();
+  void note_error(const Trial& trial, const design::Choice& choice);
+  void put_health(const Trial& trial);
 
   const Experiment& experiment_;
   Record& record_;
@@ -123,10 +125,12 @@ class Run {
   std::vector<Slot> slots_;
   std::int64_t num_decided_ = 0, num_presented_ = 0, num_fallbacks_ = 0;
   bool stopped_ = false;
+  bool told_error_ = false;         // of utilities that are drawn
   std::int64_t first_time_ns_ = 0;  // of the first delivered stimulus
   std::array<Histogram, num_stages> latency_;
   std::int64_t start_ns_;
   // of a choice with a deadline
+  Array lookahead_{{3}, std::vector<double>(3)};  // total, lead and its error of the last choice
   double write_ms_ = 0;      // what writing a decision took: the longest, forgotten by a twentieth a trial
   Trial asked_;              // the worker's copy
   design::Choice fallback_;  // prepared while the worker chooses

@@ -9,7 +9,7 @@
 #include "models/glm.hpp"
 #include "models/grid.hpp"
 #include "models/population.hpp"
-#include "models/text_laplace.hpp"
+#include "models/text_model.hpp"
 #include "numerics/normal.hpp"
 
 namespace hartline::loop {
@@ -98,7 +98,7 @@ class SimulatedSubject final : public Subject {
   void respond(std::span<const double> x, Stream& stream) {
     const bool lapses = spec_.lapse > 0 && stream.uniform() < spec_.lapse;
     const bool choice = model_.response_kind == ResponseKind::choice;
-    const double guess = lapses && choice ? static_cast<double>(stream.integer(2)) : 0;
+    const double guess = lapses && choice ? static_cast<double>(stream.integer(model_.num_choices)) : 0;
     context_.gain = lapses && !choice          ? 0
                     : spec_.overdispersion > 0 ? stream.gamma(1 / spec_.overdispersion, spec_.overdispersion)
                                                : 1;
@@ -220,10 +220,8 @@ std::unique_ptr<Subject> make_simulated(const SubjectSpec& spec, const models::M
     throw SpecError({"subject.overdispersion", "0 for counts without a rate", number_text(spec.overdispersion),
                      "A binomial law has a number of tries, which is whole."});
   if (spec.sorter_limit && !counts)
-    throw SpecError({"subject.sorter_limit", "absent for responses that are not counts", number_text(*spec.sorter_limit), ""});
-  if (spec.sorter_limit && spec.lost == "censored" && dynamic_cast<const models::TextLaplace*>(&model))
-    throw SpecError({"subject.lost", "\"missing\" with belief.kind = \"laplace\"", "\"censored\"",
-                     "Grids and particles take censored responses."});
+    throw SpecError({"subject.sorter_limit", "absent for responses that are not counts", number_text(*spec.sorter_limit),
+                     text ? "A text says what is seen between limits: censored(law(…), low, high)." : ""});
   if (spec.drift_per_s > 0 && !dynamic_cast<const models::Glm*>(&model))
     throw SpecError({"subject.drift_per_s", "0 for a model on a grid", number_text(spec.drift_per_s),
                      "A random walk would leave the parameters' domains."});

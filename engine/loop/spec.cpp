@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "io/toml.hpp"
 
 namespace hartline::loop {
@@ -17,6 +19,14 @@ void forget_lines(Value& value) {
     for (auto& [key, item] : table->items) forget_lines(item);
 }
 
+/// A table of texts such as "range(0, 9, 1)" is one of variables.
+bool has_variables(const Table& stimulus) {
+  return std::any_of(stimulus.items.begin(), stimulus.items.end(), [](const auto& item) {
+    const std::string* text = item.second.text();
+    return text && (text->starts_with("range(") || text->starts_with("values(") || text->starts_with("box("));
+  });
+}
+
 /// Where the model is written as text, the stimulus table holds the variables themselves.
 Table with_variables(const Table& document) {
   const Value *model = document.find("model"), *stimulus = document.find("stimulus");
@@ -28,7 +38,7 @@ Table with_variables(const Table& document) {
   for (std::size_t i = 0; list && i < list->size(); ++i)
     if (const Table* candidate = (*list)[i].table())
       if (const Value* own = candidate->find("model"); own && own->table()) any_text |= is_text(*own->table());
-  if (!any_text) return document;
+  if (!any_text && !has_variables(*stimulus->table())) return document;
   Table out = document, table;
   table.set("kind", "variables");
   table.set("variables", *stimulus->table());

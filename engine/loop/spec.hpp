@@ -8,6 +8,7 @@
 
 #include "base/describe.hpp"
 #include "design/design.hpp"
+#include "design/train_spec.hpp"
 #include "loop/controls.hpp"
 #include "models/family.hpp"
 
@@ -199,6 +200,7 @@ struct Spec {
   WatchSpec watch;
   RecordSpec record;
   std::optional<CompareSpec> compare;
+  std::optional<design::TrainSpec> train;
 
   template <class Field>
   static void describe(Field&& field) {
@@ -217,6 +219,7 @@ struct Spec {
     field("watch", &Spec::watch, "", any(), "the mismatch test and the warnings");
     field("record", &Spec::record, "", any(), "how the run is written down");
     field("compare", &Spec::compare, "", any(), "designs to compare");
+    field("train", &Spec::train, "", any(), "how a network is trained");
   }
 };
 
@@ -230,6 +233,15 @@ Spec read_spec(const Table& document, const std::string& file);
 
 /// The experiment that a record holds. Throws: IoError where its configuration cannot be read.
 Spec recorded_spec(const std::string& configuration, const std::string& record);
+
+/// Reads a table of the experiment into a spec, and puts it back with its defaults written out.
+template <class T>
+T read_resolved(Table& table, const char* path) {
+  T spec;
+  read_table(table, {path, ""}, spec);
+  table = *to_value(spec).table();
+  return spec;
+}
 
 /// The document with every default written out.
 Table resolved(const Spec& spec);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "models/grid.hpp"
+#include "models/text_grid.hpp"
 
 namespace hartline::loop {
 
@@ -112,20 +113,36 @@ void Watch::look_at_information(const Trial& trial, std::vector<Event>& news) {
 }
 
 void Watch::look_at_belief(const Trial& trial, const models::Belief& belief, std::vector<Event>& news) {
-  const auto* grid = e_.grid();
-  if (!grid) return;
-  for (std::size_t k = 0; k < told_border_.size(); ++k) {
-    const models::Parameter& parameter = grid->family().parameters[k];
-    if (told_border_[k] || parameter.values.size() < 3) continue;
-    grid->marginal(dynamic_cast<const models::GridBelief&>(belief), k, marginal_);
-    const bool low = marginal_.front() > e_.spec.watch.border_mass;
-    if (!low && !(marginal_.back() > e_.spec.watch.border_mass)) continue;
-    told_border_[k] = 1;
-    news.push_back(warning(trial, "border",
-                           fmt::format("{:.0f} % of the belief about {} lies on its {} value, {}; the grid may be too narrow",
-                                       100 * (low ? marginal_.front() : marginal_.back()), parameter.name,
-                                       low ? "lowest" : "highest", low ? parameter.values.front() : parameter.values.back())));
+  if (const auto* grid = e_.grid()) {
+    for (std::size_t k = 0; k < told_border_.size(); ++k) {
+      const models::Parameter& parameter = grid->family().parameters[k];
+      if (parameter.values.size() < 3 || parameter.period > 0) continue;  // a circle has no border
+      grid->marginal(dynamic_cast<const models::GridBelief&>(belief), k, marginal_);
+      look_at_border(trial, k, parameter.name, parameter.values.front(), parameter.values.back(), news);
+    }
   }
+  // a grid that follows warns of its borders itself
+  const auto* grid = dynamic_cast<const models::TextGrid*>(e_.model.get());
+  if (!grid || grid->follows()) return;
+  const auto& of_text = dynamic_cast<const models::TextGridBelief&>(belief);
+  for (std::size_t k = 0; k < told_border_.size(); ++k) {
+    if (!grid->has_border(k) || of_text.axes[k].size() < 3) continue;
+    marginal_ = grid->marginal(of_text, k);
+    const auto [low, high] = grid->ends(of_text, k);
+    look_at_border(trial, k, grid->parameter_names[k], low, high, news);
+  }
+}
+
+/// The share of the belief about one parameter, in marginal_, on its lowest and highest value.
+void Watch::look_at_border(const Trial& trial, std::size_t k, const std::string& name, double lowest, double highest,
+                           std::vector<Event>& news) {
+  const bool low = marginal_.front() > e_.spec.watch.border_mass;
+  if (told_border_[k] || (!low && !(marginal_.back() > e_.spec.watch.border_mass))) return;
+  told_border_[k] = 1;
+  news.push_back(warning(
+      trial, "border",
+      fmt::format("{:.0f} % of the belief about {} lies on its {} value, {}; the grid may be too narrow",
+                  100 * (low ? marginal_.front() : marginal_.back()), name, low ? "lowest" : "highest", low ? lowest : highest)));
 }
 
 }  // namespace hartline::loop

@@ -30,6 +30,8 @@ class Watch {
   void look_at_stimuli(const Trial& trial, std::vector<Event>& news);
   void look_at_information(const Trial& trial, std::vector<Event>& news);
   void look_at_belief(const Trial& trial, const models::Belief& belief, std::vector<Event>& news);
+  void look_at_border(const Trial& trial, std::size_t parameter, const std::string& name, double lowest, double highest,
+                      std::vector<Event>& news);
   bool on_edge(std::int64_t member) const;
 
   const Experiment& e_;

@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "models/refuted.hpp"
+#include "models/text_model.hpp"
 
 namespace hartline::models {
 
@@ -23,6 +25,7 @@ CandidatesBelief& CandidatesBelief::operator=(const CandidatesBelief& other) {
   log_weights = other.log_weights;
   weights = other.weights;
   predictions = other.predictions;
+  notices = other.notices;
   return *this;
 }
 
@@ -31,6 +34,7 @@ void CandidatesBelief::replace_by(const Belief& other) {
   for (std::size_t i = 0; i < beliefs.size(); ++i) beliefs[i]->replace_by(*from.beliefs[i]);
   log_weights = from.log_weights;
   weights = from.weights;
+  notices = from.notices;
 }
 
 std::uint64_t CandidatesBelief::digest() const {
@@ -75,25 +79,62 @@ Update Candidates::update(Belief& any_belief, std::span<const double> stimulus, 
   auto& belief = dynamic_cast<CandidatesBelief&>(any_belief);
   if (!stimulus.empty()) check(stimulus, response);
   Update out{false, 0, {}};
-  belief.predictions.assign(num_cells * num_bins, {0, 0, 0});
-  double top = -INFINITY;
-  for (std::size_t i = 0; i < models_.size(); ++i) {
-    const Update one = models_[i]->update(*belief.beliefs[i], stimulus, response, elapsed_s);
-    out.used = one.used;
-    for (std::size_t k = 0; k < one.predictions.size(); ++k) {
-      belief.predictions[k].mean += belief.weights[i] * one.predictions[k].mean;
-      belief.predictions[k].below += belief.weights[i] * one.predictions[k].below;
-      belief.predictions[k].up_to += belief.weights[i] * one.predictions[k].up_to;
+  std::vector<Prediction> predictions(num_cells * num_bins, {0, 0, 0});
+  std::vector<double> log_weights = belief.log_weights;
+  std::vector<Notice> notices;
+  const auto average_in = [&](std::size_t i, std::span<const Prediction> of_model) {
+    for (std::size_t k = 0; k < of_model.size(); ++k) {
+      predictions[k].mean += belief.weights[i] * of_model[k].mean;
+      predictions[k].below += belief.weights[i] * of_model[k].below;
+      predictions[k].up_to += belief.weights[i] * of_model[k].up_to;
     }
-    belief.log_weights[i] += one.log_evidence;
-    top = std::max(top, belief.log_weights[i]);
+  };
+  belief.before.resize(models_.size());
+  std::size_t num_tried = 0;
+  try {
+    for (; num_tried < models_.size(); ++num_tried) {
+      const std::size_t i = num_tried;
+      if (belief.log_weights[i] == -INFINITY) continue;  // ruled out
+      if (belief.before[i])
+        belief.before[i]->replace_by(*belief.beliefs[i]);
+      else
+        belief.before[i] = belief.beliefs[i]->fork();
+      try {
+        const Update one = models_[i]->update(*belief.beliefs[i], stimulus, response, elapsed_s);
+        out.used = out.used || one.used;
+        average_in(i, one.predictions);
+        log_weights[i] += one.log_evidence;
+        if (const auto* samples = dynamic_cast<const SampleBelief*>(belief.beliefs[i].get());
+            samples && (one.used || models_[i]->has_context))
+          for (const Notice& notice : samples->notices)
+            notices.push_back({notice.warning, notice.kind, parameter_names[i] + ": " + notice.text});
+      } catch (const Refuted& refuted) {
+        out.used = true;
+        average_in(i, refuted.predictions);
+        log_weights[i] = -INFINITY;
+        notices.push_back(
+            {true, "refuted",
+             fmt::format("{}: the response {} has probability 0 under every set of parameters; this model is ruled out",
+                         parameter_names[i], refuted.fault.got)});
+      }
+    }
+    const double top = *std::max_element(log_weights.begin(), log_weights.end());
+    if (top == -INFINITY)
+      throw RunError({"response", "possible under some model", fmt::format("{}", fmt::join(response.values, ", ")),
+                      "Each gives it probability 0. The belief is unchanged."});
+    belief.notices = std::move(notices);
+    if (!out.used) return out;
+    double total = 0;
+    for (const double w : log_weights) total += std::exp(w - top);
+    out.log_evidence = top + std::log(total);
+  } catch (...) {
+    for (std::size_t i = 0; i < num_tried; ++i)
+      if (belief.log_weights[i] > -INFINITY) belief.beliefs[i]->replace_by(*belief.before[i]);
+    throw;
   }
-  if (!out.used) return out;
-  double total = 0;
-  for (double w : belief.log_weights) total += std::exp(w - top);
-  out.log_evidence = top + std::log(total);
+  belief.predictions = std::move(predictions);
   for (std::size_t i = 0; i < models_.size(); ++i) {
-    belief.log_weights[i] -= out.log_evidence;
+    belief.log_weights[i] = log_weights[i] - out.log_evidence;
     belief.weights[i] = std::exp(belief.log_weights[i]);
   }
   out.predictions = belief.predictions;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/model.hpp"
+#include "models/notice.hpp"
 
 namespace hartline::models {
 
@@ -22,13 +23,16 @@ struct CandidatesBelief final : Belief {
   std::vector<const Belief*> views;              // the same
   std::vector<double> log_weights, weights;      // [num_models], normalised
   std::vector<Prediction> predictions;           // [num_bins] of the last update, averaged over the models
+  std::vector<Notice> notices;                   // of the last update, with the names of the models that they are about
+  std::vector<std::unique_ptr<Belief>> before;   // [num_models] scratch: what an update that fails goes back to
 };
 
 /// p(model | responses) ∝ p(model) Π_t p(r_t | x_t, trials before, model), every model taking in every response.
 ///
 /// What one step ahead was foretold is the mean over the models by their weights. A refit forms each model's belief anew and leaves
-/// the weights, which rest on the one-step evidences.
-/// Accuracy: Bayes' rule on the evidences to 1e-12    (candidates_test.cpp: Candidates.WeightsFollowTheEvidence)
+/// the weights, which rest on the one-step evidences. A model that gives a response probability 0 is ruled out, which a notice
+/// tells, and takes in nothing more (candidates_test.cpp: Candidates.ThatAreRefutedAreRuledOutAndTheRunGoesOn). Accuracy: Bayes'
+/// rule on the evidences to 1e-12    (candidates_test.cpp: Candidates.WeightsFollowTheEvidence)
 class Candidates final : public Model {
  public:
   /// Throws: SpecError for fewer than two models, or models whose stimuli or responses differ in form.

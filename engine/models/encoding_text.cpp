@@ -7,7 +7,6 @@
 
 #include "base/error.hpp"
 #include "equations/differentiate.hpp"
-#include "equations/kernel.hpp"
 #include "equations/lower.hpp"
 
 namespace hartline::models {
@@ -160,8 +159,16 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
     return value ? value->table() : nullptr;
   };
   const Table *parameter_table = table_of("parameters"), *state_table = table_of("state"), *correlations = table_of("correlations");
+  std::vector<std::string_view> keys;
+  for (const auto& [name, value] : model.items) keys.push_back(name);
+  const auto instead = [&](std::string_view wanted) {
+    const std::string near = nearest_name(wanted, keys);
+    return near.empty() ? "" : fmt::format("Is \"{}\" meant to be it?", near);
+  };
+  if (!model.find("response"))
+    throw SpecError({"model.response", "given, for example \"r ~ poisson(rate * window)\"", "nothing", instead("response")});
   if (!parameter_table || parameter_table->items.empty())
-    throw SpecError({"model.parameters", "a table of names and priors", "nothing", ""});
+    throw SpecError({"model.parameters", "a table of names and priors", "nothing", instead("parameters")});
   for (const auto& [name, value] : parameter_table->items) {
     const std::string path = "model.parameters." + name;
     const Statement statement = equations::parse_expression(name, text_at(value, path, "normal(0, 1) : deg"), path);
@@ -187,7 +194,6 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
     names.emplace_back(name, statement.unit_text);
     scope.define(statement, path);
   }
-  if (!response) throw SpecError({"model.response", "given, for example \"r ~ poisson(rate * window)\"", "nothing", ""});
   if (state_table)
     for (const auto& [name, value] : state_table->items) {
       if (name.ends_with("'")) continue;
@@ -199,6 +205,16 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
   num_states = written.states.size();
   read_responses(scope, *response, state_table);
   for (const auto& [name, unit_text] : names) written.values.push_back({name, scope.value(name, "model." + name), unit_text});
+
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    std::vector<Id> needed;
+    for (const equations::ResponseLine& line : written.responses)
+      needed.insert(needed.end(), line.arguments.begin(), line.arguments.end());
+    for (const equations::State& state : written.states) needed.insert(needed.end(), {state.start, state.next});
+    if (std::none_of(needed.begin(), needed.end(),
+                     [&](Id id) { return equations::depends_on(written.graph, id, written.given[stimulus.size() + k]); }))
+      unused.push_back(parameters[k].name);
+  }
 
   program = written;
   for (equations::ResponseLine& line :
@@ -230,13 +246,19 @@ EncodingText::EncodingText(const Table& stimulus_table, const Table& model) {
                      std::to_string(num_arguments), ""});
 }
 
+namespace {
+
+/// All of what a law is made of has a rate.
+bool has_rate(const TextLaw& law) {
+  if (law.form == LawForm::poisson || law.form == LawForm::negative_binomial) return true;
+  return !law.parts.empty() &&
+         std::all_of(law.parts.begin(), law.parts.end(), [](const LawPart& part) { return has_rate(*part.law); });
+}
+
+}  // namespace
+
 bool EncodingText::has_rates() const {
-  const auto has_rate = [](const TextLaw& law) { return law.form == LawForm::poisson || law.form == LawForm::negative_binomial; };
-  return std::any_of(responses.begin(), responses.end(), [&](const TextResponse& response) {
-    const std::vector<LawPart>& parts = response.law->parts;
-    return parts.empty() ? has_rate(*response.law)
-                         : std::all_of(parts.begin(), parts.end(), [&](const LawPart& part) { return has_rate(*part.law); });
-  });
+  return std::any_of(responses.begin(), responses.end(), [](const TextResponse& response) { return has_rate(*response.law); });
 }
 
 void EncodingText::read_responses(equations::Scope& scope, const Value& value, const Table* states) {
@@ -280,35 +302,34 @@ void EncodingText::read_responses(equations::Scope& scope, const Value& value, c
         throw SpecError({path, "a start that depends on parameters alone", "\"" + stimulus[k].name + "\"", ""});
   }
   if (states)
-    for (const auto& [name, unused] : states->items)
+    for (const auto& [name, next] : states->items)
       if (name.ends_with("'") && !states->find(name.substr(0, name.size() - 1)))
         throw SpecError({"model.state." + name, "a state that starts somewhere", "no " + name.substr(0, name.size() - 1), ""});
-  if (!states && statements.size() > 1)
-    for (const equations::ResponseLine& line : written.responses)
-      for (const Id id : line.arguments)
-        for (const std::uint32_t symbol : symbols)
-          if (equations::depends_on(written.graph, id, symbol))
-            throw SpecError({"model.response", "responses that are independent given stimulus and parameters",
-                             "\"" + written.graph.symbol(symbol).name + "\" among the arguments of \"" + line.name + "\"", ""});
+  for (std::size_t j = 0; j < statements.size(); ++j) equations::check_response(written, written.responses[j], path_of(j));
 }
 
 /// The law of a line, checked.
 const TextLaw* EncodingText::read_law(const equations::Scope& scope, const Statement& s, const equations::ResponseLine& line,
                                       const std::string& path) {
-  const Syntax& call = s.at(s.root);
+  const Syntax& whole = s.at(s.root);
+  const Syntax& call = line.censored ? s.at(whole.args[0]) : whole;
   const auto checked = [&](const std::string& name, const Syntax& part, std::size_t first, std::size_t num) {
-    std::vector<std::string_view> known{"mixture"};
+    std::vector<std::string_view> known{"mixture", "censored"};
     for (const TextLaw& one : text_laws())
       if (one.form != LawForm::binomial_count) known.push_back(one.name);  // is binomial too
     const std::span<const Id> arguments{line.arguments.data() + first, num};
     const TextLaw* law = find_law(written.graph, name, arguments);
+    if (law && law->form == LawForm::binomial && line.censored)  // hits that are counted
+      law = &*std::find_if(text_laws().begin(), text_laws().end(),
+                           [](const TextLaw& one) { return one.form == LawForm::binomial_count; });
     if (!law)
       throw SpecError({path, fmt::format("one of {}", fmt::join(known, ", ")), "\"" + name + "\"", did_you_mean(name, known)});
     if (num < law->min_args || num > law->max_args)
       throw SpecError({path, std::string(law->wanted), "\"" + std::string(s.text_of(part)) + "\"", ""});
     if (s.has_unit && !law->has_unit)
-      throw SpecError({path, fmt::format("without a unit behind {}", name), "\": " + s.unit_text + "\"",
-                       "Its arguments are numbers without unit."});
+      throw SpecError(
+          {path, fmt::format("without a unit behind {}", name), "\": " + s.unit_text + "\"",
+           fmt::format("Its arguments are numbers without unit, and so is the response: the number of {}.", s.unit_text)});
     for (std::size_t k = 0; k < num; ++k) {
       if (written.graph.at(arguments[k]).dimension == (law->has_unit ? s.unit.dimension : Dimension{})) continue;
       const Syntax& argument = s.at(part.args[k]);
@@ -319,7 +340,31 @@ const TextLaw* EncodingText::read_law(const equations::Scope& scope, const State
     }
     return law;
   };
-  if (line.parts.empty()) return checked(call.text, call, 0, line.arguments.size());
+  const auto seen = [&](const TextLaw* law) {
+    if (!line.censored) return law;
+    const std::size_t num = line.arguments.size() - 2;
+    TextLaw out = make_censored({law, 0, num}, path);
+    for (std::size_t k = 0; k < 2; ++k) {
+      const Id limit = line.arguments[num + k];
+      const Syntax& argument = s.at(whole.args[1 + k]);
+      if (written.graph.at(limit).dimension != (law->has_unit ? s.unit.dimension : Dimension{}) &&
+          !(written.graph.is_constant(limit, 0)))
+        throw UnitError(fmt::format("{}: \"{}\" is {} where a limit is {} (column {}).", path, s.text_of(argument),
+                                    scope.unit_of(limit), law->has_unit && s.has_unit ? s.unit_text : "a number without unit",
+                                    argument.span.begin + 1));
+      for (std::size_t p = 0; p < parameters.size(); ++p)
+        if (equations::depends_on(written.graph, limit, written.given[stimulus.size() + p]))
+          throw SpecError({path, "limits made of numbers and of the stimulus", "\"" + std::string(s.text_of(argument)) + "\"",
+                           "What is censored has to be known from the response."});
+      for (const equations::State& state : written.states)
+        if (equations::depends_on(written.graph, limit, state.symbol))
+          throw SpecError({path, "limits made of numbers and of the stimulus", "\"" + std::string(s.text_of(argument)) + "\"",
+                           "What is censored has to be known from the response."});
+    }
+    return static_cast<const TextLaw*>(&made_.emplace_back(std::move(out)));
+  };
+  const std::size_t num_own = line.arguments.size() - (line.censored ? 2 : 0);
+  if (line.parts.empty()) return seen(checked(call.text, call, 0, num_own));
   std::vector<LawPart> parts;
   for (std::size_t k = 0; k < line.parts.size(); ++k) {
     const equations::LawPart& part = line.parts[k];
@@ -328,7 +373,7 @@ const TextLaw* EncodingText::read_law(const equations::Scope& scope, const State
                                   s.at(call.args[2 * k]).span.begin + 1));
     parts.push_back({checked(part.law, s.at(call.args[2 * k + 1]), part.first, part.num), part.first, part.num});
   }
-  return &mixtures_.emplace_back(make_mixture(std::move(parts), path));
+  return seen(&made_.emplace_back(make_mixture(std::move(parts), path)));
 }
 
 void EncodingText::read_correlations(const Table& table) {
@@ -358,7 +403,7 @@ void EncodingText::read_correlations(const Table& table) {
       if (at == names.end())
         throw SpecError({path, fmt::format("two of {}", fmt::join(names, ", ")), "\"" + name + "\"", did_you_mean(name, views)});
       const auto k = static_cast<std::size_t>(at - names.begin());
-      if (priors_[k]->is_discrete()) throw SpecError({path, "priors with a density", "single values of " + name, ""});
+      if (!priors_[k]->has_density()) throw SpecError({path, "priors with a density", "single values of " + name, ""});
       return k;
     };
     if (comma == std::string::npos) throw SpecError({path, "two parameters, for example \"mu, b\" = 0.5", "\"" + pair + "\"", ""});
@@ -384,101 +429,6 @@ void EncodingText::read_correlations(const Table& table) {
     if (roots_[k].size() == 1) roots_[k].clear();
   }
   if (std::all_of(roots_.begin(), roots_.end(), [](const Root& row) { return row.empty(); })) roots_.clear();
-}
-
-namespace {
-
-class TextFamily final : public Family {
- public:
-  TextFamily(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values)
-      : text_(std::move(text)), program_(text_->program) {
-    stimulus_dim = text_->stimulus_dim;
-    for (std::size_t k = 0; k < text_->parameters.size(); ++k) {
-      const TextParameter& parameter = text_->parameters[k];
-      const std::vector<double> nodes = parameter.prior.nodes(num_values[k]);
-      for (const std::string& name : number_names(parameter.name, parameter.shape))
-        parameters.push_back({name, parameter.unit_text, nodes});
-    }
-    const std::vector<Id>& outputs = program_.responses[0].arguments;
-    num_out_ = outputs.size();
-    std::vector<bool> varies(program_.graph.num_symbols(), true);
-    for (std::size_t k = 0; k < text_->stimulus.size(); ++k) varies[program_.given[k]] = false;
-    kernel_ = equations::make_kernel(program_.graph, outputs, varies);
-  }
-
-  int num_choices() const override { return static_cast<int>(text_->responses[0].num_choices); }
-
-  bool draw_prior(Stream& stream, std::span<double> out) const override {
-    text_->draw_prior(stream, out);
-    return true;
-  }
-
-  void evaluate(const double* stimulus, const double* p, double* out) const override { evaluate_all(stimulus, 1, p, out); }
-
-  void evaluate_all(const double* stimulus, std::size_t num, const double* all, double* out) const override {
-    thread_local std::vector<double> kept;
-    thread_local std::vector<double*> columns;
-    thread_local std::vector<equations::Input> inputs;
-    std::vector<double> values = std::move(kept);
-    values.resize(num_out_ * num);
-    columns.resize(num_out_);
-    for (std::size_t k = 0; k < num_out_; ++k) columns[k] = &values[k * num];
-    inputs.resize(program_.graph.num_symbols());
-    const double* from = stimulus;
-    for (std::size_t k = 0; k < text_->stimulus.size(); ++k) {
-      inputs[program_.given[k]] = {from, 1, 0};
-      from += text_->stimulus[k].num();
-    }
-    from = all;
-    for (std::size_t k = 0; k < text_->parameters.size(); ++k) {
-      inputs[program_.given[text_->stimulus.size() + k]] = {from, 1, text_->num_parameters};
-      from += text_->parameters[k].num();
-    }
-    kernel_->run(inputs, num, columns);
-    for (std::size_t i = 0; i < num; ++i) {
-      for (std::size_t k = 0; k < num_out_; ++k) out[i * num_out_ + k] = columns[k][i];
-      check(stimulus, all + i * text_->num_parameters, out + i * num_out_);
-    }
-    kept = std::move(values);
-  }
-
- private:
-  void check(const double* stimulus, const double* p, const double* out) const {
-    for (std::size_t k = 0; k < num_out_; ++k) {
-      const double top = num_choices() > 0 ? 1 + 1e-12 : std::numeric_limits<double>::infinity();
-      if (out[k] >= 0 && out[k] <= top && std::isfinite(out[k])) continue;
-      std::string at;
-      const auto tell = [&](const std::vector<std::string>& names, const double*& from) {
-        for (const std::string& name : names) at += fmt::format("{}{} = {}", at.empty() ? "At " : ", ", name, number_text(*from++));
-      };
-      for (const TextStimulus& s : text_->stimulus) tell(number_names(s.name, s.shape), stimulus);
-      for (const TextParameter& one : text_->parameters) tell(number_names(one.name, one.shape), p);
-      throw SpecError(
-          {"model.response", num_choices() > 0 ? "a probability, 0 to 1" : ">= 0 expected counts", number_text(out[k]), at + "."});
-    }
-  }
-
-  std::shared_ptr<const EncodingText> text_;
-  equations::Program program_;
-  std::size_t num_out_ = 1;
-  std::shared_ptr<const equations::Kernel> kernel_;
-};
-
-}  // namespace
-
-bool has_tables(const EncodingText& text) {
-  const TextResponse& first = text.responses[0];
-  const bool even = std::none_of(text.parameters.begin(), text.parameters.end(),
-                                 [](const TextParameter& parameter) { return parameter.prior.is_uneven(); });
-  return even && text.responses.size() == 1 && text.num_states == 0 && !text.is_correlated() &&
-         (first.law->form == LawForm::poisson || first.num_choices > 0);
-}
-
-std::unique_ptr<Family> make_family(std::shared_ptr<const EncodingText> text, const std::vector<std::size_t>& num_values) {
-  if (!has_tables(*text))
-    throw SpecError({"model.response", "one poisson count or choice, no state and no correlations, for tables",
-                     "\"" + std::string(text->responses[0].law->name) + "\"", "Other texts take belief.kind = \"particles\"."});
-  return std::make_unique<TextFamily>(std::move(text), num_values);
 }
 
 }  // namespace hartline::models

@@ -88,7 +88,10 @@ class EncodingText {
   std::vector<LawPart> laws;                                         // of the responses, with their arguments among all
   std::size_t stimulus_dim = 0, num_parameters = 0, num_states = 0;  // in numbers
   std::size_t num_arguments = 0;                                     // of all laws
+  std::vector<std::string> unused;                                   // parameters that no response depends on
 
+  /// The prior of one number.
+  const PriorLaw& prior(std::size_t parameter_idx) const { return *priors_[parameter_idx]; }
   /// Draws the parameters from their priors, [num_parameters].
   void draw_prior(Stream& stream, std::span<double> parameters) const;
 
@@ -111,13 +114,16 @@ class EncodingText {
                           const std::string& path);
   void read_correlations(const Table& table);
 
-  std::deque<TextLaw> mixtures_;
+  std::deque<TextLaw> made_;             // mixtures and censored laws
   std::vector<const PriorLaw*> priors_;  // of each number
   std::vector<Root> roots_;              // [num_parameters]; empty: no correlations
 };
 
 /// The parameter of each number: mu, or theta[1, 0].
 std::vector<std::string> number_names(const std::string& name, const std::vector<std::size_t>& shape);
+
+/// The text of a family that was made of one, or null.
+const EncodingText* text_of(const Family& family);
 
 /// Whether a grid has tables for the text: one response, a Poisson count or a choice, no state and no correlations.
 bool has_tables(const EncodingText& text);

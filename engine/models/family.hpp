@@ -38,6 +38,7 @@ struct Parameter {
   std::string name;
   std::string unit;
   std::vector<double> values = {};
+  double period = 0;  // length of the circle that they lie on; 0: they lie on a line
 };
 
 /// Seam between a family's formula and the grid belief.

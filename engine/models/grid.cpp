@@ -10,7 +10,9 @@
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
+#include "models/circle.hpp"
 #include "models/grid_kernels.hpp"
+#include "models/refuted.hpp"
 #include "numerics/special.hpp"
 
 namespace hartline::models {
@@ -117,8 +119,9 @@ void GridModel::fill_tables(Executor& executor) {
 
   const double top_rate = *std::max_element(rate_.begin(), rate_.end());
   if (!(top_rate < max_expected_count))
-    throw SpecError({"model", fmt::format("< {} expected counts a bin", max_expected_count), fmt::format("{:.4g}", top_rate),
-                     "Shorten bin_ms or lower the largest rate."});
+    throw SpecError(
+        {"model", fmt::format("< {} expected counts a bin", max_expected_count), fmt::format("{:.4g}", top_rate),
+         "Lower the largest rate or the time that is counted in. Of a text, belief.follow = true and particles take any."});
   num_outcomes_ = static_cast<std::size_t>(count_bound(top_rate)) + 1;
   std::vector<double> log_factorials(num_outcomes_);
   for (std::size_t r = 0; r < num_outcomes_; ++r) log_factorials[r] = numerics::log_factorial(static_cast<double>(r));
@@ -200,8 +203,9 @@ void GridModel::take(GridBelief& belief, std::span<const double> stimulus, doubl
   }
   evidence = log_mean_exp(belief.log_weights.data(), belief.log_likelihood.data(), num_nodes_);
   if (!std::isfinite(evidence))
-    throw RunError({"response", "possible at some node", number_text(r),
-                    "Every node of the grid gives it probability 0. The belief is unchanged."});
+    throw Refuted({"response", "possible at some node", number_text(r),
+                   "Every node of the grid gives it probability 0. The belief is unchanged."},
+                  {foretell(belief, stimulus, r, censored)});
   reweight(belief.log_weights.data(), belief.log_likelihood.data(), evidence, num_nodes_, belief.weights.data());
   belief.active_blocks.clear();
   for (std::size_t b = 0; b < num_blocks_; ++b) {
@@ -212,11 +216,13 @@ void GridModel::take(GridBelief& belief, std::span<const double> stimulus, doubl
 }
 
 void GridModel::imagine(GridBelief& belief, std::span<const double> stimulus) const {
-  if (belief.imagined.empty())
+  if (belief.imagined.empty()) {
+    const GridBelief before(belief);  // a future has no futures of its own
     for (std::size_t k = 0; k < num_imagined; ++k) {
-      belief.imagined.push_back(std::make_unique<GridBelief>(belief));
+      belief.imagined.push_back(std::make_unique<GridBelief>(before));
       belief.outlook.push_back(belief.imagined.back().get());
     }
+  }
   std::vector<double> parameters(num_parameters);
   for (std::size_t k = 0; k < num_imagined; ++k) {
     GridBelief& future = *belief.imagined[k];
@@ -296,6 +302,12 @@ double GridModel::expected_response(const double* outcome) const {
   double mean = 0;
   for (std::int64_t c = 0; c < num_choices; ++c) mean += static_cast<double>(c) * outcome[c];
   return num_choices > 0 ? mean : outcome[0];
+}
+
+double GridModel::expected_response(std::span<const double> parameters, std::span<const double> stimulus) const {
+  double outcome[64];
+  family_->evaluate(stimulus.data(), parameters.data(), outcome);
+  return expected_response(outcome);
 }
 
 std::pair<double, double> GridModel::mean_response(const Belief& any_belief, std::size_t x) const {
@@ -400,6 +412,12 @@ void GridModel::summarise(const Belief& belief, std::span<double> mean, std::spa
   for (std::size_t k = 0; k < num_parameters; ++k) {
     const auto weights = marginal(grid(belief), k);
     const std::vector<double>& values = family_->parameters[k].values;
+    if (const double period = family_->parameters[k].period; period > 0) {
+      const Circle circle = on_circle(values, weights, period, 0.5 * (values.front() + values.back() - period));
+      mean[k] = circle.mean;
+      sd[k] = circle.sd;
+      continue;
+    }
     mean[k] = std::inner_product(weights.begin(), weights.end(), values.begin(), 0.0);
     double variance = 0;
     for (std::size_t i = 0; i < weights.size(); ++i) variance += weights[i] * std::pow(values[i] - mean[k], 2);

@@ -67,6 +67,8 @@ class GridModel final : public Model, public OutcomeTables {
 
   /// log p(response | stimulus, belief), nats.
   double log_predictive(const GridBelief& belief, std::span<const double> stimulus, double response) const;
+  /// Expected response for known parameters; of choices Σ k p_k.
+  double expected_response(std::span<const double> parameters, std::span<const double> stimulus) const;
   /// Mean and standard deviation over the nodes of the expected response to any stimulus.
   std::pair<double, double> response_moments(const GridBelief& belief, std::span<const double> stimulus) const;
   /// The value that a share p of the belief about the expected response to a stimulus lies below.

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
+#include "models/refuted.hpp"
 
 namespace hartline::models {
 
@@ -79,11 +80,12 @@ Update ParticleModel::update(Belief& any_belief, std::span<const double> stimulu
   if (!trial.counts && !likelihood_.has_states()) return {false, 0, {}};
   // what was learned before is settled now, so that `latest` is free
   log_likelihoods(belief, stimulus, trial.responses, belief.old_scores);
+  std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
   if (!(*std::max_element(belief.old_scores.begin(), belief.old_scores.begin() + static_cast<std::ptrdiff_t>(belief.num())) >
         -INFINITY))
-    throw RunError({"response", "possible under some particle", number_text(trial.responses[0].value),
-                    "Every particle gives it probability 0. The belief is unchanged."});
-  std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
+    throw Refuted({"response", "possible under some particle", number_text(trial.responses[0].value),
+                   "Every particle gives it probability 0. The belief is unchanged."},
+                  std::move(predictions));
   for (std::size_t i = 0; i < belief.num(); ++i) {
     belief.log_likelihood[i] += belief.latest[i];
     belief.latest[i] = belief.old_scores[i];

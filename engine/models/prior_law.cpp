@@ -1,198 +1,30 @@
 #include "models/prior_law.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <boost/math/distributions/beta.hpp>
 #include <boost/math/distributions/gamma.hpp>
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
+#include <numbers>
 
 #include "base/error.hpp"
-#include "equations/lower.hpp"
-#include "models/text_law.hpp"
+#include "models/law_tail.hpp"
 #include "numerics/special.hpp"
 
 namespace hartline::models {
 
-using equations::Statement;
-using equations::Syntax;
-
-double constant_argument(const Statement& statement, std::uint32_t part, const std::string& path) {
-  equations::Graph graph;
-  equations::Scope scope(graph);
-  const equations::Id id = scope.lower_part(statement, part, path);
-  const std::string text(statement.text_of(statement.at(part)));
-  if (!graph.at(id).dimension.none())
-    throw UnitError(
-        fmt::format("{}: \"{}\" has a unit; arguments are numbers in the unit that stands behind the colon.", path, text));
-  const auto value = equations::constant_value(graph, id);
-  if (!value || !std::isfinite(*value)) throw SpecError({path, "finite numbers as arguments", "\"" + text + "\"", ""});
-  return *value;
-}
-
-std::vector<double> listed_values(const Statement& statement, const Syntax& call, const std::string& path) {
-  std::vector<double> out;
-  for (const std::uint32_t part : call.args) out.push_back(constant_argument(statement, part, path));
-  if (call.text == "range") {
-    if (out.size() != 3 || !(out[2] > 0) || !(out[1] >= out[0]))
-      throw SpecError({path, "range(first, last, step) with last >= first and step > 0", std::string(statement.text_of(call)), ""});
-    const double first = out[0], step = out[2], num = std::floor((out[1] - first) / step * (1 + 1e-12) + 1e-9) + 1;
-    if (num > 1e6) throw SpecError({path, "at most 1000000 values", fmt::format("{:g}", num), ""});
-    out.resize(static_cast<std::size_t>(num));
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = first + static_cast<double>(i) * step;
-  }
-  if (out.empty()) throw SpecError({path, "one value or more", "none", ""});
-  return out;
-}
-
 namespace {
 
-constexpr double least_share = 1e-10;  // of a law of counts that lies beyond the last value
-constexpr std::size_t most_values = 100000;
+namespace bm = boost::math;
 
-/// Probabilities of 0, 1, … under a law of counts or choices.
-std::vector<double> shares_of(const std::string& name, const std::vector<double>& a, const std::string& path,
-                              const std::string& text) {
-  const auto want = [&](bool fits, const char* wanted) {
-    if (!fits) throw SpecError({path, wanted, "\"" + text + "\"", ""});
-  };
-  if (name == "bernoulli") {
-    want(a.size() == 1 && a[0] > 0 && a[0] < 1, "bernoulli(p) with p between 0 and 1");
-    return {1 - a[0], a[0]};
-  }
-  if (name == "categorical") {
-    want(a.size() >= 2 && std::all_of(a.begin(), a.end(), [](double w) { return w > 0; }), "categorical(w0, w1, …), all > 0");
-    return a;
-  }
-  if (name == "poisson") want(a.size() == 1 && a[0] > 0, "poisson(mean) with mean > 0");
-  if (name == "negative_binomial") want(a.size() == 2 && a[0] > 0 && a[1] > 0, "negative_binomial(mean, dispersion), both > 0");
-  if (name == "binomial")
-    want(a.size() == 2 && a[0] >= 1 && std::nearbyint(a[0]) == a[0] && a[1] > 0 && a[1] < 1,
-         "binomial(n, p) with a whole number n and p between 0 and 1");
-  const TextLaw& law = *std::find_if(text_laws().begin(), text_laws().end(),
-                                     [&](const TextLaw& one) { return one.name == name && one.kind == ResponseKind::counts; });
-  std::vector<double> out;
-  const double most = name == "binomial" ? a[0] : static_cast<double>(most_values), norm = log_norm(law, a);
-  for (double k = 0, total = 0; k <= most && total < 1 - least_share; ++k)
-    total += out.emplace_back(std::exp(log_weight(law, a, k) - norm));
-  want(out.size() < most_values, "a law that ends before 100000");
-  return out;
+/// Radians in one of a circle's units.
+double turn(double period) { return 2 * std::numbers::pi / period; }
+
+const TextLaw& law_of(LawForm form) {
+  return *std::find_if(text_laws().begin(), text_laws().end(), [&](const TextLaw& law) { return law.form == form; });
 }
 
 }  // namespace
-
-void PriorLaw::read_values(const std::vector<double>& shares) {
-  double total = 0, below = 0;
-  for (const double share : shares) total += share;
-  for (std::size_t k = 0; k < shares.size(); ++k) {
-    values_.push_back(static_cast<double>(k));
-    cumulative_.push_back((below += shares[k]) / total);
-  }
-  low_ = values_.front();
-  high_ = values_.back();
-}
-
-/// Leaves the values between two limits.
-void PriorLaw::cut(double low, double high) {
-  std::vector<double> values, cumulative;
-  for (std::size_t k = 0; k < values_.size(); ++k) {
-    if (!(values_[k] >= low && values_[k] <= high)) continue;
-    values.push_back(values_[k]);
-    if (cumulative_.empty()) continue;
-    const double share = cumulative_[k] - (k > 0 ? cumulative_[k - 1] : 0);
-    cumulative.push_back(share + (cumulative.empty() ? 0 : cumulative.back()));
-  }
-  const double total = cumulative.empty() ? 1 : cumulative.back();
-  for (double& p : cumulative) p /= total;
-  values_ = std::move(values);
-  cumulative_ = std::move(cumulative);
-  if (values_.empty()) return;
-  low_ = values_.front();
-  high_ = values_.back();
-}
-
-PriorLaw::PriorLaw(const Statement& statement, std::uint32_t at, const std::string& path) {
-  const Syntax& call = statement.at(at);
-  const std::string text(statement.text_of(call));
-  if (call.form != equations::Form::call)
-    throw SpecError({path, "a prior, for example uniform(0, 1) or normal(0, 1) : deg", "\"" + text + "\"", ""});
-  if (call.text == "truncated") {
-    if (call.args.size() != 3) throw SpecError({path, "truncated(law, low, high)", "\"" + text + "\"", ""});
-    *this = PriorLaw(statement, call.args[0], path);
-    low_ = std::max(low_, constant_argument(statement, call.args[1], path));
-    high_ = std::min(high_, constant_argument(statement, call.args[2], path));
-    if (is_discrete()) {
-      cut(low_, high_);
-      if (values_.empty()) throw SpecError({path, "an interval that holds a value", "\"" + text + "\"", ""});
-      return;
-    }
-    cdf_low_ = free_cdf(low_);
-    cdf_high_ = free_cdf(high_);
-    if (!(low_ < high_ && cdf_high_ - cdf_low_ > 1e-6))  // less, and the digits of 1 - cdf are gone
-      throw SpecError({path, "an interval that holds a millionth of the law or more", "\"" + text + "\"", ""});
-    return;
-  }
-  if (call.text == "values" || call.text == "range") {
-    kind_ = Kind::values;
-    values_ = listed_values(statement, call, path);
-    std::sort(values_.begin(), values_.end());
-    if (std::adjacent_find(values_.begin(), values_.end()) != values_.end())
-      throw SpecError({path, "values that differ", "\"" + text + "\"", ""});
-    low_ = values_.front();
-    high_ = values_.back();
-    return;
-  }
-  constexpr std::string_view counted[] = {"poisson", "negative_binomial", "binomial", "bernoulli", "categorical"};
-  if (std::find(std::begin(counted), std::end(counted), call.text) != std::end(counted)) {
-    std::vector<double> args;
-    for (const std::uint32_t part : call.args) args.push_back(constant_argument(statement, part, path));
-    kind_ = Kind::values;
-    read_values(shares_of(call.text, args, path, text));
-    return;
-  }
-  struct Known {
-    std::string_view name;
-    Kind kind;
-    std::size_t num;
-    const char* wanted;
-  };
-  static constexpr Known forms[] = {{"uniform", Kind::uniform, 2, "uniform(low, high) with low < high"},
-                                    {"normal", Kind::normal, 2, "normal(mean, sd) with sd > 0"},
-                                    {"lognormal", Kind::lognormal, 2, "lognormal(mean, sd) of the logarithm with sd > 0"},
-                                    {"half_normal", Kind::half_normal, 1, "half_normal(sd) with sd > 0"},
-                                    {"exponential", Kind::exponential, 1, "exponential(mean) with mean > 0"},
-                                    {"gamma", Kind::gamma, 2, "gamma(shape, scale), both > 0"},
-                                    {"beta", Kind::beta, 2, "beta(a, b), both > 0"}};
-  for (const Known& form : forms) {
-    if (form.name != call.text) continue;
-    kind_ = form.kind;
-    std::vector<double> args;
-    for (const std::uint32_t part : call.args) args.push_back(constant_argument(statement, part, path));
-    if (args.size() == form.num) {
-      a_ = args[0];
-      b_ = form.num > 1 ? args[1] : 0;
-      const bool by_sd = kind_ == Kind::normal || kind_ == Kind::lognormal, both = kind_ == Kind::gamma || kind_ == Kind::beta;
-      const bool fits = kind_ == Kind::uniform ? a_ < b_ : by_sd ? b_ > 0 : both ? a_ > 0 && b_ > 0 : a_ > 0;
-      if (fits) {
-        if (kind_ == Kind::uniform) {
-          low_ = a_;
-          high_ = b_;
-        } else if (kind_ != Kind::normal) {
-          low_ = 0;
-          if (kind_ == Kind::beta) high_ = 1;
-        }
-        return;
-      }
-    }
-    throw SpecError({path, form.wanted, "\"" + text + "\"", ""});
-  }
-  static constexpr std::string_view names[] = {
-      "uniform", "normal",  "lognormal",         "half_normal", "exponential", "gamma",       "beta",     "values",
-      "range",   "poisson", "negative_binomial", "binomial",    "bernoulli",   "categorical", "truncated"};
-  throw SpecError(
-      {path, fmt::format("one of {}", fmt::join(names, ", ")), "\"" + call.text + "\"", did_you_mean(call.text, names)});
-}
 
 double PriorLaw::quantile(double u) const {
   if (!cumulative_.empty()) {
@@ -220,30 +52,44 @@ double PriorLaw::from_normal(double z) const {
 void PriorLaw::slopes_from_normal(double z, double x, double& first, double& second) const {
   // p(x) dx = φ(z) dz
   first = std::exp(-0.5 * z * z - 0.91893853320467274178 - log_density(x));
-  double of_density = 0;  // d log p / dx
+  second = -first * (z + first * log_density_slope(x));
+}
+
+/// d log p / dx
+double PriorLaw::log_density_slope(double x) const {
   switch (kind_) {
     case Kind::normal:
-      of_density = -(x - a_) / (b_ * b_);
-      break;
+      return -(x - a_) / (b_ * b_);
     case Kind::lognormal:
-      of_density = -((std::log(x) - a_) / (b_ * b_) + 1) / x;
-      break;
+      return -((std::log(x) - a_) / (b_ * b_) + 1) / x;
     case Kind::half_normal:
-      of_density = -x / (a_ * a_);
-      break;
+      return -x / (a_ * a_);
     case Kind::exponential:
-      of_density = -1 / a_;
-      break;
+      return -1 / a_;
     case Kind::gamma:
-      of_density = (a_ - 1) / x - 1 / b_;
-      break;
+      return (a_ - 1) / x - 1 / b_;
     case Kind::beta:
-      of_density = (a_ - 1) / x - (b_ - 1) / (1 - x);
-      break;
+      return (a_ - 1) / x - (b_ - 1) / (1 - x);
+    case Kind::von_mises:
+      return -b_ * turn(period_) * std::sin(turn(period_) * (x - a_));
+    case Kind::mixture: {
+      double total = 0, out = 0;
+      for (std::size_t k = 0; k < parts_.size(); ++k) {
+        const double p = shares_[k] * std::exp(parts_[k].log_density(x));
+        total += p;
+        if (p > 0) out += p * parts_[k].log_density_slope(x);
+      }
+      return out / total;
+    }
     default:
-      break;
+      return 0;
   }
-  second = -first * (z + first * of_density);
+}
+
+bool PriorLaw::has_density() const {
+  if (kind_ == Kind::mixture)
+    return std::all_of(parts_.begin(), parts_.end(), [](const PriorLaw& part) { return part.has_density(); });
+  return kind_ != Kind::values && kind_ != Kind::zero_inflated_gamma && kind_ != Kind::clipped_normal;
 }
 
 double PriorLaw::log_density(double x) const {
@@ -272,8 +118,53 @@ std::vector<double> PriorLaw::nodes(std::size_t num) const {
   return out;
 }
 
+/// Values that the one with that share below it, or above, lies between.
+std::pair<double, double> PriorLaw::bracket(double share, bool above) const {
+  if (is_discrete()) return {low_, high_};
+  const double span = cdf_high_ - cdf_low_;
+  const double x = above ? free_upper_quantile(std::clamp(1 - cdf_high_ + span * share, 1e-300, 1 - 0x1p-53))
+                         : free_quantile(std::clamp(cdf_low_ + span * share, 1e-300, 1 - 0x1p-53));
+  return {x, x};
+}
+
+/// Newton's steps where they stay between two bounds, else bisection.
+double PriorLaw::solve(double share, bool above) const {
+  for (const double x : atoms_) {
+    const double up_to = free_cdf(x), p = probability(x);
+    if (above ? 1 - up_to <= share && share < 1 - up_to + p : up_to - p < share && share <= up_to) return x;
+  }
+  double low = low_, high = high_;
+  if (kind_ == Kind::mixture) {
+    low = std::numeric_limits<double>::infinity();
+    high = -low;
+    for (const PriorLaw& part : parts_) {
+      const auto [first, last] = part.bracket(share, above);
+      low = std::min(low, first);
+      high = std::max(high, last);
+    }
+  }
+  double x = 0.5 * (low + high);
+  for (int k = 0; k < 200 && high - low > 1e-15 * (std::abs(low) + std::abs(high)); ++k) {
+    const double off = above ? share - free_above(x) : free_cdf(x) - share;
+    (off < 0 ? low : high) = x;
+    const double step = x - off / std::exp(free_log_density(x));
+    const double next = k < 60 && step > low && step < high ? step : 0.5 * (low + high);
+    if (std::abs(next - x) <= 1e-15 * std::abs(x)) return next;
+    x = next;
+  }
+  return x;
+}
+
+double PriorLaw::probability(double x) const {
+  if (is_discrete()) return std::exp(log_density(x));
+  if (kind_ == Kind::zero_inflated_gamma) return x == 0 ? c_ : 0;
+  if (kind_ == Kind::clipped_normal) return x == c_ ? free_cdf(x) : x == d_ ? numerics::normal_cdf((a_ - d_) / b_) : 0;
+  double out = 0;
+  for (std::size_t k = 0; k < parts_.size(); ++k) out += shares_[k] * parts_[k].probability(x);
+  return out;
+}
+
 double PriorLaw::free_quantile(double u) const {
-  namespace bm = boost::math;
   switch (kind_) {
     case Kind::uniform:
       return a_ + (b_ - a_) * u;
@@ -289,6 +180,13 @@ double PriorLaw::free_quantile(double u) const {
       return bm::quantile(bm::gamma_distribution<>(a_, b_), u);
     case Kind::beta:
       return bm::quantile(bm::beta_distribution<>(a_, b_), u);
+    case Kind::zero_inflated_gamma:
+      return u <= c_ ? 0 : bm::quantile(bm::gamma_distribution<>(a_, b_), std::min((u - c_) / (1 - c_), 1 - 0x1p-53));
+    case Kind::clipped_normal:
+      return std::clamp(bm::quantile(bm::normal(a_, b_), u), c_, d_);
+    case Kind::von_mises:
+    case Kind::mixture:
+      return solve(u, false);
     case Kind::values:
       break;
   }
@@ -296,7 +194,6 @@ double PriorLaw::free_quantile(double u) const {
 }
 
 double PriorLaw::free_upper_quantile(double above) const {
-  namespace bm = boost::math;
   switch (kind_) {
     case Kind::uniform:
       return b_ - (b_ - a_) * above;
@@ -312,6 +209,14 @@ double PriorLaw::free_upper_quantile(double above) const {
       return bm::quantile(bm::complement(bm::gamma_distribution<>(a_, b_), above));
     case Kind::beta:
       return bm::quantile(bm::complement(bm::beta_distribution<>(a_, b_), above));
+    case Kind::zero_inflated_gamma:
+      return above >= 1 - c_ ? 0 : bm::quantile(bm::complement(bm::gamma_distribution<>(a_, b_), above / (1 - c_)));
+    case Kind::clipped_normal:
+      return std::clamp(bm::quantile(bm::complement(bm::normal(a_, b_), above)), c_, d_);
+    case Kind::von_mises:  // the mean is its middle
+      return 2 * a_ - solve(above, false);
+    case Kind::mixture:
+      return solve(above, true);
     case Kind::values:
       break;
   }
@@ -319,31 +224,89 @@ double PriorLaw::free_upper_quantile(double above) const {
 }
 
 double PriorLaw::free_cdf(double x) const {
-  namespace bm = boost::math;
   const double inf = std::numeric_limits<double>::infinity();
   if (x == -inf) return 0;
   if (x == inf) return 1;
-  if (kind_ != Kind::uniform && kind_ != Kind::normal && x <= 0) return 0;
+  const auto tail = [&](LawForm form, double first, double second) {
+    const double arguments[] = {first, second};
+    return std::exp(log_tail(law_of(form), arguments, x, Side::up_to));
+  };
   switch (kind_) {
     case Kind::uniform:
       return std::clamp((x - a_) / (b_ - a_), 0.0, 1.0);
     case Kind::normal:
-      return bm::cdf(bm::normal(a_, b_), x);
+      return tail(LawForm::normal, a_, b_);
     case Kind::lognormal:
-      return bm::cdf(bm::normal(a_, b_), std::log(x));
+      return tail(LawForm::lognormal, a_, b_);
     case Kind::half_normal:
-      return 2 * bm::cdf(bm::normal(0, a_), x) - 1;
+      return x <= 0 ? 0 : std::erf(x / a_ / std::numbers::sqrt2);
     case Kind::exponential:
-      return -std::expm1(-x / a_);
+      return x <= 0 ? 0 : -std::expm1(-x / a_);
     case Kind::gamma:
-      return bm::cdf(bm::gamma_distribution<>(a_, b_), x);
+      return tail(LawForm::gamma, a_, b_);
     case Kind::beta:
-      return x >= 1 ? 1 : bm::cdf(bm::beta_distribution<>(a_, b_), x);
+      return x <= 0 ? 0 : x >= 1 ? 1 : tail(LawForm::beta, a_, b_);
+    case Kind::zero_inflated_gamma:
+      return x < 0 ? 0 : c_ + (1 - c_) * tail(LawForm::gamma, a_, b_);
+    case Kind::clipped_normal:
+      return x < c_ ? 0 : x >= d_ ? 1 : tail(LawForm::normal, a_, b_);
+    case Kind::von_mises: {
+      const double arguments[] = {0, b_}, angle = turn(period_) * (x - a_);
+      return angle <= -std::numbers::pi  ? 0
+             : angle >= std::numbers::pi ? 1
+                                         : distribution(law_of(LawForm::von_mises), arguments, angle).up_to;
+    }
+    case Kind::mixture: {
+      double out = 0;
+      for (std::size_t k = 0; k < parts_.size(); ++k) out += shares_[k] * parts_[k].cdf(x);
+      return out;
+    }
     case Kind::values:
       break;
   }
   return 0;
 }
+
+double PriorLaw::free_above(double x) const {
+  const auto tail = [&](LawForm form, double first, double second) {
+    const double arguments[] = {first, second};
+    return std::exp(log_tail(law_of(form), arguments, x, Side::from));
+  };
+  switch (kind_) {
+    case Kind::normal:
+      return tail(LawForm::normal, a_, b_);
+    case Kind::lognormal:
+      return tail(LawForm::lognormal, a_, b_);
+    case Kind::half_normal:
+      return x <= 0 ? 1 : std::erfc(x / a_ / std::numbers::sqrt2);
+    case Kind::exponential:
+      return x <= 0 ? 1 : std::exp(-x / a_);
+    case Kind::gamma:
+      return tail(LawForm::gamma, a_, b_);
+    case Kind::beta:
+      return x <= 0 ? 1 : x >= 1 ? 0 : tail(LawForm::beta, a_, b_);
+    case Kind::zero_inflated_gamma:
+      return x < 0 ? 1 : (1 - c_) * tail(LawForm::gamma, a_, b_);
+    case Kind::mixture: {
+      double out = 0;
+      for (std::size_t k = 0; k < parts_.size(); ++k) out += shares_[k] * parts_[k].above(x);
+      return out;
+    }
+    default:
+      return 1 - free_cdf(x);
+  }
+}
+
+double PriorLaw::cdf(double x) const {
+  if (is_discrete()) {
+    const auto num = static_cast<std::size_t>(std::upper_bound(values_.begin(), values_.end(), x) - values_.begin());
+    if (num == 0) return 0;
+    return cumulative_.empty() ? static_cast<double>(num) / static_cast<double>(values_.size()) : cumulative_[num - 1];
+  }
+  return std::clamp((free_cdf(x) - cdf_low_) / (cdf_high_ - cdf_low_), 0.0, 1.0);
+}
+
+double PriorLaw::above(double x) const { return cdf_low_ == 0 && cdf_high_ == 1 && !is_discrete() ? free_above(x) : 1 - cdf(x); }
 
 double PriorLaw::free_log_density(double x) const {
   const auto times_log = [](double c, double y) { return c == 0 ? 0 : c * std::log(y); };  // 0 log 0 = 0
@@ -364,6 +327,27 @@ double PriorLaw::free_log_density(double x) const {
       return times_log(a_ - 1, x) - x / b_ - std::lgamma(a_) - a_ * std::log(b_);
     case Kind::beta:
       return times_log(a_ - 1, x) + times_log(b_ - 1, 1 - x) + std::lgamma(a_ + b_) - std::lgamma(a_) - std::lgamma(b_);
+    case Kind::zero_inflated_gamma: {
+      const double arguments[] = {c_, a_, b_};
+      return log_weight(law_of(LawForm::zero_inflated_gamma), arguments, x);
+    }
+    case Kind::clipped_normal: {
+      const double arguments[] = {a_, b_, c_, d_};
+      return log_weight(law_of(LawForm::clipped_normal), arguments, x);
+    }
+    case Kind::von_mises: {
+      const double arguments[] = {0, b_}, angle = turn(period_) * (x - a_);
+      const TextLaw& law = law_of(LawForm::von_mises);
+      return log_weight(law, arguments, angle) - log_norm(law, arguments) + std::log(turn(period_));
+    }
+    case Kind::mixture: {
+      double top = -std::numeric_limits<double>::infinity(), total = 0;
+      std::vector<double> logs;
+      for (std::size_t k = 0; k < parts_.size(); ++k)
+        top = std::max(top, logs.emplace_back(std::log(shares_[k]) + parts_[k].log_density(x)));
+      for (const double log_p : logs) total += std::exp(log_p - top);
+      return top + std::log(total);
+    }
     case Kind::values:
       break;
   }

@@ -1,5 +1,6 @@
 #include "models/text_grid.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -72,6 +73,74 @@ TEST(TextGrid, FollowsThePosterior) {
       EXPECT_GT(std::abs(mean[0] - a), 6 * sd_a);
     }
   }
+}
+
+/// Truths at two to five standard deviations of the prior, under noise far below what the values are apart.
+TEST(TextGrid, FindsTruthsFarOut) {
+  const auto executor = make_executor(2);
+  for (const double noise : {0.01, 0.1})
+    for (const double truth : {0.0, -1.9, 2.2, 2.5, -3.0, 4.0, 5.0})
+      for (const std::size_t num_values : {12, 25}) {
+        const TextGrid model(
+            test_text({{"x", "box(-1, 1)"}}, fmt::format("r ~ normal(a, {})", noise).c_str(), {{"a", "normal(0, 1)"}}),
+            {num_values}, true, *executor);
+        const auto belief = model.prior();
+        double sum = 0, mean, sd;
+        const double x = 0, num = 30;
+        for (std::uint64_t t = 0; t < 30; ++t) {
+          Stream stream(5, Purpose::test, t);
+          const double r = truth + noise * stream.normal();
+          sum += r;
+          model.update(*belief, {&x, 1}, test_response(model, r), 0);
+          for (const Notice& notice : on_grid(*belief).notices) EXPECT_FALSE(notice.warning) << truth << " " << notice.text;
+        }
+        model.summarise(*belief, {&mean, 1}, {&sd, 1});
+        const double precision = 1 + num / (noise * noise), exact = sum / (noise * noise) / precision,
+                     exact_sd = 1 / std::sqrt(precision);
+        EXPECT_NEAR(mean, exact, 0.1 * exact_sd) << truth << " " << noise << " " << num_values;
+        EXPECT_NEAR(sd, exact_sd, 0.1 * exact_sd) << truth << " " << noise << " " << num_values;
+      }
+}
+
+/// The first response leaves a ridge much thinner than the values are apart, and aslant.
+TEST(TextGrid, IsNotMisledByARidge) {
+  const auto executor = make_executor(2);
+  const TextGrid model(
+      test_text({{"x", "box(-1, 1)"}}, "r ~ normal(a * x + b, 0.01)", {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}}), {20, 20},
+      true, *executor);
+  const auto belief = model.prior();
+  double mean[2], sd[2];
+  for (std::uint64_t t = 0; t < 30; ++t) {
+    Stream stream(6, Purpose::test, t);
+    const double x = t % 2 ? -2 : 2, r = 2.4 * x + 0.3 + 0.01 * stream.normal();
+    model.update(*belief, {&x, 1}, test_response(model, r), 0);
+  }
+  model.summarise(*belief, mean, sd);
+  EXPECT_NEAR(mean[0], 2.4, 4 * 0.01 / std::sqrt(120.));
+  EXPECT_NEAR(mean[1], 0.3, 4 * 0.01 / std::sqrt(30.));
+  EXPECT_NEAR(sd[0], 0.01 / std::sqrt(120.), 0.1 * 0.01 / std::sqrt(120.));
+  EXPECT_NEAR(sd[1], 0.01 / std::sqrt(30.), 0.1 * 0.01 / std::sqrt(30.));
+}
+
+/// Where the prior ends, and where few values cannot tell two parameters apart.
+TEST(TextGrid, SaysWhatItCannotFollow) {
+  const auto executor = make_serial_executor();
+  const auto told = [&](const TextGrid& model, double r, const char* kind) {
+    const auto belief = model.prior();
+    int times = 0;
+    const double x = 1;
+    for (int t = 0; t < 5; ++t) {
+      model.update(*belief, {&x, 1}, test_response(model, r), 0);
+      for (const Notice& notice : on_grid(*belief).notices) times += notice.warning && notice.kind == kind;
+    }
+    return times;
+  };
+  const auto point = test_text({{"x", "box(-1, 1)"}}, "r ~ normal(a * x, 0.01)", {{"a", "normal(0, 1)"}});
+  EXPECT_EQ(told(TextGrid(point, {12}, true, *executor), 7.5, "border"), 1);
+  EXPECT_EQ(told(TextGrid(point, {12}, true, *executor), 2.5, "border"), 0);
+  const auto sum =
+      test_text({{"x", "box(-1, 1)"}}, "r ~ normal(a * x + 0.61 * b, 1e-4)", {{"a", "normal(0, 1)"}, {"b", "normal(0, 1)"}});
+  EXPECT_EQ(told(TextGrid(sum, {9, 9}, true, *executor), 0.333, "coarse"), 1);
 }
 
 TEST(TextGrid, RefusesWhatIsTooLargeOrImpossible) {

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/threads.hpp"
 #include "equations/differentiate.hpp"
+#include "models/refuted.hpp"
 #include "numerics/minimize.hpp"
 
 namespace hartline::models {
@@ -24,25 +25,7 @@ constexpr std::uint64_t early = 20, every = 10;  // trials after which several s
 constexpr double same_mode = 1e-3;               // distance in posterior standard deviations
 constexpr std::size_t block = 512;
 
-/// log p(responses | …) as an expression of the responses, also of choices.
-Id log_likelihood_expression(equations::Program& program, const EncodingText& text) {
-  equations::Graph& g = program.graph;
-  Id out = g.constant(0);
-  for (std::size_t j = 0; j < text.responses.size(); ++j) {
-    const std::vector<Id> arguments = program.responses[j].arguments;
-    const Id r = g.symbol_value(program.responses[j].symbol);
-    if (text.responses[j].num_choices == 0) {
-      out = g.add(out, log_density(g, *text.responses[j].law, arguments, r));
-      continue;
-    }
-    Id one = g.apply(equations::Op::log, arguments.back());
-    for (std::size_t k = arguments.size() - 1; k-- > 0;)
-      one = g.where(g.apply(equations::Op::equal, r, g.constant(static_cast<double>(k))), g.apply(equations::Op::log, arguments[k]),
-                    one);
-    out = g.add(out, one);
-  }
-  return out;
-}
+bool is_angle(const TextLaw& law) { return law.form == LawForm::von_mises || (!law.parts.empty() && is_angle(*law.parts[0].law)); }
 
 }  // namespace
 
@@ -51,38 +34,14 @@ std::uint64_t TextLaplaceBelief::digest() const {
 }
 
 TextLaplace::TextLaplace(std::shared_ptr<const EncodingText> text, std::size_t num_samples, std::uint64_t seed, Executor& executor)
-    : TextModel(std::move(text), executor), num_samples_(num_samples + num_samples % 2) {
+    : TextModel(std::move(text), executor), derivatives_(likelihood_), num_samples_(num_samples + num_samples % 2) {
   const EncodingText& read = this->text();
-  equations::Program program = read.program;
-  std::vector<equations::Variable> variables;
-  for (std::size_t k = 0; k < read.parameters.size(); ++k) {
-    if (read.parameters[k].prior.is_discrete())
-      throw SpecError({"model.parameters." + read.parameters[k].name, "a prior with a density for Laplace's method",
-                       "single values", "Take belief.kind = \"particles\" or \"grid\"."});
-    for (std::size_t j = 0; j < read.parameters[k].num(); ++j) {
-      variables.push_back({program.given[read.stimulus.size() + k], j});
-      priors_.push_back(&read.parameters[k].prior);
-    }
+  for (const TextParameter& parameter : read.parameters) {
+    if (!parameter.prior.has_density())
+      throw SpecError({"model.parameters." + parameter.name, "a prior with a density for Laplace's method", "single values",
+                       "Take belief.kind = \"particles\" or \"grid\"."});
+    priors_.resize(priors_.size() + parameter.num(), &parameter.prior);
   }
-  if (read.num_states > 0)
-    throw SpecError({"model.state", "absent for Laplace's method", fmt::format("{}", read.num_states),
-                     "Take belief.kind = \"particles\" or \"grid\"."});
-  for (const equations::ResponseLine& line : program.responses) answered_.push_back(line.symbol);
-  const Id value = log_likelihood_expression(program, read);
-  std::vector<Id> outputs = {value};
-  const std::vector<Id> gradient = equations::gradient(program.graph, value, variables);
-  outputs.insert(outputs.end(), gradient.begin(), gradient.end());
-  for (std::size_t k = 0; k < variables.size(); ++k) {
-    const std::vector<Id> row = equations::gradient(program.graph, gradient[k], variables);
-    outputs.insert(outputs.end(), row.begin(), row.begin() + static_cast<std::ptrdiff_t>(k) + 1);
-  }
-  std::vector<bool> varies(program.graph.num_symbols(), false);
-  for (std::size_t k = 0; k < read.stimulus.size(); ++k) varies[program.given[k]] = true;
-  for (const std::uint32_t symbol : answered_) varies[symbol] = true;
-  value_ = equations::make_kernel(program.graph, {&value, 1}, varies);
-  derivatives_ = equations::make_kernel(program.graph, outputs, varies);
-  num_symbols_ = program.graph.num_symbols();
-  given_ = program.given;
   if (read.is_correlated()) {
     root_.assign(num_parameters * num_parameters, 0.0);
     for (std::size_t k = 0; k < num_parameters; ++k) {
@@ -106,10 +65,12 @@ std::unique_ptr<Belief> TextLaplace::prior() const {
   out->covariance.assign(num_parameters * num_parameters, 0.0);
   for (std::size_t k = 0; k < num_parameters; ++k) out->covariance[k * (num_parameters + 1)] = 1;
   out->scores.resize(num_parameters * num_samples_);
-  out->parameters.resize(num_parameters * num_samples_);
+  out->parameters.resize(likelihood_.num_rows() * num_samples_);
+  out->log_likelihood.assign(num_samples_, 0.0);
   out->arguments.resize(likelihood_.num_arguments() * num_samples_);
   out->weights.assign(num_samples_, 1 / static_cast<double>(num_samples_));
   draw(*out, 1);
+  if (likelihood_.has_states()) likelihood_.start(out->sets(), &out->parameters[num_parameters * num_samples_]);
   return out;
 }
 
@@ -124,39 +85,14 @@ void TextLaplace::draw(TextLaplaceBelief& belief, double width) const {
   std::fill(belief.weights.begin(), belief.weights.end(), 1 / static_cast<double>(num_samples_));
 }
 
-namespace {
-
-/// Inputs of a kernel over trials, for one set of parameters.
-void set_inputs(const EncodingText& text, const TextLaplaceBelief& belief, std::span<const double> parameters,
-                const std::vector<std::uint32_t>& given, const std::vector<std::uint32_t>& answered,
-                std::vector<equations::Input>& inputs) {
-  std::size_t row = 0;
-  for (std::size_t k = 0; k < text.stimulus.size(); ++k) {
-    inputs[given[k]] = {&belief.stimuli[row * belief.room], belief.room, 1};
-    row += text.stimulus[k].num();
-  }
-  const double* from = parameters.data();
-  for (std::size_t k = 0; k < text.parameters.size(); ++k) {
-    inputs[given[text.stimulus.size() + k]] = {from, 1, 0};
-    from += text.parameters[k].num();
-  }
-  for (std::size_t j = 0; j < answered.size(); ++j) inputs[answered[j]] = {&belief.responses[j], 1, answered.size()};
-}
-
-}  // namespace
-
-double TextLaplace::log_likelihood_of(const TextLaplaceBelief& belief, std::span<const double> parameters) const {
-  thread_local std::vector<equations::Input> inputs;
-  thread_local std::vector<double> values;
-  inputs.assign(num_symbols_, {});
-  set_inputs(text(), belief, parameters, given_, answered_, inputs);
-  const std::size_t num = belief.num_updates;
-  values.resize(num);
-  double* out[] = {values.data()};
-  value_->run(inputs, num, out);
-  double total = 0;
-  for (const double value : values) total += value;
-  return total;
+void TextLaplace::replay_all(const TextHistory& history, std::size_t num, std::vector<double>& rows,
+                             std::vector<double>& out) const {
+  executor_.for_each_block(static_cast<int>((num + block - 1) / block), [&](int b) {
+    thread_local std::vector<double> one;
+    one.resize(block);
+    const std::size_t first = static_cast<std::size_t>(b) * block;
+    replay(history, history.num, &rows[first], num, std::min(block, num - first), &out[first], one.data());
+  });
 }
 
 /// Minus the log posterior of the normal scores, less its constant.
@@ -164,9 +100,8 @@ double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const d
                               std::span<double> hessian) const {
   if (!std::all_of(z.begin(), z.end(), [](double score) { return std::isfinite(score); }))
     return INFINITY;  // a step that went astray
-  const std::size_t d = num_parameters, num = belief.num_updates, num_outputs = 1 + d + d * (d + 1) / 2;
-  std::vector<equations::Input> inputs(num_symbols_);
-  std::vector<double> score(z.begin(), z.end()), theta(d), first(d), second(d), values(num_outputs * num), sums(num_outputs, 0.0);
+  const std::size_t d = num_parameters;
+  std::vector<double> score(z.begin(), z.end()), theta(d), first(d), second(d), by(d), pairs(d * d);
   const auto n = static_cast<Eigen::Index>(d);
   const Eigen::Map<const Matrix> root(root_.data(), n, n);
   if (!root_.empty()) Eigen::Map<Eigen::VectorXd>(score.data(), n) = root * Eigen::Map<const Eigen::VectorXd>(z.data(), n);
@@ -174,19 +109,11 @@ double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const d
     theta[k] = priors_[k]->from_normal(score[k]);
     priors_[k]->slopes_from_normal(score[k], theta[k], first[k], second[k]);
   }
-  set_inputs(text(), belief, theta, given_, answered_, inputs);
-  std::vector<double*> columns(num_outputs);
-  for (std::size_t k = 0; k < num_outputs; ++k) columns[k] = &values[k * num];
-  derivatives_->run(inputs, num, columns);
-  for (std::size_t k = 0; k < num_outputs; ++k)
-    for (std::size_t t = 0; t < num; ++t) sums[k] += values[k * num + t];
+  double out = -derivatives_(belief.history, theta, by, pairs);
   for (std::size_t k = 0; k < d; ++k) {
-    gradient[k] = -sums[1 + k] * first[k];
-    for (std::size_t j = 0; j <= k; ++j) {
-      double h = -sums[1 + d + k * (k + 1) / 2 + j] * first[k] * first[j];
-      if (j == k) h -= sums[1 + k] * second[k];
-      hessian[k * d + j] = hessian[j * d + k] = h;
-    }
+    gradient[k] = -by[k] * first[k];
+    for (std::size_t j = 0; j < d; ++j) hessian[k * d + j] = -pairs[k * d + j] * first[k] * first[j];
+    hessian[k * d + k] -= by[k] * second[k];
   }
   if (!root_.empty()) {
     Eigen::Map<Eigen::VectorXd> g(gradient.data(), n);
@@ -194,7 +121,6 @@ double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const d
     g = (root.transpose() * g).eval();
     h = (root.transpose() * h * root).eval();
   }
-  double out = -sums[0];
   for (std::size_t k = 0; k < d; ++k) {
     out += 0.5 * z[k] * z[k];
     gradient[k] += z[k];
@@ -204,27 +130,23 @@ double TextLaplace::objective(const TextLaplaceBelief& belief, std::span<const d
 }
 
 /// Weighs samples by the posterior beside the Gaussian that they were drawn from, and mends the evidence. Returns the effective
-/// share of the weights, beside what it is where the posterior is normal.
-double TextLaplace::weigh(TextLaplaceBelief& belief) const {
+/// share of the weights, beside what it is where the posterior is normal. `log_peak`: log p(everything, mode).
+double TextLaplace::weigh(TextLaplaceBelief& belief, double log_peak) const {
   // so wide that a normal posterior leaves half of the samples, in any number of dimensions
   const double width = std::sqrt(1 + 1.2 / std::sqrt(static_cast<double>(num_parameters)));
   draw(belief, width);
+  replay_all(belief.history, num_samples_, belief.parameters, belief.log_likelihood);
   std::vector<double> log_ratio(num_samples_), log_of_normal(num_samples_);
-  executor_.for_each_block(static_cast<int>((num_samples_ + block - 1) / block), [&](int b) {
-    std::vector<double> theta(num_parameters);
-    const std::size_t first = static_cast<std::size_t>(b) * block;
-    for (std::size_t i = first; i < std::min(first + block, num_samples_); ++i) {
-      double own = 0, prior = 0;
-      for (std::size_t k = 0; k < num_parameters; ++k) {
-        theta[k] = belief.parameters[k * num_samples_ + i];
-        prior += belief.scores[k * num_samples_ + i] * belief.scores[k * num_samples_ + i];
-        own += normals_[k * num_samples_ + i] * normals_[k * num_samples_ + i];
-      }
-      log_ratio[i] = log_likelihood_of(belief, theta) - 0.5 * prior + 0.5 * own;
-      log_of_normal[i] = 0.5 * own * (1 - width * width);
-      if (std::isnan(log_ratio[i])) log_ratio[i] = -INFINITY;
+  for (std::size_t i = 0; i < num_samples_; ++i) {
+    double own = 0, prior = 0;
+    for (std::size_t k = 0; k < num_parameters; ++k) {
+      prior += belief.scores[k * num_samples_ + i] * belief.scores[k * num_samples_ + i];
+      own += normals_[k * num_samples_ + i] * normals_[k * num_samples_ + i];
     }
-  });
+    log_ratio[i] = belief.log_likelihood[i] - 0.5 * prior + 0.5 * own;
+    log_of_normal[i] = 0.5 * own * (1 - width * width);
+    if (std::isnan(log_ratio[i])) log_ratio[i] = -INFINITY;
+  }
   const double top = *std::max_element(log_ratio.begin(), log_ratio.end());
   double total = 0, square = 0, normal = 0, normal_square = 0;
   for (std::size_t i = 0; i < num_samples_; ++i) {
@@ -237,16 +159,8 @@ double TextLaplace::weigh(TextLaplaceBelief& belief) const {
   }
   for (double& w : belief.weights) w /= total;
   // the same sum for the Gaussian itself takes most of the noise off
-  double log_peak = log_likelihood_of(belief, parameters_at(belief.mode));
-  for (const double z : belief.mode) log_peak -= 0.5 * z * z;
   belief.log_evidence += top + std::log(total) - log_peak - std::log(normal);
   return total * total / square / (normal * normal / normal_square);
-}
-
-std::vector<double> TextLaplace::parameters_at(std::span<const double> scores) const {
-  std::vector<double> out(num_parameters);
-  text().from_scores(scores.data(), 1, 1, out.data());
-  return out;
 }
 
 void TextLaplace::fit(TextLaplaceBelief& belief) const {
@@ -254,7 +168,7 @@ void TextLaplace::fit(TextLaplaceBelief& belief) const {
   struct Peak {
     std::vector<double> z;
     Matrix covariance;
-    double log_mass = -INFINITY;
+    double log_peak = -INFINITY, log_mass = -INFINITY;
   };
   std::vector<Peak> modes;
   const numerics::ObjectiveWithHessian f = [&](std::span<const double> z, std::span<double> g, std::span<double> h) {
@@ -269,7 +183,7 @@ void TextLaplace::fit(TextLaplaceBelief& belief) const {
     double steepness = 0;
     for (const double slope : g) steepness = std::max(steepness, std::abs(slope));
     if (factor.info() != Eigen::Success || !std::isfinite(value) || !(steepness < 1e-3)) return;
-    Peak mode{found.x, factor.solve(Matrix::Identity(d, d)), -value};
+    Peak mode{found.x, factor.solve(Matrix::Identity(d, d)), -value, -value};
     if (!mode.covariance.allFinite()) return;
     for (Eigen::Index k = 0; k < d; ++k) mode.log_mass -= std::log(factor.matrixLLT()(k, k));
     for (const Peak& other : modes) {
@@ -283,16 +197,18 @@ void TextLaplace::fit(TextLaplaceBelief& belief) const {
   if (modes.empty() || belief.num_updates <= early || belief.num_updates % every == 0) {
     // the best of some draws of the prior
     std::vector<std::pair<double, std::size_t>> order;
-    std::vector<double> z(num_parameters), theta(num_parameters);
+    const std::size_t num = std::min(num_candidates, num_samples_);
+    std::vector<double> z(num_parameters), scores(num_parameters * num), rows(likelihood_.num_rows() * num), value(num);
     const auto candidate = [&](std::size_t i) {
       for (std::size_t k = 0; k < num_parameters; ++k) z[k] = normals_[k * num_samples_ + i];
-      text().from_scores(z.data(), 1, 1, theta.data());
     };
-    for (std::size_t i = 0; i < std::min(num_candidates, num_samples_); ++i) {
+    for (std::size_t k = 0; k < num_parameters; ++k) std::copy_n(&normals_[k * num_samples_], num, &scores[k * num]);
+    text().from_scores(scores.data(), num, num, rows.data());
+    replay_all(belief.history, num, rows, value);
+    for (std::size_t i = 0; i < num; ++i) {
       candidate(i);
-      double value = log_likelihood_of(belief, theta);
-      for (const double score : z) value -= 0.5 * score * score;
-      if (std::isfinite(value)) order.emplace_back(-value, i);
+      for (const double score : z) value[i] -= 0.5 * score * score;
+      if (std::isfinite(value[i])) order.emplace_back(-value[i], i);
     }
     std::sort(order.begin(), order.end());
     for (std::size_t k = 0; k < std::min(num_starts, order.size()); ++k) {
@@ -314,14 +230,13 @@ void TextLaplace::fit(TextLaplaceBelief& belief) const {
     belief.mode = best->z;
     std::copy_n(best->covariance.data(), belief.covariance.size(), belief.covariance.begin());
     belief.log_evidence = best->log_mass;
-    belief.effective = weigh(belief);
+    belief.effective = weigh(belief, best->log_peak);
     if (belief.effective < least_effective)
       cause = fmt::format("the posterior is not normal: importance weights leave {:.0f} % of what they would of a normal one",
                           100 * belief.effective);
     if (belief.second_mode > 0.05) cause = fmt::format("other modes hold {:.0f} % of the mass", 100 * belief.second_mode);
     belief.trusted = belief.effective >= least_effective && belief.second_mode <= 0.05;
   }
-  belief.notices.clear();
   if (was_trusted && !belief.trusted)
     belief.notices.push_back({true, "laplace", cause + ". Laplace's method is not to be trusted here; particles or a grid are"});
   if (!was_trusted && belief.trusted) belief.notices.push_back({false, "laplace", "the posterior is near enough to normal again"});
@@ -335,40 +250,29 @@ Update TextLaplace::update(Belief& any_belief, std::span<const double> stimulus,
     imagine(belief, stimulus, trial, 0);
     return {false, 0, {}};
   }
-  if (!trial.counts) return {false, 0, {}};
+  if (!trial.counts && !likelihood_.has_states()) return {false, 0, {}};
   for (std::size_t j = 0; j < num_cells; ++j)
-    if (trial.responses[j].censored || std::isnan(trial.responses[j].value))
-      throw RunError({fmt::format("response.marks[{}]", j), "observed, as all of the trial, for Laplace's method",
-                      trial.responses[j].censored ? "censored" : "missing",
-                      "Take belief.kind = \"particles\" or \"grid\". The belief is unchanged."});
+    if (trial.responses[j].censored && is_angle(*text().laws[j].law))
+      throw RunError({fmt::format("response.marks[{}]", j), "observed or missing, of an angle", "censored",
+                      "An angle has no two ends. The belief is unchanged."});
   std::vector<double> log_likelihood(num_samples_);
   log_likelihoods(belief, stimulus, trial.responses, log_likelihood);
-  if (!(*std::max_element(log_likelihood.begin(), log_likelihood.end()) > -INFINITY))
-    throw RunError({"response", "possible under some sample", number_text(trial.responses[0].value),
-                    "Every sample gives it probability 0. The belief is unchanged."});
   std::vector<Prediction> predictions = foretell(belief, stimulus, trial.responses);
-  if (belief.num_updates == belief.room) {
-    const std::size_t room = 2 * belief.room + 64;
-    std::vector<double> longer(stimulus_dim * room, 0.0);
-    for (std::size_t j = 0; j < stimulus_dim; ++j)
-      std::copy_n(belief.stimuli.begin() + static_cast<std::ptrdiff_t>(j * belief.room), belief.room,
-                  longer.begin() + static_cast<std::ptrdiff_t>(j * room));
-    belief.stimuli = std::move(longer);
-    belief.room = room;
-  }
-  for (std::size_t j = 0; j < stimulus_dim; ++j) belief.stimuli[j * belief.room + belief.num_updates] = stimulus[j];
-  for (const Datum& r : trial.responses) belief.responses.push_back(r.value);
+  if (!(*std::max_element(log_likelihood.begin(), log_likelihood.end()) > -INFINITY))
+    throw Refuted({"response", "possible under some sample", number_text(trial.responses[0].value),
+                   "Every sample gives it probability 0. The belief is unchanged."},
+                  std::move(predictions));
+  remember(belief.history, stimulus, trial);
+  belief.notices.clear();
+  advance(belief, stimulus, trial);
+  if (!trial.counts) return {false, 0, {}};
   ++belief.num_updates;
   const double before = belief.log_evidence;
   fit(belief);
   belief.predictions = std::move(predictions);
   belief.information = -belief.log_evidence;
-  std::vector<double> theta(num_parameters);
-  for (std::size_t i = 0; i < num_samples_; ++i) {
-    if (belief.weights[i] == 0) continue;
-    for (std::size_t k = 0; k < num_parameters; ++k) theta[k] = belief.parameters[k * num_samples_ + i];
-    belief.information += belief.weights[i] * log_likelihood_of(belief, theta);
-  }
+  for (std::size_t i = 0; i < num_samples_; ++i)
+    if (belief.weights[i] > 0) belief.information += belief.weights[i] * belief.log_likelihood[i];
   return {true, belief.log_evidence - before, belief.predictions};
 }
 

@@ -1,6 +1,7 @@
 // Laplace's method, for a text with priors and laws that can be differentiated twice.
 #pragma once
 
+#include "models/history_derivatives.hpp"
 #include "models/text_model.hpp"
 
 namespace hartline::models {
@@ -10,13 +11,12 @@ struct TextLaplaceBelief final : SampleBelief {
   void replace_by(const Belief& other) override { *this = dynamic_cast<const TextLaplaceBelief&>(other); }
   std::uint64_t digest() const override;
 
-  std::vector<double> mode;        // [num_parameters] normal scores
-  std::vector<double> covariance;  // [num_parameters, num_parameters] of the normal scores
-  std::vector<double> stimuli;     // [stimulus_dim, num_updates rounded up]: column t is that of trial t
-  std::vector<double> responses;   // [num_updates, num_responses]
-  std::size_t room = 0;            // columns of stimuli
-  double effective = 1;            // share of the samples that is effective, beside that under a normal posterior
-  double second_mode = 0;          // probability of the best other mode that was found, beside the first
+  std::vector<double> mode;            // [num_parameters] normal scores
+  std::vector<double> covariance;      // [num_parameters, num_parameters] of the normal scores
+  std::vector<double> log_likelihood;  // [num] of everything
+  TextHistory history;
+  double effective = 1;    // share of the samples that is effective, beside that under a normal posterior
+  double second_mode = 0;  // probability of the best other mode that was found, beside the first
   bool trusted = true;
 };
 
@@ -33,10 +33,11 @@ struct TextLaplaceBelief final : SampleBelief {
 /// (text_laplace_test.cpp: TextLaplace.SaysWhenItIsNotToBeTrusted)
 /// Evidence: log p(D, mode) + ½ log det(2π C), mended by the mean of the weights.
 /// (text_laplace_test.cpp: TextLaplace.IsExactWhereThePosteriorIsNormal)
-/// Censored responses, trials with a part of the responses missing, and states are refused.
+/// What is missing of a trial is left out, what is censored enters by its tail, and states are differentiated along
+/// (history_derivatives.hpp). Censored angles are refused.
 class TextLaplace final : public TextModel {
  public:
-  /// Throws: SpecError for discrete priors and for functions without second derivatives.
+  /// Throws: SpecError for priors without a density and for functions without second derivatives.
   TextLaplace(std::shared_ptr<const EncodingText> text, std::size_t num_samples, std::uint64_t seed, Executor& executor);
 
   std::unique_ptr<Belief> prior() const override;
@@ -47,16 +48,13 @@ class TextLaplace final : public TextModel {
  private:
   double objective(const TextLaplaceBelief& belief, std::span<const double> z, std::span<double> gradient,
                    std::span<double> hessian) const;
-  double log_likelihood_of(const TextLaplaceBelief& belief, std::span<const double> parameters) const;
+  /// Log likelihood of everything for sets whose parameters stand in rows [num_parameters + num_states, num], and their states.
+  void replay_all(const TextHistory& history, std::size_t num, std::vector<double>& rows, std::vector<double>& out) const;
   void fit(TextLaplaceBelief& belief) const;
-  double weigh(TextLaplaceBelief& belief) const;
+  double weigh(TextLaplaceBelief& belief, double log_peak) const;
   void draw(TextLaplaceBelief& belief, double width) const;
-  std::vector<double> parameters_at(std::span<const double> scores) const;
 
-  std::shared_ptr<const equations::Kernel> value_, derivatives_;  // over trials
-  std::size_t num_symbols_ = 0;
-  std::vector<std::uint32_t> given_;
-  std::vector<std::uint32_t> answered_;  // symbols of the responses
+  HistoryDerivatives derivatives_;
   std::vector<const PriorLaw*> priors_;  // of each number
   std::vector<double> root_;             // [num_parameters, num_parameters] of the correlations; empty: none
   std::vector<double> normals_;          // [num_parameters, num_samples]

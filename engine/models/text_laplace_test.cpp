@@ -99,12 +99,47 @@ TEST(TextLaplace, RefusesWhatItCannotDo) {
   EXPECT_THROW(TextLaplace(test_text({{"x", "box(0, 1)"}}, "r ~ bernoulli(0.1 + 0.2 * k * x)", {{"k", "values(0, 1, 2)"}}), 100, 1,
                            *executor),
                SpecError);
-  const TextLaplace model(test_text({{"x", "box(0, 1)"}}, "r ~ poisson(w * x)", {{"w", "uniform(1, 9)"}}), 100, 1, *executor);
+  const TextLaplace model(test_text({{"x", "box(0, 1)"}}, "r ~ von_mises(w * x, 2)", {{"w", "uniform(1, 2)"}}), 100, 1, *executor);
   const auto belief = model.prior();
   const std::uint64_t before = belief->digest();
   const double x = 1;
-  EXPECT_THROW(model.update(*belief, {&x, 1}, test_response(model, 6, Mark::censored), 0), RunError);
+  EXPECT_THROW(model.update(*belief, {&x, 1}, test_response(model, 1, Mark::censored), 0), RunError);
   EXPECT_EQ(belief->digest(), before);
+}
+
+/// Beside a fine grid: marks and limits of counts and of a waiting time.
+TEST(TextLaplace, TakesWhatIsCensored) {
+  const auto executor = make_serial_executor();
+  for (const char* response : {"r ~ poisson(exp(a + b * x))", "r ~ censored(poisson(exp(a + b * x)), 0, 5)",
+                               "r ~ censored(gamma(exp(a), exp(b * x)), 0.2, 1.5)"}) {
+    const auto text = test_text({{"x", "box(-1, 1)"}}, response, {{"a", "normal(1, 0.7)"}, {"b", "normal(0, 0.7)"}});
+    const TextLaplace model(text, 4000, 1, *executor);
+    const TextGrid grid(text, {60, 60}, true, *executor);
+    const auto belief = model.prior(), on_grid = grid.prior();
+    const double truth[] = {1.2, 0.6};
+    int num_censored = 0;
+    for (std::uint64_t t = 0; t < 60; ++t) {
+      Stream stream(2, Purpose::test, t);
+      const double x = -1 + 2 * stream.uniform();
+      double r = static_cast<const Model&>(model).sample(truth, {&x, 1}, stream);
+      const bool lost = model.response_kind == ResponseKind::counts && r > 4;
+      num_censored += lost || r == 1.5;
+      if (lost) r = 5;
+      const Mark mark = lost ? Mark::censored : Mark::observed;
+      model.update(*belief, {&x, 1}, test_response(model, r, mark), 0);
+      grid.update(*on_grid, {&x, 1}, test_response(grid, r, mark), 0);
+    }
+    EXPECT_GT(num_censored, 8) << response;
+    double mean[2], sd[2], mean2[2], sd2[2];
+    model.summarise(*belief, mean, sd);
+    grid.summarise(*on_grid, mean2, sd2);
+    EXPECT_TRUE(laplace(*belief).trusted) << response;
+    for (int k = 0; k < 2; ++k) {
+      EXPECT_NEAR(mean[k], mean2[k], 0.06 * sd2[k]) << response << k;
+      EXPECT_NEAR(sd[k], sd2[k], 0.06 * sd2[k]) << response << k;
+    }
+    EXPECT_NEAR(laplace(*belief).log_evidence, static_cast<const SampleBelief&>(*on_grid).log_evidence, 0.1) << response;
+  }
 }
 
 }  // namespace

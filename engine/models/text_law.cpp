@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/math/special_functions/beta.hpp>
-#include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
 #include "base/error.hpp"
 #include "equations/lower.hpp"
+#include "models/law_tail.hpp"
 #include "numerics/special.hpp"
 
 namespace hartline::models {
@@ -79,6 +78,22 @@ TextLaw make_mixture(std::vector<LawPart> parts, const std::string& path) {
   out.name = "mixture";
   out.form = LawForm::mixture;
   out.parts = std::move(parts);
+  return out;
+}
+
+TextLaw make_censored(const LawPart& part, const std::string& path) {
+  const auto refuse = [&](const TextLaw& law) {
+    const bool has_ends = law.form == LawForm::clipped_normal || law.form == LawForm::censored;
+    if (law.kind != ResponseKind::choice && law.form != LawForm::von_mises && !has_ends) return;
+    throw SpecError({path, "censored(law(…), low, high) of counts or of a trace on a line", "\"" + std::string(law.name) + "\"",
+                     has_ends ? "It has limits of its own." : "It has no two ends."});
+  };
+  refuse(*part.law);
+  for (const LawPart& one : part.law->parts) refuse(*one.law);
+  TextLaw out = *part.law;
+  out.name = "censored";
+  out.form = LawForm::censored;
+  out.parts = {part};
   return out;
 }
 
@@ -157,6 +172,7 @@ Id log_density(Graph& g, const TextLaw& law, std::span<const Id> a, Id r) {
   const auto log_gamma = [&](Id x) { return g.apply(Op::log_gamma, x); };
   const auto square = [&](Id x) { return g.power(x, number(2)); };
   const Id one = number(1);
+  if (law.form == LawForm::censored) return log_density(g, *law.parts[0].law, a.subspan(law.parts[0].first, law.parts[0].num), r);
   if (law.form == LawForm::mixture) {  // the largest is taken off, so that nothing underflows
     std::vector<Id> logs;
     Id top = g.constant(-std::numeric_limits<double>::infinity()), total = number(0), mixed = number(0);
@@ -256,6 +272,13 @@ double log_weight(const TextLaw& law, std::span<const double> a, double r) {
       return top + std::log(average(
                        law, a, [&](const TextLaw& part, std::span<const double> own) { return std::exp(log_p(part, own) - top); }));
     }
+    case LawForm::censored: {
+      const LawPart& inner = law.parts[0];
+      const double low = a[a.size() - 2], high = a[a.size() - 1];
+      if (r <= low) return log_tail(*inner.law, inner.of(a), low, Side::up_to);
+      if (r >= high) return log_tail(*inner.law, inner.of(a), high, Side::from);
+      return log_weight(*inner.law, inner.of(a), r) - log_norm(*inner.law, inner.of(a));
+    }
     case LawForm::zero_inflated_gamma:
       return r == 0 ? std::log(a[0])
                     : std::log1p(-a[0]) + times_log(a[1] - 1, r) - r / a[2] - numerics::log_gamma(a[1]) - a[1] * std::log(a[2]);
@@ -317,7 +340,8 @@ double expected_value(const TextLaw& law, std::span<const double> a) {
     for (std::size_t k = 1; k < a.size(); ++k) mean += static_cast<double>(k) * a[k];
     return mean;
   }
-  if (law.form == LawForm::mixture) return average(law, a, expected_value);
+  if (law.form == LawForm::mixture)
+    return average(law, a, [](const TextLaw& part, std::span<const double> own) { return expected_value(part, own); });
   if (law.form == LawForm::gamma || law.form == LawForm::binomial_count) return a[0] * a[1];
   if (law.form == LawForm::zero_inflated_gamma) return (1 - a[0]) * a[1] * a[2];
   if (law.form == LawForm::beta) return a[0] / (a[0] + a[1]);
@@ -328,7 +352,63 @@ double expected_value(const TextLaw& law, std::span<const double> a) {
            a[0] * (numerics::normal_cdf(high) - numerics::normal_cdf(low)) + a[1] * (phi(low) - phi(high));
   }
   if (law.form == LawForm::lognormal) return std::exp(a[0] + 0.5 * a[1] * a[1]);
+  if (law.form == LawForm::censored) {
+    const LawPart& inner = law.parts[0];
+    const double low = a[a.size() - 2], high = a[a.size() - 1];
+    const double below_high = law.kind == ResponseKind::counts ? std::ceil(high) - 1 : high;
+    return low * std::exp(log_tail(*inner.law, inner.of(a), low, Side::up_to)) +
+           high * std::exp(log_tail(*inner.law, inner.of(a), high, Side::from)) +
+           partial_mean(*inner.law, inner.of(a), below_high) - partial_mean(*inner.law, inner.of(a), low);
+  }
   return a[0];
+}
+
+Id expected_value(Graph& g, const TextLaw& law, std::span<const Id> a) {
+  const Id one = g.constant(1);
+  if (law.kind == ResponseKind::choice) {
+    Id mean = g.constant(0);
+    for (std::size_t k = 1; k < a.size(); ++k) mean = g.add(mean, g.multiply(g.constant(static_cast<double>(k)), a[k]));
+    return mean;
+  }
+  const auto phi = [&](Id z) {  // Φ(z)
+    return g.multiply(g.constant(0.5), g.apply(Op::erfc, g.multiply(g.constant(-std::numbers::sqrt2 / 2), z)));
+  };
+  switch (law.form) {
+    case LawForm::mixture: {
+      Id total = g.constant(0), out = total;
+      for (const LawPart& part : law.parts) {
+        const Id weight = a[part.first - 1];
+        total = g.add(total, weight);
+        out = g.add(out, g.multiply(weight, expected_value(g, *part.law, a.subspan(part.first, part.num))));
+      }
+      return g.divide(out, total);
+    }
+    case LawForm::gamma:
+    case LawForm::binomial_count:
+      return g.multiply(a[0], a[1]);
+    case LawForm::zero_inflated_gamma:
+      return g.multiply(g.subtract(one, a[0]), g.multiply(a[1], a[2]));
+    case LawForm::beta:
+      return g.divide(a[0], g.add(a[0], a[1]));
+    case LawForm::lognormal:
+      return g.apply(Op::exp, g.add(a[0], g.multiply(g.constant(0.5), g.power(a[1], g.constant(2)))));
+    case LawForm::clipped_normal: {
+      const auto z = [&](Id limit) { return g.divide(g.subtract(limit, a[0]), a[1]); };
+      const auto density = [&](Id at) {
+        return g.multiply(g.constant(1 / std::sqrt(2 * std::numbers::pi)),
+                          g.apply(Op::exp, g.multiply(g.constant(-0.5), g.power(at, g.constant(2)))));
+      };
+      const Id low = z(a[2]), high = z(a[3]);
+      const Id ends = g.add(g.multiply(a[2], phi(low)), g.multiply(a[3], phi(g.negate(high))));
+      return g.add(ends, g.add(g.multiply(a[0], g.subtract(phi(high), phi(low))),
+                               g.multiply(a[1], g.subtract(density(low), density(high)))));
+    }
+    case LawForm::censored:
+      throw SpecError({"model.response", "a law whose mean is known as an expression, where a state depends on what may be lost",
+                       "\"censored\"", "Take belief.kind = \"particles\" or \"grid\"."});
+    default:
+      return a[0];
+  }
 }
 
 bool is_valid(const TextLaw& law, std::span<const double> a) {
@@ -344,6 +424,11 @@ bool is_valid(const TextLaw& law, std::span<const double> a) {
     }
     return total > 0;
   }
+  if (law.form == LawForm::censored) {
+    const double low = a[a.size() - 2], high = a[a.size() - 1];
+    const bool whole = law.kind != ResponseKind::counts || (std::nearbyint(low) == low && std::nearbyint(high) == high);
+    return low < high && whole && is_valid(*law.parts[0].law, law.parts[0].of(a));
+  }
   if (law.form == LawForm::zero_inflated_gamma)
     return a[0] >= 0 && a[0] <= 1 && a[1] > 0 && a[2] > 0 && std::isfinite(a[1]) && std::isfinite(a[2]);
   if (!std::isfinite(a[0]) || !std::isfinite(a[1])) return false;
@@ -352,69 +437,6 @@ bool is_valid(const TextLaw& law, std::span<const double> a) {
   if (law.form == LawForm::clipped_normal) return a[1] > 0 && a[2] < a[3];
   const bool by_shape = law.form == LawForm::gamma || law.form == LawForm::beta;
   return law.form == LawForm::von_mises ? a[1] >= 0 : a[1] > 0 && (!by_shape || a[0] > 0);
-}
-
-namespace {
-
-/// ∫ of the density of an angle from its mean to mean + θ, any θ: I_n(κ) / I_0(κ) by backward recurrence.
-/// Reference: Hill 1977, ACM Transactions on Mathematical Software 3:279
-double angle_from_mean(double theta, double concentration) {
-  const double turns = std::nearbyint(theta / (2 * std::numbers::pi)), t = theta - 2 * std::numbers::pi * turns;
-  if (concentration > 500) return turns + numerics::normal_cdf(2 * std::sqrt(concentration) * std::sin(t / 2)) - 0.5;
-  double ratio = 0, total = 0;
-  for (double n = std::ceil(30 + 9 * std::sqrt(concentration)); n >= 1; --n) {
-    ratio = concentration > 0 ? 1 / (2 * n / concentration + ratio) : 0;
-    total = ratio * (std::sin(n * t) / n + total);
-  }
-  return turns + (t / 2 + total) / std::numbers::pi;
-}
-
-}  // namespace
-
-Below distribution(const TextLaw& law, std::span<const double> a, double r) {
-  namespace bm = boost::math;
-  const auto of_count = [&](auto&& up_to) { return Below{r > 0 ? up_to(r - 1) : 0, up_to(r)}; };
-  const auto continuous = [](double p) { return Below{p, p}; };
-  switch (law.form) {
-    case LawForm::mixture:
-      return {average(law, a, [&](const TextLaw& part, std::span<const double> own) { return distribution(part, own, r).below; }),
-              average(law, a, [&](const TextLaw& part, std::span<const double> own) { return distribution(part, own, r).up_to; })};
-    case LawForm::zero_inflated_gamma: {
-      if (r < 0) return {0, 0};
-      if (r == 0) return {0, a[0]};
-      return continuous(a[0] + (1 - a[0]) * bm::gamma_p(a[1], r / a[2]));
-    }
-    case LawForm::poisson:
-      return of_count([&](double k) { return a[0] > 0 ? bm::gamma_q(k + 1, a[0]) : 1; });
-    case LawForm::negative_binomial:
-      return of_count([&](double k) { return a[0] > 0 ? bm::ibeta(1 / a[1], k + 1, 1 / (1 + a[0] * a[1])) : 1; });
-    case LawForm::binomial_count:
-      return of_count([&](double k) { return k >= a[0] ? 1 : bm::ibetac(k + 1, a[0] - k, a[1]); });
-    case LawForm::clipped_normal: {
-      if (r < a[2]) return {0, 0};
-      if (r > a[3]) return {1, 1};
-      const double p = numerics::normal_cdf((r - a[0]) / a[1]);
-      return {r == a[2] ? 0 : p, r == a[3] ? 1 : p};
-    }
-    case LawForm::normal:
-      return continuous(numerics::normal_cdf((r - a[0]) / a[1]));
-    case LawForm::lognormal:
-      return continuous(r > 0 ? numerics::normal_cdf((std::log(r) - a[0]) / a[1]) : 0);
-    case LawForm::gamma:
-      return continuous(r > 0 ? bm::gamma_p(a[0], r / a[1]) : 0);
-    case LawForm::beta:
-      return continuous(r <= 0 ? 0 : r >= 1 ? 1 : bm::ibeta(a[0], a[1], r));
-    case LawForm::von_mises:
-      return continuous(angle_from_mean(r - a[0], a[1]) - angle_from_mean(-std::numbers::pi - a[0], a[1]));
-    default: {
-      Below out;
-      for (std::size_t k = 0; k < a.size(); ++k) {
-        if (static_cast<double>(k) < r) out.below += a[k];
-        if (static_cast<double>(k) <= r) out.up_to += a[k];
-      }
-      return out;
-    }
-  }
 }
 
 double draw_response(const TextLaw& law, std::span<const double> a, Stream& stream) {
@@ -432,6 +454,8 @@ double draw_response(const TextLaw& law, std::span<const double> a, Stream& stre
     while (k + 1 < law.parts.size() && u >= a[law.parts[k].first - 1]) u -= a[law.parts[k++].first - 1];
     return draw_response(*law.parts[k].law, law.parts[k].of(a), stream);
   }
+  if (law.form == LawForm::censored)
+    return std::clamp(draw_response(*law.parts[0].law, law.parts[0].of(a), stream), a[a.size() - 2], a[a.size() - 1]);
   if (law.form == LawForm::zero_inflated_gamma) return stream.uniform() < a[0] ? 0 : stream.gamma(a[1], a[2]);
   if (law.form == LawForm::poisson) return stream.poisson(a[0]);
   if (law.form == LawForm::negative_binomial) return stream.poisson(a[1] > 0 ? stream.gamma(1 / a[1], a[0] * a[1]) : a[0]);

@@ -26,6 +26,8 @@ namespace hartline::models {
 ///   normal(mean, sd)  lognormal(mean, sd)  gamma(shape, scale)  beta(a, b)  von_mises(mean, concentration)    a trace
 ///   zero_inflated_gamma(p, shape, scale) a trace that is 0 with probability p
 ///   mixture(weight, law(…), weight, law(…), …)    of laws with the same support; weights are taken relative to their sum
+///   censored(law(…), low, high)          counts or a trace of which low says that it is at most low, and high that it is at least
+///   high
 enum class LawForm : std::uint8_t {
   poisson,
   negative_binomial,
@@ -42,7 +44,8 @@ enum class LawForm : std::uint8_t {
   zero_inflated_gamma,
   beta,
   von_mises,
-  mixture
+  mixture,
+  censored
 };
 
 struct TextLaw;
@@ -60,9 +63,10 @@ struct TextLaw {
   LawForm form;
   std::size_t min_args, max_args;
   ResponseKind kind;
-  std::string_view wanted;          // for messages
-  bool has_unit;                    // the response is a quantity: mean and sd have its unit
-  std::vector<LawPart> parts = {};  // of a mixture; the weight of each stands before its arguments
+  std::string_view wanted;  // for messages
+  bool has_unit;            // the response is a quantity: mean and sd have its unit
+  std::vector<LawPart> parts =
+      {};  // of a mixture, the weight of each stands before its arguments; of a censored law what is censored
 };
 
 const std::vector<TextLaw>& text_laws();
@@ -73,6 +77,10 @@ const TextLaw* find_law(const equations::Graph& graph, std::string_view name, st
 /// The mixture of these laws. Throws: SpecError where they differ in what responses are possible.
 TextLaw make_mixture(std::vector<LawPart> parts, const std::string& path);
 
+/// What is seen of a law between two limits, which stand behind its arguments. Throws: SpecError for choices, angles and laws that
+/// have limits of their own.
+TextLaw make_censored(const LawPart& part, const std::string& path);
+
 /// Number of choices of a law with these arguments, 0 where the response is no choice. Throws: SpecError.
 std::size_t num_choices(const equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments,
                         const std::string& path);
@@ -81,7 +89,7 @@ std::size_t num_choices(const equations::Graph& graph, const TextLaw& law, std::
 std::vector<equations::Id> choice_probabilities(equations::Graph& graph, const TextLaw& law,
                                                 std::span<const equations::Id> arguments, std::size_t num_choices);
 
-/// log p(r | arguments) of counts and traces; `r` is the symbol's value.
+/// log p(r | arguments) of counts and traces; `r` is the symbol's value. Of a censored law that of what is censored.
 equations::Id log_density(equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments, equations::Id r);
 
 /// Whether a response can come from a law at all.
@@ -93,6 +101,9 @@ double log_norm(const TextLaw& law, std::span<const double> arguments);
 
 /// E[r | arguments]; of a choice the arguments are its probabilities, of an angle the mean is its direction.
 double expected_value(const TextLaw& law, std::span<const double> arguments);
+
+/// The same as an expression; the arguments of a choice are its probabilities.
+equations::Id expected_value(equations::Graph& graph, const TextLaw& law, std::span<const equations::Id> arguments);
 
 /// P(r' < r) and P(r' <= r), given the values of the arguments (of a choice its probabilities). Those of an angle count from -π.
 /// Accuracy: 1e-10; of an angle with a concentration above 500 one in the concentration

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "equations/differentiate.hpp"
+#include "models/law_tail.hpp"
 
 namespace hartline::models {
 
@@ -104,8 +105,16 @@ void TextLikelihood::add_one(std::size_t j, std::span<const double> stimulus, Da
   const TextResponse& about = text_->responses[j];
   if (about.num_choices > 0 && !(r >= 0 && r < static_cast<double>(about.num_choices) && std::nearbyint(r) == r))
     throw RunError({"response", fmt::format("a choice, 0 … {}", about.num_choices - 1), number_text(r), ""});
-  if (response.censored) return log_tails(j, stimulus, r, sets, out);
-  if (!is_possible(*about.law, r)) {
+  if (response.censored) return log_tails(j, stimulus, r, Side::from, sets, out);
+  if (about.law->form == LawForm::censored && sets.num > 0) {  // its limits are the same for all sets
+    std::array<double, 64> a;
+    arguments(stimulus, sets.part(0, 1), a.data(), 1);
+    const LawPart& part = text_->laws[j];
+    const double low = a[part.first + part.num - 2], high = a[part.first + part.num - 1];
+    if (r <= low) return log_tails(j, stimulus, low, Side::up_to, sets, out);
+    if (r >= high) return log_tails(j, stimulus, high, Side::from, sets, out);
+  }
+  if (!is_possible(about.law->form == LawForm::censored ? *about.law->parts[0].law : *about.law, r)) {
     std::fill_n(out, sets.num, -std::numeric_limits<double>::infinity());
     return;
   }
@@ -115,17 +124,17 @@ void TextLikelihood::add_one(std::size_t j, std::span<const double> stimulus, Da
   run(*kernels_[j][about.num_choices > 0 ? static_cast<std::size_t>(r) : 0], stimulus, inputs, sets, out, sets.stride, 1);
 }
 
-void TextLikelihood::log_tails(std::size_t j, std::span<const double> stimulus, double bound, const ParameterSets& sets,
+void TextLikelihood::log_tails(std::size_t j, std::span<const double> stimulus, double bound, Side side, const ParameterSets& sets,
                                double* out) const {
   thread_local std::vector<double> columns;
   columns.resize(num_arguments() * sets.stride);
   arguments(stimulus, sets, columns.data());
   std::array<double, 64> a;
   const LawPart& part = text_->laws[j];
-  if (part.law->kind == ResponseKind::counts) bound = std::ceil(bound);
   for (std::size_t i = 0; i < sets.num; ++i) {
     for (std::size_t k = 0; k < part.num; ++k) a[k] = columns[(part.first + k) * sets.stride + i];
-    out[i] = std::log1p(-distribution(*part.law, {a.data(), part.num}, bound).below);
+    const std::span<const double> own(a.data(), part.num);
+    out[i] = is_valid(*part.law, own) ? log_tail(*part.law, own, bound, side) : std::nan("");
   }
 }
 

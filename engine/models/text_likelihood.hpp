@@ -7,6 +7,7 @@
 
 #include "equations/kernel.hpp"
 #include "models/encoding_text.hpp"
+#include "models/law_tail.hpp"
 #include "models/response_law.hpp"
 
 namespace hartline::models {
@@ -25,7 +26,8 @@ class TextLikelihood {
  public:
   explicit TextLikelihood(std::shared_ptr<const EncodingText> text);
 
-  /// log p(responses | stimulus, parameters, states), nats, of every set, of a censored response log P(r >= response): out [num].
+  /// log p(responses | stimulus, parameters, states), nats, of every set, of a censored response log P(r >= response), and at the
+  /// limits of a censored law that of what lies beyond: out [num].
   /// stimulus [stimulus_dim], responses [num_responses]; what is not a number is missing. Impossible responses have -∞.
   void operator()(std::span<const double> stimulus, std::span<const Datum> responses, const ParameterSets& sets, double* out) const;
   void operator()(std::span<const double> stimulus, Datum response, const ParameterSets& sets, double* out) const {
@@ -59,7 +61,7 @@ class TextLikelihood {
  private:
   void add_one(std::size_t response_idx, std::span<const double> stimulus, Datum response, const ParameterSets& sets,
                double* out) const;
-  void log_tails(std::size_t response_idx, std::span<const double> stimulus, double bound, const ParameterSets& sets,
+  void log_tails(std::size_t response_idx, std::span<const double> stimulus, double bound, Side side, const ParameterSets& sets,
                  double* out) const;
   void run(const equations::Kernel& kernel, std::span<const double> stimulus, std::span<const equations::Input> responses,
            const ParameterSets& sets, double* out, std::size_t stride, std::size_t num_outputs) const;

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/threads.hpp"
+#include "models/circle.hpp"
 
 namespace hartline::models {
 
@@ -26,6 +27,12 @@ double weighted_quantile(std::vector<std::pair<double, double>>& values, double 
     if (below >= p) return value;
   }
   return values.back().first;
+}
+
+/// A gain on the rate of counts, and on all rates of what is made of several laws.
+void raise_rates(const LawPart& part, double gain, std::span<double> arguments) {
+  if (part.law->parts.empty()) arguments[part.first] *= gain;
+  for (const LawPart& one : part.law->parts) raise_rates({one.law, part.first + one.first, one.num}, gain, arguments);
 }
 
 }  // namespace
@@ -199,6 +206,12 @@ void TextModel::summarise(const Belief& any_belief, std::span<double> mean, std:
   const std::size_t num = belief.num();
   for (std::size_t k = 0; k < num_parameters; ++k) {
     const double* values = &belief.parameters[k * num];
+    if (const PriorLaw& prior = text().prior(k); prior.period() > 0) {
+      const Circle circle = on_circle({values, num}, belief.weights, prior.period(), prior.low());
+      mean[k] = circle.mean;
+      sd[k] = circle.sd;
+      continue;
+    }
     mean[k] = std::inner_product(belief.weights.begin(), belief.weights.end(), values, 0.0);
     double variance = 0;
     for (std::size_t i = 0; i < num; ++i) variance += belief.weights[i] * (values[i] - mean[k]) * (values[i] - mean[k]);
@@ -231,15 +244,7 @@ void TextModel::draw(const double* rows, std::size_t stride, std::span<const dou
         at += fmt::format("{}{} = {}", k ? ", " : "At ", parameter_names[k], number_text(rows[k * stride]));
       throw RunError({"model.response", "a law with possible arguments", number_text(a[part.first]), at + "."});
     }
-    // a gain on the rate of counts, of a mixture on all of its laws
-    const auto raise = [&](const LawPart& one) { a[one.first] *= gain; };
-    if (part.law->kind == ResponseKind::counts && gain != 1) {
-      if (part.law->form != LawForm::mixture) raise(part);
-      for (LawPart one : part.law->parts) {
-        one.first += part.first;
-        raise(one);
-      }
-    }
+    if (part.law->kind == ResponseKind::counts && gain != 1) raise_rates(part, gain, a);
     out[j] = draw_response(*part.law, part.of(a), stream);
   }
 }
@@ -256,8 +261,7 @@ void TextModel::sample(std::span<const double> parameters, std::span<const doubl
 }
 
 double TextModel::log_likelihood(std::span<const double> parameters, std::span<const double> stimulus, double response) const {
-  if (num_cells > 1)
-    throw RunError({"model.response", "one for the likelihood of one value", fmt::format("{}", num_cells), ""});
+  if (num_cells > 1) throw RunError({"model.response", "one for the likelihood of one value", fmt::format("{}", num_cells), ""});
   double out = 0;
   likelihood_(stimulus, response, {rows_at_start(parameters).data(), 1, 1}, &out);
   return out;
@@ -275,6 +279,11 @@ double TextModel::log_predictive(const SampleBelief& belief, std::span<const dou
 double TextModel::quantile(const SampleBelief& belief, std::size_t k, double p) const {
   std::vector<std::pair<double, double>> values(belief.num());
   for (std::size_t i = 0; i < belief.num(); ++i) values[i] = {belief.parameters[k * belief.num() + i], belief.weights[i]};
+  if (const PriorLaw& prior = text().prior(k); prior.period() > 0) {  // on both sides of the mean
+    const Circle circle =
+        on_circle({&belief.parameters[k * belief.num()], belief.num()}, belief.weights, prior.period(), prior.low());
+    for (auto& [value, weight] : values) value = circle.nearest(value);
+  }
   return weighted_quantile(values, p);
 }
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "models/model.hpp"
+#include "models/notice.hpp"
+#include "models/text_history.hpp"
 #include "models/text_likelihood.hpp"
 
 namespace hartline {
@@ -13,20 +15,6 @@ class Executor;
 }
 
 namespace hartline::models {
-
-/// Something that an experimenter should know of a belief.
-struct Notice {
-  bool warning = false;
-  std::string kind, text;
-};
-
-/// Trials so far.
-struct TextHistory {
-  std::vector<double> stimuli;   // [num, stimulus_dim]
-  std::vector<Datum> responses;  // [num, num_responses] that count; what is not a number is missing
-  std::vector<Datum> answers;    // the same for the states, also of trials that do not count; empty: there are no states
-  std::size_t num = 0;
-};
 
 /// Weighted sets of parameters.
 struct SampleBelief : Belief {
@@ -58,7 +46,7 @@ class TextModel : public Model {
 
   /// log p(response | stimulus, belief), nats.
   double log_predictive(const SampleBelief& belief, std::span<const double> stimulus, double response) const;
-  /// The value that a share p of the belief about one parameter lies below.
+  /// The value that a share p of the belief about one parameter lies below; on a circle, counted from half a turn before the mean.
   double quantile(const SampleBelief& belief, std::size_t parameter_idx, double p) const;
   /// The same of the expected first response to a stimulus, in the first trial.
   double response_quantile(const SampleBelief& belief, std::span<const double> stimulus, double p) const;

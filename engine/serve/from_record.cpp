@@ -1,4 +1,4 @@
-// What the page takes from a record as it is: learning curves, events, latency.
+// What the page takes from a record as it is: look-ahead, the deadline, learning curves, events, latency.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,6 +20,25 @@ double number(const Value& value) {
 }
 
 }  // namespace
+
+void Sections::add_lookahead(const std::vector<std::pair<std::int64_t, Array>>& told) {
+  for (const auto& [trial, array] : told) {
+    const auto at = static_cast<std::size_t>(trial);
+    if (at >= utility_.size() || array.values.size() != 3) continue;
+    for (List* list : {&total_, &lead_, &lead_error_}) list->resize(utility_.size(), std::nan(""));
+    total_[at] = array.values[0];
+    lead_[at] = array.values[1];
+    lead_error_[at] = array.values[2];
+  }
+}
+
+Value Sections::deadline(double deadline_ms) const {
+  Table out;
+  out.set("deadline_ms", deadline_ms);
+  out.set("misses", misses_);
+  out.set("worst_lateness_ms", worst_lateness_ms_);
+  return out;
+}
 
 Value learning_curves(const Value& comparison) {
   List out;

@@ -91,6 +91,7 @@ Value report_document(const io::RecordReader& reader, const loop::Experiment& bu
         return true;
       });
   if (num_trials >= spec.num_trials) learner.finish();
+  sections.add_lookahead(reader.arrays("lookahead"));
   const auto truths = reader.arrays("truth");
   sections.end(learner, truths.empty() ? std::vector<double>{} : truths.back().second.values);
 

@@ -1,5 +1,6 @@
 #include "serve/report.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -148,6 +149,33 @@ TEST(Report, PageEmbedsTheDataSafely) {
 TEST(Report, AFileThatIsNoRecordIsRefused) {
   const auto executor = make_serial_executor();
   EXPECT_THROW(report_document("/nonexistent.hartline", *executor), IoError);
+}
+
+/// Over a pool and over a box; at the last trial there is nothing to look ahead to, and a replay repeats what a deadline cut.
+TEST(Report, ShowsWhatLookingAheadSaid) {
+  for (const char* stimulus : {"range(-2.5, 2.5, 0.25)", "box(-2.5, 2.5)"})
+    for (const char* deadline : {"", ", deadline_ms = 3.0"}) {
+      const Recorded r(
+          fmt::format("format = 1\nseed = 1\nnum_trials = 4\nbelief = {{ num_values = 100 }}\n"
+                      "design = {{ lookahead = {{ depth = 2 }}{} }}\n[stimulus]\nx = \"{}\"\n[model]\n"
+                      "response = \"y ~ normal(log(0.1 + 1 / (1e-4 + (x - theta)^2)), 0.5)\"\n"
+                      "parameters = {{ theta = \"normal(0, 1)\" }}\n",
+                      deadline, stimulus));
+      const std::vector<double> total = numbers_of(at(at(r.document, "trials"), "total")),
+                                lead = numbers_of(at(at(r.document, "trials"), "lead")),
+                                error = numbers_of(at(at(r.document, "trials"), "lead_error"));
+      ASSERT_EQ(total.size(), 4u);
+      for (std::size_t t = 0; t < 4; ++t) {
+        EXPECT_GE(total[t], r.trials[t].utility) << t;
+        EXPECT_GE(lead[t], 0) << t;
+        EXPECT_GE(error[t], 0) << t;
+      }
+      EXPECT_EQ(total[3], r.trials[3].utility);
+      if (!*deadline) {
+        EXPECT_GT(total[0], r.trials[0].utility + 0.5);
+      }
+      EXPECT_EQ(loop::replay(*r.experiment, r.reader()).first_difference, -1) << stimulus << deadline;
+    }
 }
 
 }  // namespace

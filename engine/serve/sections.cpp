@@ -61,11 +61,9 @@ Sections::Sections(const loop::Experiment& experiment)
   }
   if (e_.truth.empty()) return;
   if (const auto* grid = e_.grid()) {
-    double outcome[64];
-    for (std::size_t x = 0; x < grid->num_stimuli(); ++x) {
-      grid->family().evaluate(&grid->stimuli()[x * grid->stimulus_dim], e_.truth.data(), outcome);
-      truth_curve_.push_back(outcome[grid->family().num_choices() > 0 ? 1 : 0]);
-    }
+    for (std::size_t x = 0; x < grid->num_stimuli(); ++x)
+      truth_curve_.push_back(
+          grid->expected_response(e_.truth, grid->stimuli().subspan(x * grid->stimulus_dim, grid->stimulus_dim)));
   } else if (const auto* samples = e_.samples(); samples && is_sample_curve()) {
     for (const double x : curve_stimuli()) truth_curve_.push_back(samples->expected_response(e_.truth, {&x, 1}));
   } else if (const auto* process = e_.process()) {
@@ -426,6 +424,10 @@ Value Sections::trials() const {
   out.set("response", response_);
   if (!e_.process()) out.set(e_.grid() || e_.candidates() || e_.samples() ? "entropy" : "half_logdet", uncertainty_);
   if (!error_.empty()) out.set("relative_error", error_);
+  if (total_.empty()) return out;
+  out.set("total", total_);
+  out.set("lead", lead_);
+  out.set("lead_error", lead_error_);
   return out;
 }
 
@@ -486,14 +488,6 @@ Value Sections::utility_curve() const {
   out.set("unit", e_.spec.stimulus.unit);
   out.set("x", numbers(e_.stimuli.pool));
   out.set("snapshots", utility_snapshots_);
-  return out;
-}
-
-Value Sections::deadline(double deadline_ms) const {
-  Table out;
-  out.set("deadline_ms", deadline_ms);
-  out.set("misses", misses_);
-  out.set("worst_lateness_ms", worst_lateness_ms_);
   return out;
 }
 

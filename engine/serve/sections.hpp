@@ -18,6 +18,8 @@ class Sections {
   explicit Sections(const loop::Experiment& experiment);
 
   void add_trial(const Trial& trial, const loop::Learner& after);
+  /// What look-ahead said of trials: total, lead and its standard error, by trial index.
+  void add_lookahead(const std::vector<std::pair<std::int64_t, Array>>& told);
   void add_snapshot(loop::Learner& learner);
   /// Takes the last snapshot again, after a final refit. `truth`: the subject's parameters at the end, where a drift has moved
   /// them.
@@ -54,6 +56,7 @@ class Sections {
   std::vector<double> truth_curve_;
   List snapshots_, utility_snapshots_, strip_, observations_;
   std::vector<List> marginals_;  // [num_parameters] snapshots
+  List total_, lead_, lead_error_;  // of trials that looked ahead
   List utility_, response_, uncertainty_, error_, value_, point_x_, point_y_;
   std::int64_t misses_ = 0, num_trials_ = 0;
   double worst_lateness_ms_ = 0, last_error_ = 0;

@@ -18,9 +18,14 @@ from ._engine.loop import (
     StimulusSpec,
     StopSpec,
     SubjectSpec,
+    TrainSpec,
     ValidationSpec,
     WatchSpec,
+    begin_training,
+    pair_fitness,
     resume,
+    take_step,
+    training_info,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArmSpec", "CompareSpec", "Experiment", "GaborSpec", "Learner", "Pairing", "RecordSpec", "Respondent", "Run", "Spec", "StimulusSpec",
-    "StopSpec", "Subject", "SubjectSpec", "ValidationSpec", "WatchSpec", "resume",
+    "StopSpec", "Subject", "SubjectSpec", "TrainSpec", "ValidationSpec", "WatchSpec", "begin_training", "pair_fitness", "resume",
+    "take_step", "training_info",
 ]
 
 

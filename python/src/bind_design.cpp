@@ -187,6 +187,13 @@ void bind_design(nb::module_& m) {
       .def_prop_ro(
           "units", [](const design::Choice& c) { return c.units; }, "Units of search work done.")
       .def_prop_ro(
+          "total", [](const design::Choice& c) { return c.total; }, "With look-ahead: of the trials thought of, together.")
+      .def_prop_ro(
+          "lead", [](const design::Choice& c) { return c.lead; },
+          "With look-ahead: by how much that is more than for the choice that thinks of one trial less.")
+      .def_prop_ro(
+          "lead_error", [](const design::Choice& c) { return c.lead_error; }, "Standard error of the lead; 0: exact.")
+      .def_prop_ro(
           "explored", [](const design::Choice& c) { return c.explored; }, "Drawn by the design's exploration share.")
       .def("__repr__", [](const design::Choice& c) {
         return c.pool_index >= 0 ? fmt::format("Choice(pool_idx={}, utility={})", c.pool_index, c.utility)

@@ -445,6 +445,7 @@ void bind_specs(nb::module_& m) {
   bind_spec<loop::WatchSpec>(m, "WatchSpec", "What is watched: the ``watch`` table.", "false_alarm=0.05");
   bind_spec<loop::RecordSpec>(m, "RecordSpec", "How a run is written down: the ``record`` table.", "durability='window:50'");
   bind_spec<loop::CompareSpec>(m, "CompareSpec", "Designs to compare: the ``compare`` table.", "num_seeds=8");
+  bind_training(m);
   bind_spec<loop::Spec>(m, "Spec", "A whole experiment.",
                         "seed=2, num_trials=20, stimulus=StimulusSpec(kind='ball', shape=[4]), model={'kind': 'glm'}");
 }

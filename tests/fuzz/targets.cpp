@@ -11,9 +11,12 @@
 #include "io/example_trial.hpp"
 #include "io/file.hpp"
 #include "io/json.hpp"
+#include "io/network_file.hpp"
 #include "io/npy.hpp"
 #include "io/temporary_folder.hpp"
 #include "io/toml.hpp"
+#include "loop/training.hpp"
+#include "models/encoding_text.hpp"
 
 namespace hartline::fuzz {
 
@@ -92,6 +95,27 @@ std::vector<std::string> text_seeds() {
       "given v : mV\nm = where(v < -40 mV and not (v == 0) or 1 > 2, log_gamma(clip(v / 1 mV, 1, 9)), -3^-2) : 1\n"
       "I = 120 mS / (1 cm)^2 * m^3 * (v - 50 mV) : A/m^2\np = atan2(m, 2) / 30 deg\nq = m + m * m - (m - -m)\n",
   };
+}
+
+std::vector<std::string> network_seeds() {
+  models::TrainedNetwork network;
+  network.target = "policy";
+  network.stimulus.set("x", "box(-1, 1)");
+  Table parameters;
+  parameters.set("w", "normal(0, 1)");
+  network.model.set("response", "r ~ normal(w * x, 0.5)");
+  network.model.set("parameters", parameters);
+  network.model_hash = models::text_hash(network.stimulus, network.model);
+  network.encoder = network.readout = {2};
+  network.num_codes = 1;
+  network.train = *to_value(design::TrainSpec{}).table();
+  network.stimulus_middle = network.response_mean = {0};
+  network.stimulus_range = network.response_scale = {1};
+  const models::EncodingText text(network.stimulus, network.model);
+  network.weights.assign(models::shape_of(network, text).num_weights(), 0.25);
+  const std::string finished = loop::to_bytes(network);
+  network.momentum = network.square = network.weights;
+  return {finished, loop::to_bytes(network)};
 }
 
 std::vector<std::string> json_seeds() {
@@ -177,6 +201,32 @@ void read_as_npy(std::string_view bytes) {
   }
 }
 
+void read_as_network(std::string_view bytes) {
+  const auto use = [](std::string_view all) {
+    try {
+      const loop::NetworkOfFile file = loop::network_from(all, "fuzz.policy");
+      demand(loop::to_bytes(*loop::network_from(loop::to_bytes(*file.network), "again").network) == loop::to_bytes(*file.network),
+             "a network reads back");
+    } catch (const Error&) {
+    }
+  };
+  use(bytes);
+  // behind the hash nothing else is reached: the same with a first line that fits
+  const std::size_t end = bytes.find('\n');
+  if (end == std::string_view::npos || end > 120) return;
+  const std::string_view body = bytes.substr(end + 1);
+  const std::string line(bytes.substr(0, end));
+  const std::size_t size = line.size() > 19 ? std::strtoul(line.c_str() + 19, nullptr, 10) : 0;
+  NetworkFile file;
+  try {
+    file.header = parse_toml(body.substr(0, size), "fuzz.policy");
+  } catch (const Error&) {
+    return;
+  }
+  file.numbers.assign(body.size() > size ? (body.size() - size) / sizeof(double) : 0, 0.5);
+  use(network_bytes(file));
+}
+
 void read_as_record(std::string_view bytes) {
   const std::string path = scratch() / "fuzz.hartline";
   write_plainly(path, bytes);
@@ -195,7 +245,7 @@ const std::vector<Target>& targets() {
   static const std::vector<Target> all = {
       {"toml", read_as_toml, toml_seeds},       {"json", read_as_json, json_seeds}, {"npy", read_as_npy, npy_seeds},
       {"record", read_as_record, record_seeds}, {"log", read_as_log, log_seeds},    {"rig", read_as_rig, rig_seeds},
-      {"text", read_as_text, text_seeds},
+      {"text", read_as_text, text_seeds},       {"network", read_as_network, network_seeds},
   };
   return all;
 }

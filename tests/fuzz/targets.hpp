@@ -13,6 +13,8 @@ void read_as_json(std::string_view bytes);
 /// The bytes as a model's program.
 void read_as_text(std::string_view bytes);
 void read_as_npy(std::string_view bytes);
+/// The bytes as a trained network, and whatever they hold behind an intact first line.
+void read_as_network(std::string_view bytes);
 /// The bytes as a record.
 void read_as_record(std::string_view bytes);
 /// The bytes as the log beside an intact record.

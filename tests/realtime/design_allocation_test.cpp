@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "counted_allocations.hpp"
+#include "design/rollouts.hpp"
 #include "design/test_beliefs.hpp"
 #include "models/grid.hpp"
+#include "models/test_texts.hpp"
 
 namespace hartline {
 namespace {
@@ -89,6 +91,10 @@ TEST(Designs, DoNotAllocateAfterTheFirstTrials) {
     s.max_expected_count = 50;
   };
   const auto target = [](DesignSpec& s) { s.target = {0, 1}; };
+  const auto ahead = [](DesignSpec& s) {
+    s.lookahead.depth = 2;
+    s.no_repeat = true;
+  };
   const Case cases[] = {{"pool", &plain, &pool, spec("auto", modified)},
                         {"pool, variance", &plain, &pool, spec("parameter_variance", same)},
                         {"pool, prediction", &plain, &pool, spec("prediction_error", same)},
@@ -104,12 +110,50 @@ TEST(Designs, DoNotAllocateAfterTheFirstTrials) {
                         {"grid", &grid, &axis, spec("auto", modified)},
                         {"grid, variance", &grid, &axis, spec("parameter_variance", same)},
                         {"grid, prediction", &grid, &axis, spec("prediction_error", same)},
-                        {"grid, target", &grid, &axis, spec("target", target)}};
+                        {"grid, target", &grid, &axis, spec("target", target)},
+                        {"grid, two trials", &grid, &axis, spec("auto", ahead)}};
   for (const Case& c : cases)
     for (Executor* executor : {serial.get(), two.get()})
       for (const bool pending : {false, true})
         EXPECT_EQ(allocations(c, pending, *executor), 0)
             << c.name << (pending ? ", pending, " : ", ") << executor->num_threads() << " threads";
+}
+
+TEST(Designs, PoliciesDoNotAllocateAfterTheFirstTrials) {
+#ifdef HARTLINE_SANITIZED
+  GTEST_SKIP() << "a sanitizer has its own malloc, which cannot be counted";
+#endif
+  const auto text = models::test_text({{"x", "box(-4, 4)[2]"}}, "y ~ normal(x[0] * a - x[1], 0.5)", {{"a", "normal(0, 1)"}});
+  const models::TextLikelihood likelihood(text);
+  StimulusSet box;
+  box.dim = 2;
+  box.shape = design::SetKind::box;
+  box.low = {-4};
+  box.high = {4};
+  DesignSpec spec;
+  spec.kind = "policy";
+  for (const bool recurrent : {false, true}) {
+    auto network = std::make_shared<models::TrainedNetwork>();
+    network->target = "policy";
+    network->recurrent = recurrent;
+    network->encoder = network->readout = {16};
+    network->num_codes = 4;
+    design::begin_network(likelihood, *network);
+    const auto design = design::make_policy_design(network, *text, spec, box);
+    const auto plan = design->make_plan();
+    Choice choice;
+    Response response;
+    response.values = {0.5};
+    std::int64_t num = 0;
+    for (std::uint64_t t = 0; t < 20; ++t) {
+      if (t >= 10) realtime::begin_to_count();
+      design->choose(*plan, {}, t, {}, choice);
+      design->learn(*plan, choice.values, response);
+      if (t >= 10)
+        for (const auto& count : realtime::end_to_count()) num += count.num;
+    }
+    EXPECT_EQ(num, 0) << recurrent;
+  }
 }
 
 }  // namespace

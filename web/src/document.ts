@@ -65,6 +65,9 @@ export interface Trials {
   half_logdet: Column;
   entropy: Column;
   relative_error: Column;
+  total: Column;
+  lead: Column;
+  lead_error: Column;
 }
 /** What utilities are, in words and by their unit. */
 export interface Utility {
@@ -226,6 +229,9 @@ export function read_report(json: string): Report {
       half_logdet: column(trials.half_logdet),
       entropy: column(trials.entropy),
       relative_error: column(trials.relative_error),
+      total: column(trials.total),
+      lead: column(trials.lead),
+      lead_error: column(trials.lead_error),
     },
     stimuli: read_stimuli(members(from.stimuli), left_out),
     utility_curve: utility_curve(members(from.utility_curve), left_out),

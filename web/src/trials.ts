@@ -12,6 +12,7 @@ interface Trace {
   label: string;
   unit: string;
   values: Column;
+  errors?: Column;
   dots: boolean;
   from_zero: boolean;
   caption: string;
@@ -38,6 +39,29 @@ export function trial_figures(trials: Trials, utility: Utility, trial: number): 
       dots: false,
       from_zero: true,
       caption: [`${utility_words(utility)} when the stimulus was chosen.`, utility.note].filter(Boolean).join(' '),
+    },
+    {
+      id: 'trial-total',
+      title: 'Utility of the trials thought of',
+      label: 'total',
+      unit: utility.unit,
+      values: trials.total,
+      dots: false,
+      from_zero: true,
+      caption: 'Of the stimulus shown and the best after it, when it was chosen.',
+    },
+    {
+      id: 'trial-lead',
+      title: 'Gain of looking ahead',
+      label: 'lead',
+      unit: utility.unit,
+      values: trials.lead,
+      errors: trials.lead_error,
+      dots: false,
+      from_zero: true,
+      caption:
+        'How much more the trials thought of are worth with the stimulus shown than with the best for the next trial ' +
+        'alone; 0 where that is shown. The band is one standard error.',
     },
     {
       id: 'half-logdet',
@@ -73,7 +97,7 @@ export function trial_figures(trials: Trials, utility: Utility, trial: number): 
   return traces.filter((one) => one.values.some((value) => value !== null)).map((one) => trace_figure(one, trial));
 }
 
-function trace_figure({ id, title, label, unit, values, dots, from_zero, caption }: Trace, trial: number): FigureSpec {
+function trace_figure({ id, title, label, unit, values, errors, dots, from_zero, caption }: Trace, trial: number): FigureSpec {
   const span = extent(values);
   const y_range = from_zero ? roomy(span) : padded(span, 0.08);
   return {
@@ -96,7 +120,12 @@ function trace_figure({ id, title, label, unit, values, dots, from_zero, caption
                 dots: Math.max(2.5, Math.min(5, 900 / values.length)),
                 alpha: values.length > 1000 ? 0.6 : 0.85,
               }
-            : { values, colour: 'adaptive', width: values.length > 1000 ? 1.25 : 2 },
+            : {
+                values,
+                colour: 'adaptive',
+                width: values.length > 1000 ? 1.25 : 2,
+                ...(errors ? { low: shifted(values, errors, -1), high: shifted(values, errors, 1) } : {}),
+              },
         ],
         height: (width) => Math.round(Math.min(260, Math.max(200, width * 0.4))),
         over_trials: true,
@@ -106,6 +135,12 @@ function trace_figure({ id, title, label, unit, values, dots, from_zero, caption
     describe: (at) =>
       `${capital(label)} over ${values.length} trials, ${span ? `${short(span[0])} to ${short(span[1])} ${unit}` : 'no values'}. ` +
       `At trial ${at}: ${short(values[at - 1] ?? null)} ${unit}.`,
-    table: () => ({ columns: ['trial', with_unit(label, unit)], rows: values.map((value, idx) => [idx + 1, value]) }),
+    table: () => ({
+      columns: ['trial', with_unit(label, unit), ...(errors ? [with_unit('standard error', unit)] : [])],
+      rows: values.map((value, idx) => [idx + 1, value, ...(errors ? [errors[idx] ?? null] : [])]),
+    }),
   };
 }
+
+const shifted = (values: Column, errors: Column, by: number): Column =>
+  values.map((value, idx) => (value === null ? null : value + by * (errors[idx] ?? 0)));

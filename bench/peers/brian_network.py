@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""A network in Brian's C++ standalone mode, built once for each duration.
+
+Prints {"seconds": {duration: processor time}, "rate_hz", "wall_s"}.
+
+    bench/peers/brian_network.py cuba|cobahh SEED DURATION_MS [DURATION_MS]
+
+Processor times are of the built program alone. wall_s is from the start of this script to the end of the first run, compiling included.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+begun = time.time()
+
+import brian2 as b2  # noqa: E402
+from brian2 import Hz, cm, mV, ms, msiemens, nS, siemens, ufarad, umetre  # noqa: E402
+
+
+def cuba() -> tuple[b2.NeuronGroup, list]:
+    cells = b2.NeuronGroup(4000, """
+        dv/dt = (ge + gi - (v + 49*mV)) / (20*ms) : volt (unless refractory)
+        dge/dt = -ge / (5*ms) : volt
+        dgi/dt = -gi / (10*ms) : volt
+        """, threshold="v > -50*mV", reset="v = -60*mV", refractory=5 * ms, method="exact")
+    cells.v = "-60*mV + rand() * 10*mV"
+    return cells, ["ge += 1.62*mV", "gi -= 9*mV"]
+
+
+def cobahh() -> tuple[b2.NeuronGroup, list]:
+    area = 20000 * umetre**2
+    names = {"C": 1 * ufarad / cm**2 * area, "gL": 5e-5 * siemens / cm**2 * area, "gNa": 100 * msiemens / cm**2 * area,
+             "gK": 30 * msiemens / cm**2 * area, "VT": -63 * mV}
+    cells = b2.NeuronGroup(4000, """
+        dv/dt = (gL*(-60*mV - v) + ge*(0*mV - v) + gi*(-80*mV - v) - gNa*m**3*h*(v - 50*mV) - gK*n**4*(v + 90*mV)) / C : volt
+        dm/dt = am*(1 - m) - bm*m : 1
+        dh/dt = ah*(1 - h) - bh*h : 1
+        dn/dt = an*(1 - n) - bn*n : 1
+        dge/dt = -ge / (5*ms) : siemens
+        dgi/dt = -gi / (10*ms) : siemens
+        am = 1.28 / exprel((13*mV - v + VT) / (4*mV)) / ms : Hz
+        bm = 1.4 / exprel((v - VT - 40*mV) / (5*mV)) / ms : Hz
+        ah = 0.128 * exp((17*mV - v + VT) / (18*mV)) / ms : Hz
+        bh = 4 / (1 + exp((40*mV - v + VT) / (5*mV))) / ms : Hz
+        an = 0.16 / exprel((15*mV - v + VT) / (5*mV)) / ms : Hz
+        bn = 0.5 * exp((10*mV - v + VT) / (40*mV)) / ms : Hz
+        """, threshold="v > -20*mV", refractory=3 * ms, method="exponential_euler", namespace=names)
+    cells.v = "-60*mV + (randn() * 5 - 5)*mV"
+    cells.ge = "(randn() * 1.5 + 4) * 10*nS"
+    cells.gi = "(randn() * 12 + 20) * 10*nS"
+    return cells, ["ge += 6*nS", "gi += 67*nS"]
+
+
+def main() -> int:
+    network, seed, *durations = sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:])
+    out: dict = {"seconds": {}, "version": b2.__version__}
+    for duration in durations:
+        with tempfile.TemporaryDirectory() as folder:
+            b2.device.reinit()
+            b2.device.activate(build_on_run=False)
+            b2.set_device("cpp_standalone", build_on_run=False, directory=folder)
+            b2.seed(seed)
+            cells, changes = {"cuba": cuba, "cobahh": cobahh}[network]()
+            excitatory = b2.Synapses(cells[:3200], cells, on_pre=changes[0])
+            inhibitory = b2.Synapses(cells[3200:], cells, on_pre=changes[1])
+            for synapses in (excitatory, inhibitory):
+                synapses.connect(p=0.02)
+            spikes = b2.SpikeMonitor(cells, record=False)
+            net = b2.Network(cells, excitatory, inhibitory, spikes)
+            net.run(duration * ms)
+            b2.device.build(directory=folder, compile=True, run=False)
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            out["seconds"][str(duration)] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            b2.device.has_been_run = True
+            out["rate_hz"] = float(spikes.num_spikes) / 4000 / (duration * 1e-3)
+            out.setdefault("wall_s", time.time() - begun)
+    print(json.dumps(out))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,416 @@
+#include "dynamics/group.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "dynamics/changes.hpp"
+#include "equations/differentiate.hpp"
+
+namespace hartline::dynamics {
+
+using equations::Differential;
+using equations::Dynamics;
+using equations::Op;
+using equations::Replacement;
+
+namespace {
+
+constexpr std::size_t line = 16;                   // numbers that rows are padded to
+constexpr const char* until = "refractory until";  // no text can use it
+
+/// Builds one group.
+class Builder {
+ public:
+  Builder(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s,
+          const std::string& path)
+      : spec_(spec), path_(path), dt_s_(dt_s), names_(path) {
+    out_.name = name;
+    out_.num = static_cast<std::size_t>(spec.num);
+    out_.stride = (out_.num + line - 1) / line * line;
+    out_.arrays = arrays;
+    out_.count = static_cast<double>(out_.num);
+    out_.numbers.resize(out_.stride);
+    std::iota(out_.numbers.begin(), out_.numbers.end(), 0.0);
+  }
+
+  Group build() {
+    names_.declare_time();
+    names_.declare_neurons();
+    names_.declare_arrays(out_.arrays, out_.num);
+    const std::vector<SlopeText> slopes = read_equations(names_, spec_.equations, path_ + ".equations");
+    out_.num_variables = out_.num_checked = names_.quantities.size();
+    const bool spikes = !spec_.threshold.empty();
+    if (!spec_.refractory.empty()) {
+      if (!spikes)
+        throw SpecError({path_ + ".refractory", "left out where there is no threshold", "\"" + spec_.refractory + "\"", ""});
+      const bool lasts = Names::is_condition(spec_.refractory, path_ + ".refractory");  // then it is looked at in every step
+      names_.declare({until, *unit_named("s"), "s", lasts, true, 0}, path_ + ".refractory");
+      if (lasts) ++out_.num_variables;
+    }
+    const std::vector<StartText> parameters = read_parameters(names_, spec_.parameters, spec_.own, path_ + ".parameters");
+    check_keys();
+
+    lower_slopes(slopes);
+    if (spikes) lower_event("spike", spec_.threshold, spec_.reset, path_ + ".threshold", path_ + ".reset");
+    if (!spikes && !spec_.reset.empty()) throw SpecError({path_ + ".reset", "left out where there is no threshold", "a reset", ""});
+    out_.spikes = spikes;
+    read_trains();
+    for (const auto& [event, value] : spec_.events.items) {
+      const std::string at = path_ + ".events." + event;
+      if (!value.table()) throw SpecError({at, "a table with when and change", display(value), ""});
+      EventSpec read;
+      read_table(*value.table(), {at, ""}, read);
+      if (event == "spike") throw SpecError({at, "another name", "\"spike\"", "threshold and reset say what a spike is."});
+      lower_event(event, read.when, read.change, at + ".when", at + ".change");
+    }
+    lower_refractory();
+    lower_starts(parameters);
+    erase();
+    integrate();
+    compile();
+    out_.quantities = names_.quantities;
+    out_.given = names_.given;
+    out_.given.resize(names_.graph.num_symbols(), {Role::propagator, 0, false});
+    return std::move(out_);
+  }
+
+ private:
+  /// Spikes that are given are events that no condition makes.
+  void read_trains() {
+    const std::string at = path_ + ".spike_times_ms";
+    const std::size_t num = spec_.spike_times_ms.size();
+    if (spec_.spike_neurons.size() != num)
+      throw SpecError({path_ + ".spike_neurons", fmt::format("{} numbers, as many as spike_times_ms", num),
+                       std::to_string(spec_.spike_neurons.size()), ""});
+    if (num == 0) return;
+    if (out_.spikes) throw SpecError({at, "left out where there is a threshold", fmt::format("{} times", num), ""});
+    for (std::size_t k = 0; k < num; ++k) {
+      const std::int64_t neuron = spec_.spike_neurons[k];
+      if (neuron >= spec_.num)
+        throw SpecError(
+            {fmt::format("{}.spike_neurons[{}]", path_, k), fmt::format("0 to {}", spec_.num - 1), std::to_string(neuron), ""});
+      out_.trains.emplace_back(std::llround(spec_.spike_times_ms[k] * 1e-3 / dt_s_), static_cast<std::int32_t>(neuron));
+    }
+    std::sort(out_.trains.begin(), out_.trains.end());
+    const auto twice = std::adjacent_find(out_.trains.begin(), out_.trains.end());
+    if (twice != out_.trains.end())
+      throw SpecError(
+          {at, "one spike of a neuron in a step",
+           fmt::format("two of neuron {} at {} ms", twice->second, number_text(static_cast<double>(twice->first) * dt_s_ * 1e3)),
+           ""});
+    Event event;
+    event.name = "spike";
+    out_.events.push_back(std::move(event));
+    conditions_.push_back(
+        names_.graph.plain(equations::make_node(Op::less, {names_.graph.constant(0), names_.graph.constant(0)}, {}, true)));
+    changes_.emplace_back();
+    out_.spikes = out_.given_spikes = true;
+  }
+
+  void check_keys() const {
+    for (const std::string& held : spec_.held) {
+      const bool known = std::any_of(names_.quantities.begin(), names_.quantities.end(),
+                                     [&](const Quantity& q) { return q.is_variable && q.name == held; });
+      if (!known)
+        throw SpecError({path_ + ".held", "names of variables", "\"" + held + "\"", did_you_mean(held, variable_names())});
+      if (spec_.refractory.empty())
+        throw SpecError({path_ + ".held", "left out where nothing is refractory", "\"" + held + "\"", ""});
+    }
+  }
+  std::vector<std::string_view> variable_names() const {
+    std::vector<std::string_view> out;
+    for (const Quantity& q : names_.quantities)
+      if (q.is_variable && q.name != until) out.push_back(q.name);
+    return out;
+  }
+
+  Id value_of(const std::string& quantity) { return names_.graph.symbol_value(names_.symbol_of(quantity)); }
+
+  void lower_slopes(const std::vector<SlopeText>& slopes) {
+    const Dimension second = unit_named("s")->dimension;
+    for (const SlopeText& slope : slopes) {
+      const auto& variable = *std::find_if(names_.quantities.begin(), names_.quantities.end(),
+                                           [&](const Quantity& q) { return q.name == slope.name; });
+      const Unit unit{variable.unit.dimension / second, 1};
+      const std::string words = variable.unit_text.empty() || variable.unit_text == "1" ? "1/s" : variable.unit_text + " / s";
+      slopes_.push_back(names_.lower(slope.name, slope.text, slope.path, unit, words));
+    }
+  }
+
+  void lower_event(const std::string& name, const std::string& when, const std::vector<std::string>& changes,
+                   const std::string& when_path, const std::string& changes_path) {
+    Event event;
+    event.name = name;
+    if (!Names::is_condition(when, when_path))
+      throw SpecError({when_path, "a condition, for example \"v > -50 mV\"", "\"" + when + "\"", ""});
+    conditions_.push_back(names_.condition(when, when_path));
+    std::vector<Id> values;
+    for (const Change& change :
+         read_changes(names_, {{Role::quantity, &names_.quantities, "", "neuron", false}}, changes, changes_path)) {
+      event.targets.push_back(change.quantity);
+      values.push_back(change.value);
+    }
+    out_.events.push_back(std::move(event));
+    changes_.push_back(std::move(values));
+  }
+
+  /// A neuron is refractory while t + dt / 2 is before `until`; a condition makes that infinite until it no longer holds.
+  void lower_refractory() {
+    if (spec_.refractory.empty()) return;
+    equations::Graph& g = names_.graph;
+    const std::string at = path_ + ".refractory";
+    lasts_ = Names::is_condition(spec_.refractory, at) ? names_.condition(spec_.refractory, at) : equations::no_id;
+    const Id end = lasts_ != equations::no_id
+                       ? g.constant(std::numeric_limits<double>::infinity(), unit_named("s")->dimension)
+                       : g.plain(equations::make_node(
+                             Op::add, {value_of("t"), names_.lower("refractory", spec_.refractory, at, *unit_named("s"), "ms")},
+                             unit_named("s")->dimension));
+    const auto target = static_cast<std::size_t>(
+        std::find_if(names_.quantities.begin(), names_.quantities.end(), [](const Quantity& q) { return q.name == until; }) -
+        names_.quantities.begin());
+    out_.events[0].targets.push_back(target);
+    changes_[0].push_back(end);
+  }
+
+  void lower_starts(const std::vector<StartText>& parameters) {
+    const std::string at = path_ + ".start";
+    std::vector<std::string_view> known = variable_names();
+    refuse_unknown(spec_.start, {at, ""}, known);
+    for (const Quantity& quantity : std::vector<Quantity>(names_.quantities)) {
+      if (quantity.name == until) {
+        starts_.push_back(names_.graph.constant(0, quantity.unit.dimension));
+        continue;
+      }
+      const std::string place = at + "." + quantity.name;
+      if (quantity.is_variable) {
+        const Value* value = spec_.start.find(quantity.name);
+        if (!value)
+          throw SpecError({place, "given", "nothing",
+                           fmt::format("Say where it starts, for example {} = \"0 {}\".", quantity.name,
+                                       quantity.unit_text == "1" ? "" : quantity.unit_text)});
+        starts_.push_back(names_.lower(quantity.name, text_at(*value, place, "-70 mV"), place, quantity.unit, quantity.unit_text));
+      } else {
+        const auto& text =
+            *std::find_if(parameters.begin(), parameters.end(), [&](const StartText& p) { return p.name == quantity.name; });
+        starts_.push_back(names_.lower(quantity.name, text.text, text.path, quantity.unit, quantity.unit_text));
+      }
+    }
+  }
+
+  void erase() {
+    std::vector<Id*> roots;
+    for (auto* list : {&slopes_, &conditions_, &starts_})
+      for (Id& id : *list) roots.push_back(&id);
+    for (auto& values : changes_)
+      for (Id& id : values) roots.push_back(&id);
+    if (lasts_ != equations::no_id) roots.push_back(&lasts_);
+    names_.erase(std::move(roots));
+    resolve_starts();
+  }
+
+  /// Starts are made of other starts; in the end of numbers only.
+  void resolve_starts() {
+    std::vector<Replacement> starts;
+    for (std::size_t k = 0; k < starts_.size(); ++k) starts.push_back({names_.symbol_of(names_.quantities[k].name), starts_[k]});
+    for (std::size_t round = 0; round < starts_.size(); ++round) starts_ = equations::replace(names_.graph, starts_, starts);
+    for (std::size_t k = 0; k < starts_.size(); ++k) {
+      const Quantity& quantity = names_.quantities[k];
+      const std::string at = path_ + (quantity.is_variable ? ".start." : ".parameters.") + quantity.name;
+      if (names_.depends_on_role(starts_[k], Role::quantity)) throw SpecError({at, "made of other starts", "itself", ""});
+      if (names_.depends_on_role(starts_[k], Role::array)) throw SpecError({at, "free of values over time", "one of them", ""});
+      if (names_.depends_on_role(starts_[k], Role::noise))
+        throw SpecError({at, "free of white noise", "xi", "randn is a number drawn once."});
+      if (!quantity.is_own && !names_.is_shared(starts_[k]))
+        throw SpecError({at, "the same for all neurons", "different ones", fmt::format("List it: own = [\"{}\"].", quantity.name)});
+    }
+  }
+
+  void integrate() {
+    equations::Graph& g = names_.graph;
+    Dynamics dynamics;
+    for (std::size_t k = 0; k < slopes_.size(); ++k)
+      dynamics.equations.push_back({names_.symbol_of(names_.quantities[k].name), slopes_[k]});
+    dynamics.time = names_.time();
+    dynamics.dt = names_.dt();
+    dynamics.noise = names_.noise();
+    dynamics.is_shared = [this](std::uint32_t symbol) {
+      return !names_.varies(symbol) && names_.given[symbol].role != Role::array;
+    };
+    if (slopes_.empty()) {
+      out_.method = equations::Method::exact;
+      out_.reason = "there are no differential equations";
+      return;
+    } else if (spec_.method == "auto") {
+      equations::Advice advice = equations::advise(g, dynamics);
+      out_.method = advice.method;
+      out_.reason = std::move(advice.reason);
+    } else {
+      for (const equations::MethodName& known : equations::methods())
+        if (known.name == spec_.method) out_.method = known.method;
+      out_.reason = "it was asked for";
+    }
+    try {
+      equations::Integrated integrated = equations::integrate(g, dynamics, out_.method);
+      next_ = std::move(integrated.next);
+      propagators_ = std::move(integrated.propagator);
+    } catch (const SpecError& error) {
+      throw SpecError({path_ + (error.fault.path == "method" ? "." : ".equations.") + error.fault.path, error.fault.requirement,
+                       error.fault.got, error.fault.hint});
+    }
+  }
+
+  void compile() {
+    equations::Graph& g = names_.graph;
+    std::vector<Replacement> later;
+    Id free = equations::no_id;  // not refractory
+    if (!spec_.refractory.empty()) {
+      const Id now = g.add(value_of("t"), g.multiply(g.constant(0.5), value_of("dt")));
+      const Id waits = g.apply(Op::less, now, value_of(until));
+      free = g.apply(Op::less_equal, value_of(until), now);
+      for (std::size_t k = 0; k < next_.size(); ++k)
+        if (std::find(spec_.held.begin(), spec_.held.end(), names_.quantities[k].name) != spec_.held.end())
+          next_[k] = g.where(waits, value_of(names_.quantities[k].name), next_[k]);
+      if (lasts_ != equations::no_id) {
+        // as long as the condition holds where the step begins
+        const Id goes_on = g.apply(Op::both, waits, lasts_);
+        next_.push_back(g.where(goes_on, value_of(until), g.constant(0)));
+        free = g.apply(Op::negation, goes_on);
+      }
+    }
+    for (std::size_t k = 0; k < next_.size(); ++k) later.push_back({names_.symbol_of(names_.quantities[k].name), next_[k]});
+    std::vector<Id> outputs = next_;
+    const std::vector<Id> met = equations::replace(g, conditions_, later);
+    for (std::size_t k = 0; k < met.size(); ++k) {
+      const Id happens = k == 0 && free != equations::no_id ? g.apply(Op::both, met[k], free) : met[k];
+      outputs.push_back(g.where(happens, g.constant(1), g.constant(0)));
+    }
+    if (met.empty()) outputs.push_back(g.constant(0));
+    // 0 x is 0, or NaN where x is not finite: one row tells both what happens and what went wrong
+    for (std::size_t k = 0; k < out_.num_checked; ++k) {
+      const Id zero = g.plain(equations::make_node(Op::multiply, {next_[k], g.constant(0)}));
+      outputs[next_.size()] = g.plain(equations::make_node(Op::add, {outputs[next_.size()], zero}));
+    }
+    out_.update = make_formula(names_, outputs);
+    for (std::size_t k = 0; k < changes_.size(); ++k)
+      if (!changes_[k].empty()) out_.events[k].change = make_formula(names_, changes_[k]);
+    out_.start = make_formula(names_, starts_);
+    for (const auto& values : changes_) outputs.insert(outputs.end(), values.begin(), values.end());
+    out_.uses_array.assign(out_.arrays.size(), false);
+    for (std::uint32_t s = 0; s < names_.given.size(); ++s)
+      if (names_.given[s].role == Role::array)
+        out_.uses_array[names_.given[s].at] =
+            std::any_of(outputs.begin(), outputs.end(), [&](Id id) { return equations::depends_on(g, id, s); });
+    for (const equations::Propagator& propagator : propagators_) {
+      out_.rates.push_back(make_formula(names_, propagator.rates));
+      out_.propagator_at.push_back(0);
+    }
+  }
+
+  const NeuronsSpec& spec_;
+  const std::string& path_;
+  double dt_s_;
+  Names names_;
+  Group out_;
+  std::vector<Id> slopes_, conditions_, starts_, next_;
+  std::vector<std::vector<Id>> changes_;  // of each event
+  std::vector<equations::Propagator> propagators_;
+  Id lasts_ = equations::no_id;
+};
+
+}  // namespace
+
+std::string text_at(const Value& value, const std::string& path, const char* example) {
+  if (const auto* number = std::get_if<double>(&value.is)) return number_text(*number);
+  if (const auto* whole = std::get_if<std::int64_t>(&value.is)) return std::to_string(*whole);
+  if (!value.text()) throw SpecError({path, fmt::format("a text, for example \"{}\"", example), display(value), ""});
+  return *value.text();
+}
+
+std::vector<SlopeText> read_equations(Names& names, const Table& equations, const std::string& path) {
+  std::vector<SlopeText> slopes;
+  for (const auto& [key, value] : equations.items) {
+    const std::string at = path + "." + key;
+    const std::string text = text_at(value, at, "(El - v) / tau : mV");
+    if (key.find('/') == std::string::npos) {
+      names.define(key, text, at);
+      continue;
+    }
+    const equations::Statement statement = equations::parse_statement(key + " = " + text, at);
+    if (statement.kind != equations::StatementKind::differential)
+      throw SpecError({at, "dx/dt for a variable x, or the name of a value", "\"" + key + "\"", ""});
+    const std::size_t colon = text.rfind(':');
+    names.declare({statement.name, statement.has_unit ? statement.unit : Unit{}, statement.has_unit ? statement.unit_text : "1",
+                   true, true, 0},
+                  at);
+    slopes.push_back({statement.name, statement.has_unit ? text.substr(0, colon) : text, at});
+  }
+  return slopes;
+}
+
+std::vector<StartText> read_parameters(Names& names, const Table& parameters, const std::vector<std::string>& own,
+                                       const std::string& path) {
+  std::vector<StartText> out;
+  for (const auto& [key, value] : parameters.items) {
+    const std::string at = path + "." + key, text = text_at(value, at, "10 nS");
+    bool is_own = std::find(own.begin(), own.end(), key) != own.end();
+    const equations::Statement statement = equations::parse_expression(key, text, at);
+    for (const equations::Syntax& part : statement.parts)
+      if (part.form == equations::Form::name)
+        is_own =
+            is_own || part.text == "i" || part.text == "j" || part.text.starts_with("random") || part.text.starts_with("randn");
+    const auto [unit, unit_text] = names.unit_of(text, at);
+    names.declare({key, unit, unit_text, false, is_own, 0}, at);
+    out.push_back({key, text, at});
+  }
+  for (const std::string& name : own)
+    if (!parameters.find(name)) {
+      std::vector<std::string_view> known;
+      for (const auto& [key, value] : parameters.items) known.push_back(key);
+      throw SpecError(
+          {path.substr(0, path.rfind('.')) + ".own", "names of parameters", "\"" + name + "\"", did_you_mean(name, known)});
+    }
+  return out;
+}
+
+Formula make_formula(Names& names, std::span<const Id> outputs) {
+  Formula out;
+  out.kernel = equations::make_kernel(names.graph, outputs, names.all_varies());
+  out.num_outputs = outputs.size();
+  for (std::uint32_t s = 0; s < names.given.size(); ++s) {
+    const Role role = names.given[s].role;
+    if (role != Role::noise && role != Role::random && role != Role::randn) continue;
+    if (std::any_of(outputs.begin(), outputs.end(), [&](Id id) { return equations::depends_on(names.graph, id, s); }))
+      out.random.push_back(s);
+  }
+  return out;
+}
+
+Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s,
+                 const std::string& path) {
+  return Builder(name, spec, arrays, dt_s, path).build();
+}
+
+void place(Group& group, Layout& layout) {
+  for (Quantity& quantity : group.quantities) {
+    const std::size_t num = quantity.is_own ? group.stride : 1;
+    quantity.offset = layout.doubles(quantity.is_variable ? 2 * num : num);
+  }
+  for (Event& event : group.events) {
+    event.counts = layout.integers(event.num_slots);
+    event.ids = layout.integers(event.num_slots * group.num);
+  }
+  for (std::size_t k = 0; k < group.rates.size(); ++k) group.propagator_at[k] = layout.doubles(2 * group.rates[k].num_outputs);
+}
+
+const Quantity* Group::find(std::string_view wanted) const {
+  for (const Quantity& quantity : quantities)
+    if (quantity.name == wanted) return &quantity;
+  return nullptr;
+}
+
+}  // namespace hartline::dynamics

@@ -1,0 +1,72 @@
+// Wiring: which neurons reach which, and after how long.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dynamics/group.hpp"
+#include "dynamics/names.hpp"
+#include "dynamics/network_spec.hpp"
+
+namespace hartline::dynamics {
+
+/// Neurons first … first + num - 1 of a group.
+struct Part {
+  std::size_t group = 0, first = 0, num = 0;
+};
+
+/// Where synapses are: those of a source stand together, by their delays, then by their targets. Constant.
+struct Wiring {
+  std::vector<std::int32_t> lags;         // delays that occur, in steps, rising
+  std::vector<std::uint32_t> begin;       // [num sources · num lags + 1] of source and lag
+  std::vector<std::int32_t> source;       // [num] neuron of its group
+  std::vector<std::int32_t> target;       // [num]
+  std::vector<std::uint32_t> post_begin;  // [num targets + 1]; empty unless targets' spikes or sums need it
+  std::vector<std::uint32_t> post;        // [num] synapses of each target, rising
+
+  std::size_t num() const { return target.size(); }
+};
+
+/// Rows of the groups' quantities as they start: of group g and quantity q at rows[g][q].
+using StartRows = std::vector<std::vector<std::vector<double>>>;
+
+/// Rules of a wiring, made of i, j and what neurons start with; units erased. no_id: not given.
+struct Rules {
+  Id probability = equations::no_id, condition = equations::no_id, delay = equations::no_id, delay_post = equations::no_id;
+};
+
+/// Draws the pairs of neurons and the delays between them.
+class Wirer {
+ public:
+  Wirer(Names& names, const Part& from, const Part& to, const std::vector<Group>& groups, const StartRows& rows, std::uint64_t seed,
+        std::size_t index, double dt_s, const std::string& path);
+
+  /// Throws: SpecError for a rule that cannot be kept or a delay below 0.
+  Wiring draw(const ConnectSpec& spec, const Rules& rules);
+
+  /// Synapses by their targets.
+  void index_targets(Wiring& wiring) const;
+
+  /// A delay that all synapses share, in steps.
+  std::int32_t steps_of(Id delay, const char* key);
+
+ private:
+  void of_pairs(const Formula& formula, const std::int32_t* from, const std::int32_t* to, std::size_t first, std::size_t num,
+                std::uint32_t source, double* out) const;
+  double one_number(Id id, const char* key) const;
+  std::int32_t rounded(double seconds, const char* key) const;
+  std::vector<std::int32_t> lags_of(const Wiring& wiring, Id delay) const;
+  std::uint32_t source(std::uint32_t what) const;
+
+  Names& names_;
+  Part from_, to_;
+  const std::vector<Group>& groups_;
+  const StartRows& rows_;
+  std::uint64_t seed_;
+  std::size_t index_;
+  double dt_s_;
+  const std::string& path_;
+};
+
+}  // namespace hartline::dynamics

@@ -1,0 +1,200 @@
+#include "equations/integrate.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.hpp"
+#include "base/random.hpp"
+#include "equations/kernel.hpp"
+#include "equations/lower.hpp"
+
+namespace hartline::equations {
+namespace {
+
+/// Variables and their slopes, as texts; `p` is a parameter that all share, `q` one of each lane.
+class System {
+ public:
+  struct Equation {
+    std::string variable, slope;
+  };
+  explicit System(const std::vector<Equation>& equations) {
+    Scope scope(graph_);
+    dynamics_.time = scope.declare({"t", {}, {}, ""}, "");
+    dynamics_.dt = scope.declare({"dt", {}, {}, ""}, "");
+    p_ = scope.declare({"p", {}, {}, ""}, "");
+    q_ = scope.declare({"q", {}, {}, ""}, "");
+    dynamics_.noise.push_back(scope.declare({"xi", {}, {}, ""}, ""));
+    for (const auto& [name, text] : equations) dynamics_.equations.push_back({scope.declare({name, {}, {}, ""}, ""), no_id});
+    for (std::size_t k = 0; k < equations.size(); ++k)
+      dynamics_.equations[k].slope = scope.lower(parse_expression(equations[k].variable, equations[k].slope, "test"), "test");
+    dynamics_.is_shared = [this](std::uint32_t symbol) { return symbol == p_; };
+  }
+
+  Advice advice() { return advise(graph_, dynamics_); }
+
+  /// The values at `end`, after steps of `dt`; `noise` is called for ξ √dt of every step.
+  template <class Noise>
+  std::vector<double> run(Method method, std::vector<double> x, double dt, int num_steps, double p, double q, Noise&& noise) {
+    Graph graph = graph_;
+    const Integrated integrated = integrate(graph, dynamics_, method);
+    const auto kernel = make_interpreter(graph, integrated.next, std::vector<bool>(graph.num_symbols(), false));
+    std::vector<double> coefficients(2 * x.size() * x.size());
+    double time = 0, xi = 0;
+    std::vector<Input> inputs(graph.num_symbols());
+    inputs[dynamics_.time].data = &time;
+    inputs[dynamics_.dt].data = &dt;
+    inputs[p_].data = &p;
+    inputs[q_].data = &q;
+    inputs[dynamics_.noise[0]].data = &xi;
+    for (std::size_t k = 0; k < x.size(); ++k) inputs[dynamics_.equations[k].variable].data = &x[k];
+    if (!integrated.propagator.empty()) {
+      const auto rates = make_interpreter(graph, integrated.propagator[0].rates, std::vector<bool>(graph.num_symbols(), false));
+      std::vector<double> a(x.size() * x.size());
+      std::vector<double*> outputs;
+      for (double& rate : a) outputs.push_back(&rate);
+      rates->run(inputs, 1, outputs);
+      propagate(a, dt, coefficients);
+      inputs[integrated.propagator[0].symbol].data = coefficients.data();
+    }
+    std::vector<double> next(x.size());
+    std::vector<double*> outputs;
+    for (double& value : next) outputs.push_back(&value);
+    for (int k = 0; k < num_steps; ++k) {
+      time = k * dt;
+      xi = noise(k) / std::sqrt(dt);
+      kernel->run(inputs, 1, outputs);
+      x = next;
+      for (std::size_t i = 0; i < x.size(); ++i) inputs[dynamics_.equations[i].variable].data = &x[i];
+    }
+    return x;
+  }
+  std::vector<double> run(Method method, std::vector<double> x, double dt, int num_steps, double p = 1, double q = 1) {
+    return run(method, std::move(x), dt, num_steps, p, q, [](int) { return 0.0; });
+  }
+
+ private:
+  Graph graph_;
+  Dynamics dynamics_;
+  std::uint32_t p_ = 0, q_ = 0;
+};
+
+/// log2 of the quotient of the errors with steps of 2 h and h.
+template <class Error>
+double order(Error&& error) {
+  return std::log2(error(32) / error(64));
+}
+
+TEST(Integrators, HaveTheirOrder) {
+  // x' = -x³ + cos t against a run of fine steps
+  System cubic(std::vector<System::Equation>{{"x", "cos(t) - x^3"}});
+  const double fine = cubic.run(Method::rk4, {0.5}, 1.0 / 8192, 8192)[0];
+  for (const auto& [method, wanted] :
+       {std::pair{Method::euler, 1.0}, {Method::heun, 2.0}, {Method::rk2, 2.0}, {Method::rk4, 4.0}}) {
+    const double measured = order([&](int n) { return std::abs(cubic.run(method, {0.5}, 1.0 / n, n)[0] - fine); });
+    EXPECT_NEAR(measured, wanted, 0.15) << name_of(method);
+  }
+  // linear in each variable, with coefficients that move
+  System gates(std::vector<System::Equation>{{"x", "(1 + y) * (1 - x)"}, {"y", "2 * x - (1 + x^2) * y"}});
+  const double end = gates.run(Method::rk4, {0.1, 0.2}, 1.0 / 8192, 8192)[0];
+  EXPECT_NEAR(order([&](int n) {
+                return std::abs(gates.run(Method::exponential_euler, {0.1, 0.2}, 1.0 / n, n)[0] - end);
+              }),
+              1, 0.1);
+}
+
+TEST(Integrators, ExactIsExact) {
+  // a cascade with a drive: x' = -x/p + y, y' = -3 y + q, closed form
+  System cascade(std::vector<System::Equation>{{"x", "-x / p + y"}, {"y", "-3 * y + q"}});
+  EXPECT_EQ(cascade.advice().method, Method::exact);
+  const double p = 0.7, q = 2.5, x0 = 0.3, y0 = -0.4, t = 2;
+  const double steady_y = q / 3, a = y0 - steady_y, rate = 1 / p;
+  const double x =
+      steady_y * p + (x0 - steady_y * p) * std::exp(-rate * t) + a * (std::exp(-3 * t) - std::exp(-rate * t)) / (rate - 3);
+  for (const int n : {1, 7, 200}) {
+    const std::vector<double> out = cascade.run(Method::exact, {x0, y0}, t / n, n, p, q);
+    EXPECT_NEAR(out[0], x, 1e-12) << n;
+    EXPECT_NEAR(out[1], steady_y + a * std::exp(-3 * t), 1e-12) << n;
+  }
+  // a rotation keeps its radius, and a double root is no trouble
+  System rotation(std::vector<System::Equation>{{"x", "-p * y"}, {"y", "p * x"}});
+  const std::vector<double> turned = rotation.run(Method::exact, {1, 0}, 0.01, 1000, 3);
+  EXPECT_NEAR(turned[0], std::cos(30), 1e-12);
+  EXPECT_NEAR(turned[1], std::sin(30), 1e-12);
+  System twice(std::vector<System::Equation>{{"x", "y - x"}, {"y", "-y"}});
+  EXPECT_NEAR(twice.run(Method::exact, {0, 1}, 0.1, 10)[0], std::exp(-1.0), 1e-13);
+}
+
+TEST(Integrators, ExponentialEulerIsExactWhereItsCoefficientsStay) {
+  System decay(std::vector<System::Equation>{{"x", "q - p * x"}});
+  EXPECT_NEAR(decay.run(Method::exponential_euler, {2}, 0.5, 4, 3, 1.5)[0], 0.5 + 1.5 * std::exp(-6.0), 1e-14);
+  EXPECT_NEAR(decay.run(Method::exponential_euler, {2}, 0.5, 4, 0, 1.5)[0], 2 + 1.5 * 2, 1e-14);  // no rate at all
+}
+
+/// Strong error of x' = a x + b x ξ at time 1 beside its solution under the same noise, the mean of many runs.
+double strong_error(Method method, int num_steps, bool stratonovich) {
+  System system(std::vector<System::Equation>{{"x", "p * x + q * x * xi"}});
+  const double a = 0.3, b = 0.8;
+  double sum = 0;
+  constexpr int num_runs = 400;
+  for (int run = 0; run < num_runs; ++run) {
+    double total = 0;
+    Stream stream(1, Purpose::test, static_cast<std::uint64_t>(run));
+    constexpr int fine = 256;
+    std::vector<double> increments(fine);
+    for (double& w : increments) total += w = stream.normal() / std::sqrt(static_cast<double>(fine));
+    const int each = fine / num_steps;
+    const auto noise = [&](int k) {
+      double w = 0;
+      for (int i = 0; i < each; ++i) w += increments[static_cast<std::size_t>(k * each + i)];
+      return w * std::sqrt(static_cast<double>(num_steps));
+    };
+    const double truth = std::exp((stratonovich ? a : a - b * b / 2) + b * total);
+    sum += std::abs(system.run(method, {1}, 1.0 / num_steps, num_steps, a, b, noise)[0] - truth);
+  }
+  return sum / num_runs;
+}
+
+TEST(Integrators, NoiseHasItsStrongOrder) {
+  const auto measured = [](Method method, bool stratonovich) {
+    return std::log2(strong_error(method, 16, stratonovich) / strong_error(method, 128, stratonovich)) / 3;
+  };
+  EXPECT_NEAR(measured(Method::euler, false), 0.5, 0.15);
+  EXPECT_NEAR(measured(Method::milstein, true), 1, 0.15);
+  EXPECT_NEAR(measured(Method::heun, true), 1, 0.15);
+}
+
+TEST(Integrators, AnOrnsteinUhlenbeckProcessHasItsVarianceAtAnyStep) {
+  System process(std::vector<System::Equation>{{"x", "-p * x + q * xi"}});
+  EXPECT_EQ(process.advice().method, Method::exact);
+  Stream stream(2, Purpose::test);
+  double square = 0;
+  constexpr int num = 20000;
+  const double p = 2, q = 0.6;  // dt p = 3: far beyond what Euler could do
+  for (int k = 0; k < num; ++k) {
+    const double x = process.run(Method::exact, {0}, 1.5, 3, p, q, [&](int) { return stream.normal(); })[0];
+    square += x * x / num;
+  }
+  const double variance = q * q / (2 * p);
+  EXPECT_NEAR(square, variance, 5 * variance * std::sqrt(2.0 / num));  // five standard errors
+}
+
+TEST(Integrators, TheEquationsCallForTheirMethod) {
+  EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * q"}}).advice().method,
+            Method::exponential_euler);  // each lane its own rate
+  EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * p + q"}}).advice().method, Method::exact);
+  EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * y"}, {"y", "1 - y"}}).advice().method, Method::exponential_euler);
+  EXPECT_EQ(System(std::vector<System::Equation>{{"x", "exp(x)"}}).advice().method, Method::rk4);
+  EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x^3 + xi"}}).advice().method, Method::heun);
+  EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x + x * xi"}}).advice().method, Method::heun);
+}
+
+TEST(Integrators, RefuseWhatTheyCannotDo) {
+  EXPECT_THROW(System(std::vector<System::Equation>{{"x", "x^2"}}).run(Method::exact, {1}, 0.1, 1), SpecError);
+  EXPECT_THROW(System(std::vector<System::Equation>{{"x", "x^2"}}).run(Method::exponential_euler, {1}, 0.1, 1), SpecError);
+  EXPECT_THROW(System(std::vector<System::Equation>{{"x", "-x + exp(xi)"}}).run(Method::milstein, {1}, 0.1, 1), SpecError);
+  EXPECT_THROW(System(std::vector<System::Equation>{{"x", "y * xi"}, {"y", "1"}}).run(Method::milstein, {1, 1}, 0.1, 1), SpecError);
+}
+
+}  // namespace
+}  // namespace hartline::equations

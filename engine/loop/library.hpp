@@ -1,0 +1,19 @@
+// The library's texts, embedded in the program: cells and synapses that a network names.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "base/value.hpp"
+
+namespace hartline::loop {
+
+/// The text library/<folder>/<name>.toml, empty where there is none.
+std::string_view library_text(std::string_view folder, std::string_view name);
+std::vector<std::string_view> library_names(std::string_view folder);
+
+/// The tables `neurons` and `synapses` with every `model = "name"` replaced by that text, over which the table's other keys are
+/// laid. Throws: SpecError for a name that there is not.
+void take_from_library(Table& network);
+
+}  // namespace hartline::loop
