@@ -12,6 +12,7 @@ a sweep that is started again computes only what is missing, and whoever compute
 """
 
 from .cluster import Dask, certificates, dask, security
+from .evolution import train_es
 from .experiments import compare, run_task, sweep
 from .local import Workers
 from .mapping import Estimate, Results, map
@@ -20,4 +21,5 @@ from .task import Task
 
 __all__ = [
     "Dask", "Estimate", "Results", "Store", "Task", "Workers", "certificates", "compare", "dask", "map", "run_task", "security", "sweep",
+    "train_es",
 ]
