@@ -21,6 +21,8 @@ from hartline.cloud.plain import encode
 
 distributed = pytest.importorskip("distributed", reason="Dask is in build/venv-cloud only")
 
+import psutil  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -32,10 +34,9 @@ def executor() -> Iterator[hl.cloud.Dask]:
 
 def listening_ports() -> set[str]:
     """Where this process and its children listen, on this machine."""
-    told = subprocess.run(["ss", "-tlnpH"], capture_output=True, text=True, check=True).stdout
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True).stdout
-    ours = {str(os.getpid()), *children.split()}
-    return {line.split()[3] for line in told.splitlines() if ours & set(re.findall(r"pid=(\d+)", line))}
+    this = psutil.Process()
+    lines = [line for process in (this, *this.children(recursive=True)) for line in process.net_connections()]
+    return {f"{line.laddr.ip}:{line.laddr.port}" for line in lines if line.status == psutil.CONN_LISTEN}
 
 
 def test_results_are_the_serial_run_to_the_byte(executor: hl.cloud.Dask, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ N skipped`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -23,6 +24,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 import hartline as hl
 from hartline.cloud.experiments import run
@@ -87,8 +90,12 @@ def serial(store: Path, num_tasks: int) -> dict[str, bytes]:
 
 def children() -> list[int]:
     """Worker processes that Dask started: what it spawned, but for the one that counts semaphores."""
-    told = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True).stdout
-    return [int(line.split()[0]) for line in told.splitlines() if "spawn_main" in line]
+    out = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any("spawn_main" in word for word in child.cmdline()):
+                out.append(child.pid)
+    return out
 
 
 def kill_one(pids: list[int], chance: random.Random) -> bool:
