@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import io
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from conftest import cli
 
 import hartline as hl
 from hartline.cloud.plain import encode
+from hartline.cloud.progress import Line, duration
 
 HERE = Path(__file__).resolve().parent
 
@@ -248,6 +250,33 @@ def test_the_cost_is_told_before_it_is_paid(tmp_path: Path, capfd: pytest.Captur
     assert re.search(r"4 tasks, 1 of them stored; 0\.2\d* s each on 2 workers: 0\.3\d* s", capfd.readouterr().err)
     hl.cloud.map(cloud_tasks.pid, [0.2, 0.3], store=str(tmp_path), num_workers=2, estimate=True).wait()
     assert re.search(r"2 tasks, 1 of them stored; 0\.2\d* s each on 2 workers: 0\.1\d* s", capfd.readouterr().err)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_one_line_and_a_file_nothing() -> None:
+    terminal, file = Terminal(), io.StringIO()
+    for out in (terminal, file):
+        line = Line(10, out)
+        line.show(4, 2, ", 2 stored before, 1 failed")
+        time.sleep(0.1)
+        line.show(10, 2, ", 2 stored before", last=True)
+    first, last = terminal.getvalue().split("\r\x1b[K")[1:]
+    assert re.fullmatch(r"\[########\.{12}\] 4/10, 2 stored before, 1 failed, \d\S* ms left", first)
+    assert last == f"[{'#' * 20}] 10/10, 2 stored before\n" and file.getvalue() == ""
+    assert [duration(s) for s in (0.0125, 8.25, 75, 600, 20_000, 1e6)] == ["12 ms", "8.2 s", "75 s", "10 min", "5.6 h", "11.6 days"]
+
+
+def test_two_clients_may_share_a_store(tmp_path: Path) -> None:
+    code = f"import cloud_tasks, hartline as hl; hl.cloud.map(cloud_tasks.curve, range(200), store={str(tmp_path)!r}).results(); print('done')"
+    other = python(code)
+    results = hl.cloud.map(cloud_tasks.curve, range(200), store=str(tmp_path)).results()
+    assert other.communicate()[0] == "done\n"
+    assert [encode(result, "") for result in results] == serial(list(range(200)))
+    assert sorted(data for name, data in files_of(tmp_path).items() if name != "store.json") == sorted(serial(list(range(200))))
 
 
 @pytest.mark.parametrize("name", ["gabor", "psychometric"])
