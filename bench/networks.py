@@ -26,8 +26,8 @@ def ours(engine: Path, network: str, seed: int, duration_ms: float) -> tuple[flo
     """Processor time of a whole run, s, and its summary."""
     with tempfile.TemporaryDirectory() as folder:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [str(engine), "simulate", str(ROOT / f"bench/networks/{network}.toml"), "--out", folder, "--threads", "1", "--seed", str(seed),
-                   "--set", f"duration_ms={duration_ms}", "--json"]
+        command = [str(engine), "simulate", str(ROOT / f"bench/networks/{network}.toml"), "--out", folder, "--threads", "1",
+                   "--seed", str(seed), "--set", f"duration_ms={duration_ms}", "--json"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, json.loads(done.stdout)

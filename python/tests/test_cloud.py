@@ -271,7 +271,8 @@ def test_a_terminal_sees_one_line_and_a_file_nothing() -> None:
 
 
 def test_two_clients_may_share_a_store(tmp_path: Path) -> None:
-    code = f"import cloud_tasks, hartline as hl; hl.cloud.map(cloud_tasks.curve, range(200), store={str(tmp_path)!r}).results(); print('done')"
+    code = (f"import cloud_tasks, hartline as hl; "
+            f"hl.cloud.map(cloud_tasks.curve, range(200), store={str(tmp_path)!r}).results(); print('done')")
     other = python(code)
     results = hl.cloud.map(cloud_tasks.curve, range(200), store=str(tmp_path)).results()
     assert other.communicate()[0] == "done\n"

@@ -58,7 +58,8 @@ def test_a_training_that_stopped_goes_on_where_it_was(file: Path, tmp_path: Path
     assert not (tmp_path / "parts.policy").exists()
     before = len(hl.cloud.Store(store).keys())
     counts: list[Any] = []
-    hl.cloud.train_es(file, tmp_path / "parts.policy", store=store, progress=lambda done, all: counts.append(len(hl.cloud.Store(store).keys())))
+    hl.cloud.train_es(file, tmp_path / "parts.policy", store=store,
+                      progress=lambda done, all: counts.append(len(hl.cloud.Store(store).keys())))
     assert before == 6 and counts == [6, 6, 9, 12]  # nothing is computed for the first two steps
     assert (tmp_path / "parts.policy").read_bytes() == whole.read_bytes()
     with pytest.raises(hl.IoError, match="must be a new file"):
