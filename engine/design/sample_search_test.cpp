@@ -124,7 +124,7 @@ TEST(SampleObjective, VariancesFall) {
     objective.prepare(s.view(), prepared);
     objective.thin(prepared, objective.num_enough(), thin);
     const double all = objective(prepared, {&x, 1}, scratch, {}, nullptr);
-    EXPECT_LT(scratch.information.standard_error, 0.12 * all);
+    EXPECT_LT(scratch.error, 0.12 * all);
     EXPECT_NEAR(objective(thin, {&x, 1}, scratch, {}, nullptr), all, 0.3 * all);
     return all;
   };
