@@ -79,7 +79,7 @@ def main() -> int:
             subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             out["seconds"][str(duration)] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            b2.device.has_been_run = True
+            b2.get_device().has_been_run = True
             out["rate_hz"] = float(spikes.num_spikes) / 4000 / (duration * 1e-3)
             out.setdefault("wall_s", time.time() - begun)
     print(json.dumps(out))
