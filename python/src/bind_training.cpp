@@ -28,7 +28,8 @@ nb::bytes bytes_of(const models::TrainedNetwork& network) {
 /// The method of a training that goes by pairs.
 design::Evolution& evolution(loop::Training& training) {
   auto* method = dynamic_cast<design::Evolution*>(&training.ascent());
-  if (!method) throw SpecError({"train.method", "evolution", "\"" + training.spec().method + "\"", "Only neighbours can be tried apart."});
+  if (!method)
+    throw SpecError({"train.method", "evolution", "\"" + training.spec().method + "\"", "Only neighbours can be tried apart."});
   if (training.finished()) throw SpecError({"network", "a training that is not finished", "a finished one", ""});
   return *method;
 }
@@ -62,7 +63,8 @@ nb::bytes take_step(const nb::bytes& network, const std::vector<std::pair<double
   loop::Training training(loop::network_from(view(network), "network"), *executor_of(1));
   const design::Evolution& method = evolution(training);
   if (static_cast<std::int64_t>(fitness.size()) != training.spec().num_pairs)
-    throw SpecError({"fitness", std::to_string(training.spec().num_pairs) + " pairs, in order", std::to_string(fitness.size()), ""});
+    throw SpecError(
+        {"fitness", std::to_string(training.spec().num_pairs) + " pairs, in order", std::to_string(fitness.size()), ""});
   std::vector<design::PairFitness> pairs;
   for (const auto& [plus, minus] : fitness) pairs.push_back({plus, minus});
   std::vector<double> gradient(training.network().weights.size());
@@ -94,9 +96,11 @@ nb::object training_info(const nb::bytes& network) {
 }  // namespace
 
 void bind_training(nb::module_& m) {
-  bind_spec<design::TrainSpec>(m, "TrainSpec", "How a network is trained: the ``train`` table.", "num_steps=500, learning_rate=0.01");
-  m.def("begin_training", &begin_training, "document"_a, "file"_a = "", "folder"_a = "",
-        R"doc(The network of an experiment before its first step, as bytes: what ``hartline train`` writes, with the model's text in it.
+  bind_spec<design::TrainSpec>(m, "TrainSpec", "How a network is trained: the ``train`` table.",
+                               "num_steps=500, learning_rate=0.01");
+  m.def(
+      "begin_training", &begin_training, "document"_a, "file"_a = "", "folder"_a = "",
+      R"doc(The network of an experiment before its first step, as bytes: what ``hartline train`` writes, with the model's text in it.
 
 >>> import hartline as hl
 >>> document = {"format": 1, "seed": 1, "num_trials": 3, "stimulus": {"x": "box(-1, 1)"},
@@ -108,11 +112,39 @@ void bind_training(nb::module_& m) {
 >>> hl.loop.training_info(network)["num_steps"]
 2
 )doc");
-  m.def("pair_fitness", &pair_fitness, "network"_a, "pairs"_a, "threads"_a = 1,
-        "Mean scores, nats, of the neighbours w + e and w - e of the network's next step, for these of its pairs. The same bytes give the "
-        "same numbers, whoever asks.");
-  m.def("take_step", &take_step, "network"_a, "fitness"_a, "The network after the step whose pairs, all in order, had these scores.");
-  m.def("training_info", &training_info, "network"_a, "How far a training has come, as a dict.");
+  m.def(
+      "pair_fitness", &pair_fitness, "network"_a, "pairs"_a, "threads"_a = 1,
+      R"doc(Mean scores, nats, of the neighbours w + e and w - e of the network's next step, for these of its pairs. The same bytes give the
+same numbers, whoever asks.
+
+>>> import hartline as hl
+>>> network = hl.loop.begin_training({"format": 1, "seed": 1, "num_trials": 2, "stimulus": {"x": "box(-1, 1)"},
+...     "model": {"response": "r ~ normal(w * x, 0.5)", "parameters": {"w": "normal(0, 1)"}},
+...     "train": {"num_steps": 1, "num_pairs": 2, "num_rollouts": 4, "num_contrasts": 20, "encoder": [4], "readout": [4]}})
+>>> len(hl.loop.pair_fitness(network, pairs=[0, 1]))
+2
+)doc");
+  m.def("take_step", &take_step, "network"_a, "fitness"_a,
+        R"doc(The network after the step whose pairs, all in order, had these scores.
+
+>>> import hartline as hl
+>>> network = hl.loop.begin_training({"format": 1, "seed": 1, "num_trials": 2, "stimulus": {"x": "box(-1, 1)"},
+...     "model": {"response": "r ~ normal(w * x, 0.5)", "parameters": {"w": "normal(0, 1)"}},
+...     "train": {"num_steps": 1, "num_pairs": 1, "num_rollouts": 4, "num_contrasts": 20, "encoder": [4], "readout": [4]}})
+>>> after = hl.loop.take_step(network, [(0.5, 0.1)])
+>>> after == network
+False
+)doc");
+  m.def("training_info", &training_info, "network"_a, nb::sig("def training_info(network: bytes) -> dict[str, Any]"),
+        R"doc(How far a training has come, as a dict.
+
+>>> import hartline as hl
+>>> network = hl.loop.begin_training({"format": 1, "seed": 1, "num_trials": 2, "stimulus": {"x": "box(-1, 1)"},
+...     "model": {"response": "r ~ normal(w * x, 0.5)", "parameters": {"w": "normal(0, 1)"}},
+...     "train": {"num_steps": 1, "num_pairs": 1, "num_rollouts": 4, "num_contrasts": 20, "encoder": [4], "readout": [4]}})
+>>> hl.loop.training_info(network)["finished"]
+False
+)doc");
 }
 
 }  // namespace hartline::python
