@@ -1,20 +1,11 @@
 #include "base/trial.hpp"
 
-#include <cstring>
+#include "base/hash.hpp"
 
 namespace hartline {
 
 std::uint64_t content_hash(const double* values, std::size_t count) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (std::size_t i = 0; i < count; ++i) {
-    std::uint64_t bits = 0;
-    std::memcpy(&bits, &values[i], sizeof bits);
-    for (int byte = 0; byte < 8; ++byte) {
-      hash ^= (bits >> (8 * byte)) & 0xff;
-      hash *= 0x100000001b3u;
-    }
-  }
-  return hash;
+  return hash_bytes({reinterpret_cast<const char*>(values), count * sizeof(double)});
 }
 
 void copy_decision(const Trial& from, Trial& to) {

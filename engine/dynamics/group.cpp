@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "dynamics/changes.hpp"
+#include "dynamics/quantities.hpp"
 #include "equations/differentiate.hpp"
 
 namespace hartline::dynamics {
@@ -42,7 +43,7 @@ class Builder {
     names_.declare_time();
     names_.declare_neurons();
     names_.declare_arrays(out_.arrays, out_.num);
-    const std::vector<SlopeText> slopes = read_equations(names_, spec_.equations, path_ + ".equations");
+    const std::vector<QuantityText> slopes = read_equations(names_, spec_.equations, path_ + ".equations");
     out_.num_variables = out_.num_checked = names_.quantities.size();
     const bool spikes = !spec_.threshold.empty();
     if (!spec_.refractory.empty()) {
@@ -52,10 +53,10 @@ class Builder {
       names_.declare({until, *unit_named("s"), "s", lasts, true, 0}, path_ + ".refractory");
       if (lasts) ++out_.num_variables;
     }
-    const std::vector<StartText> parameters = read_parameters(names_, spec_.parameters, spec_.own, path_ + ".parameters");
+    const std::vector<QuantityText> parameters = read_parameters(names_, spec_.parameters, spec_.own, path_ + ".parameters");
     check_keys();
 
-    lower_slopes(slopes);
+    slopes_ = lower_slopes(names_, slopes);
     if (spikes) lower_event("spike", spec_.threshold, spec_.reset, path_ + ".threshold", path_ + ".reset");
     if (!spikes && !spec_.reset.empty()) throw SpecError({path_ + ".reset", "left out where there is no threshold", "a reset", ""});
     out_.spikes = spikes;
@@ -69,7 +70,7 @@ class Builder {
       lower_event(event, read.when, read.change, at + ".when", at + ".change");
     }
     lower_refractory();
-    lower_starts(parameters);
+    starts_ = lower_starts(names_, spec_.start, parameters, path_);
     erase();
     integrate();
     compile();
@@ -131,17 +132,6 @@ class Builder {
 
   Id value_of(const std::string& quantity) { return names_.graph.symbol_value(names_.symbol_of(quantity)); }
 
-  void lower_slopes(const std::vector<SlopeText>& slopes) {
-    const Dimension second = unit_named("s")->dimension;
-    for (const SlopeText& slope : slopes) {
-      const auto& variable = *std::find_if(names_.quantities.begin(), names_.quantities.end(),
-                                           [&](const Quantity& q) { return q.name == slope.name; });
-      const Unit unit{variable.unit.dimension / second, 1};
-      const std::string words = variable.unit_text.empty() || variable.unit_text == "1" ? "1/s" : variable.unit_text + " / s";
-      slopes_.push_back(names_.lower(slope.name, slope.text, slope.path, unit, words));
-    }
-  }
-
   void lower_event(const std::string& name, const std::string& when, const std::vector<std::string>& changes,
                    const std::string& when_path, const std::string& changes_path) {
     Event event;
@@ -177,31 +167,6 @@ class Builder {
     changes_[0].push_back(end);
   }
 
-  void lower_starts(const std::vector<StartText>& parameters) {
-    const std::string at = path_ + ".start";
-    std::vector<std::string_view> known = variable_names();
-    refuse_unknown(spec_.start, {at, ""}, known);
-    for (const Quantity& quantity : std::vector<Quantity>(names_.quantities)) {
-      if (quantity.name == until) {
-        starts_.push_back(names_.graph.constant(0, quantity.unit.dimension));
-        continue;
-      }
-      const std::string place = at + "." + quantity.name;
-      if (quantity.is_variable) {
-        const Value* value = spec_.start.find(quantity.name);
-        if (!value)
-          throw SpecError({place, "given", "nothing",
-                           fmt::format("Say where it starts, for example {} = \"0 {}\".", quantity.name,
-                                       quantity.unit_text == "1" ? "" : quantity.unit_text)});
-        starts_.push_back(names_.lower(quantity.name, text_at(*value, place, "-70 mV"), place, quantity.unit, quantity.unit_text));
-      } else {
-        const auto& text =
-            *std::find_if(parameters.begin(), parameters.end(), [&](const StartText& p) { return p.name == quantity.name; });
-        starts_.push_back(names_.lower(quantity.name, text.text, text.path, quantity.unit, quantity.unit_text));
-      }
-    }
-  }
-
   void erase() {
     std::vector<Id*> roots;
     for (auto* list : {&slopes_, &conditions_, &starts_})
@@ -210,34 +175,12 @@ class Builder {
       for (Id& id : values) roots.push_back(&id);
     if (lasts_ != equations::no_id) roots.push_back(&lasts_);
     names_.erase(std::move(roots));
-    resolve_starts();
-  }
-
-  /// Starts are made of other starts; in the end of numbers only.
-  void resolve_starts() {
-    std::vector<Replacement> starts;
-    for (std::size_t k = 0; k < starts_.size(); ++k) starts.push_back({names_.symbol_of(names_.quantities[k].name), starts_[k]});
-    for (std::size_t round = 0; round < starts_.size(); ++round) starts_ = equations::replace(names_.graph, starts_, starts);
-    for (std::size_t k = 0; k < starts_.size(); ++k) {
-      const Quantity& quantity = names_.quantities[k];
-      const std::string at = path_ + (quantity.is_variable ? ".start." : ".parameters.") + quantity.name;
-      if (names_.depends_on_role(starts_[k], Role::quantity)) throw SpecError({at, "made of other starts", "itself", ""});
-      if (names_.depends_on_role(starts_[k], Role::array)) throw SpecError({at, "free of values over time", "one of them", ""});
-      if (names_.depends_on_role(starts_[k], Role::noise))
-        throw SpecError({at, "free of white noise", "xi", "randn is a number drawn once."});
-      if (!quantity.is_own && !names_.is_shared(starts_[k]))
-        throw SpecError({at, "the same for all neurons", "different ones", fmt::format("List it: own = [\"{}\"].", quantity.name)});
-    }
+    resolve_starts(names_, starts_, path_);
   }
 
   void integrate() {
     equations::Graph& g = names_.graph;
-    Dynamics dynamics;
-    for (std::size_t k = 0; k < slopes_.size(); ++k)
-      dynamics.equations.push_back({names_.symbol_of(names_.quantities[k].name), slopes_[k]});
-    dynamics.time = names_.time();
-    dynamics.dt = names_.dt();
-    dynamics.noise = names_.noise();
+    Dynamics dynamics = dynamics_of(names_, slopes_);
     dynamics.is_shared = [this](std::uint32_t symbol) {
       return !names_.varies(symbol) && names_.given[symbol].role != Role::array;
     };
@@ -323,59 +266,6 @@ class Builder {
 };
 
 }  // namespace
-
-std::string text_at(const Value& value, const std::string& path, const char* example) {
-  if (const auto* number = std::get_if<double>(&value.is)) return number_text(*number);
-  if (const auto* whole = std::get_if<std::int64_t>(&value.is)) return std::to_string(*whole);
-  if (!value.text()) throw SpecError({path, fmt::format("a text, for example \"{}\"", example), display(value), ""});
-  return *value.text();
-}
-
-std::vector<SlopeText> read_equations(Names& names, const Table& equations, const std::string& path) {
-  std::vector<SlopeText> slopes;
-  for (const auto& [key, value] : equations.items) {
-    const std::string at = path + "." + key;
-    const std::string text = text_at(value, at, "(El - v) / tau : mV");
-    if (key.find('/') == std::string::npos) {
-      names.define(key, text, at);
-      continue;
-    }
-    const equations::Statement statement = equations::parse_statement(key + " = " + text, at);
-    if (statement.kind != equations::StatementKind::differential)
-      throw SpecError({at, "dx/dt for a variable x, or the name of a value", "\"" + key + "\"", ""});
-    const std::size_t colon = text.rfind(':');
-    names.declare({statement.name, statement.has_unit ? statement.unit : Unit{}, statement.has_unit ? statement.unit_text : "1",
-                   true, true, 0},
-                  at);
-    slopes.push_back({statement.name, statement.has_unit ? text.substr(0, colon) : text, at});
-  }
-  return slopes;
-}
-
-std::vector<StartText> read_parameters(Names& names, const Table& parameters, const std::vector<std::string>& own,
-                                       const std::string& path) {
-  std::vector<StartText> out;
-  for (const auto& [key, value] : parameters.items) {
-    const std::string at = path + "." + key, text = text_at(value, at, "10 nS");
-    bool is_own = std::find(own.begin(), own.end(), key) != own.end();
-    const equations::Statement statement = equations::parse_expression(key, text, at);
-    for (const equations::Syntax& part : statement.parts)
-      if (part.form == equations::Form::name)
-        is_own =
-            is_own || part.text == "i" || part.text == "j" || part.text.starts_with("random") || part.text.starts_with("randn");
-    const auto [unit, unit_text] = names.unit_of(text, at);
-    names.declare({key, unit, unit_text, false, is_own, 0}, at);
-    out.push_back({key, text, at});
-  }
-  for (const std::string& name : own)
-    if (!parameters.find(name)) {
-      std::vector<std::string_view> known;
-      for (const auto& [key, value] : parameters.items) known.push_back(key);
-      throw SpecError(
-          {path.substr(0, path.rfind('.')) + ".own", "names of parameters", "\"" + name + "\"", did_you_mean(name, known)});
-    }
-  return out;
-}
 
 Formula make_formula(Names& names, std::span<const Id> outputs) {
   Formula out;

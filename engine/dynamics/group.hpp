@@ -66,19 +66,4 @@ void place(Group& group, Layout& layout);
 /// Kernel of expressions whose units are erased.
 Formula make_formula(Names& names, std::span<const Id> outputs);
 
-/// Reads the table of equations: differentials become variables, the rest are named values. Returns the texts of the slopes.
-struct SlopeText {
-  std::string name, text, path;
-};
-std::vector<SlopeText> read_equations(Names& names, const Table& equations, const std::string& path);
-
-/// Declares parameters; those that are named in `own`, or whose text says so, have a row of their own. `rows`: all have.
-struct StartText {
-  std::string name, text, path;
-};
-std::vector<StartText> read_parameters(Names& names, const Table& parameters, const std::vector<std::string>& own,
-                                       const std::string& path);
-
-std::string text_at(const Value& value, const std::string& path, const char* example);
-
 }  // namespace hartline::dynamics

@@ -1,9 +1,7 @@
 // Names: what the texts of a group of neurons or of synapses may say, and where the numbers behind each name are.
 #pragma once
 
-#include <deque>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,9 +80,8 @@ class Names {
 
   /// Throws: SpecError, UnitError.
   Id lower(const std::string& name, const std::string& text, const std::string& at);
-  /// The same of a value that has to have a unit. `what`: for messages.
+  /// The same of a value that has to have a unit.
   Id lower(const std::string& name, const std::string& text, const std::string& at, const Unit& unit, const std::string& unit_text);
-  /// A condition, or a number where `number` is given one to put it into.
   Id condition(const std::string& text, const std::string& at);
   static bool is_condition(const std::string& text, const std::string& at);
   /// The unit that a text states behind its colon, if it states one, else that of its value.
@@ -99,16 +96,14 @@ class Names {
   /// Takes the units away. Nothing is lowered after that.
   void erase(std::vector<Id*> roots);
 
-  const std::string& path() const { return path_; }
   std::uint32_t time() const { return symbol_of("t"); }
   std::uint32_t dt() const { return symbol_of("dt"); }
   std::uint32_t symbol_of(std::string_view name) const;
   std::vector<std::uint32_t> noise() const;
 
   equations::Graph graph;
-  std::vector<Given> given;              // of every symbol
-  std::vector<Quantity> quantities;      // of the group itself
-  std::vector<std::string> array_names;  // of Role::array, by place
+  std::vector<Given> given;          // of every symbol
+  std::vector<Quantity> quantities;  // of the group itself
 
  private:
   std::uint32_t add(const std::string& name, const Unit& unit, const std::string& unit_text, Given what, const std::string& at);

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "base/threads.hpp"
 #include "dynamics/noise.hpp"
 #include "dynamics/step.hpp"
@@ -14,11 +14,6 @@
 namespace hartline::dynamics {
 
 namespace {
-
-std::uint64_t hash_of(std::string_view text, std::uint64_t hash = 0xcbf29ce484222325u) {
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return hash;
-}
 
 const Table& table_at(const Value& value, const std::string& path) {
   if (!value.table()) throw SpecError({path, "a table", std::string(kind_name(value)) + " " + display(value), ""});
@@ -41,6 +36,18 @@ void check_name(const std::string& name, const std::string& path) {
   if (!fits) throw SpecError({path, "a name of letters, digits and _", "\"" + name + "\"", ""});
 }
 
+/// Reads every table of a table of tables and calls f(name, spec, its path).
+template <class Spec, class F>
+void for_each_table(const Table& table, const std::string& path, F&& f) {
+  for (const auto& [name, value] : table.items) {
+    const std::string at = path + "." + name;
+    check_name(name, at);
+    Spec spec;
+    read_table(table_at(value, at), {at, ""}, spec);
+    f(name, spec, at);
+  }
+}
+
 }  // namespace
 
 State::Memory State::allocate(std::size_t bytes) {
@@ -60,17 +67,13 @@ Program::Program(const NetworkSpec& spec, std::uint64_t seed, const std::string&
   read_synapses(spec.synapses, below(path, "synapses"));
   for (Group& group : groups_) place(group, layout_);
   for (Synapses& synapses : synapses_) place(synapses, layout_);
-  id_ = hash_of(to_toml(*to_value(spec).table()), hash_of(std::to_string(seed)));
+  id_ = hash_bytes(to_toml(*to_value(spec).table()), hash_bytes(std::to_string(seed)));
 }
 
 Program::~Program() = default;
 
 void Program::read_arrays(const Table& table, const std::string& path) {
-  for (const auto& [name, value] : table.items) {
-    const std::string at = path + "." + name;
-    check_name(name, at);
-    ArraySpec spec;
-    read_table(table_at(value, at), {at, ""}, spec);
+  for_each_table<ArraySpec>(table, path, [&](const std::string& name, ArraySpec& spec, const std::string& at) {
     TimedArray array;
     array.name = name;
     array.unit = read_unit(spec.unit, at + ".unit");
@@ -86,42 +89,30 @@ void Program::read_arrays(const Table& table, const std::string& path) {
                   : spec.after == "repeat" ? TimedArray::After::repeat
                                            : TimedArray::After::error;
     arrays_.push_back(std::move(array));
-  }
+  });
 }
 
 void Program::read_neurons(const Table& table, const std::string& path) {
-  for (const auto& [name, value] : table.items) {
-    const std::string at = path + "." + name;
-    check_name(name, at);
-    NeuronsSpec spec;
-    read_table(table_at(value, at), {at, ""}, spec);
+  for_each_table<NeuronsSpec>(table, path, [&](const std::string& name, const NeuronsSpec& spec, const std::string& at) {
     groups_.push_back(make_group(name, spec, arrays_, dt_s_, at));
     groups_.back().index = groups_.size() - 1;
-  }
+  });
   if (groups_.empty()) throw SpecError({path, "one group or more", "none", ""});
 }
 
 void Program::read_inputs(const Table& table, const std::string& path) {
-  for (const auto& [name, value] : table.items) {
-    const std::string at = path + "." + name;
-    check_name(name, at);
-    InputsSpec spec;
-    read_table(table_at(value, at), {at, ""}, spec);
+  for_each_table<InputsSpec>(table, path, [&](const std::string& name, const InputsSpec& spec, const std::string& at) {
     inputs_.push_back(make_inputs(name, spec, groups_, at));
     inputs_.back().index = inputs_.size() - 1;
-  }
+  });
 }
 
 void Program::read_synapses(const Table& table, const std::string& path) {
   if (table.items.empty()) return;
   const StartRows rows = start_rows();
-  for (const auto& [name, value] : table.items) {
-    const std::string at = path + "." + name;
-    check_name(name, at);
-    SynapsesSpec spec;
-    read_table(table_at(value, at), {at, ""}, spec);
+  for_each_table<SynapsesSpec>(table, path, [&](const std::string& name, const SynapsesSpec& spec, const std::string& at) {
     synapses_.push_back(make_synapses(name, spec, groups_, rows, synapses_.size(), seed_, dt_s_, at));
-  }
+  });
 }
 
 StartRows Program::start_rows() const {
@@ -201,24 +192,23 @@ void Program::set_coefficients(State& state, const Group& group) const {
 Port Program::port(std::string_view name) const {
   const std::size_t dot = name.rfind('.');
   std::vector<std::string> known;
-  const auto match = [&](const auto& owner, std::size_t num, std::size_t stride, bool two_rows) -> const Quantity* {
+  const auto quantity_of = [&](const auto& owner) -> const Quantity* {
     const Quantity* found = nullptr;
     for (const Quantity& q : owner.quantities) {
       if (q.name.find(' ') != std::string::npos) continue;
       known.push_back(owner.name + "." + q.name);
       if (dot != std::string_view::npos && owner.name == name.substr(0, dot) && q.name == name.substr(dot + 1)) found = &q;
     }
-    static_cast<void>(num);
-    static_cast<void>(stride);
-    static_cast<void>(two_rows);
     return found;
   };
   for (const Group& group : groups_)
-    if (const Quantity* q = match(group, group.num, group.stride, true))
-      return {std::string(name), q->offset,   q->is_own ? group.num : 1,         q->is_variable ? group.stride : 0, q->unit.scale,
-              q->unit_text,      group.index, !q->is_own && !group.rates.empty()};
+    if (const Quantity* q = quantity_of(group)) {
+      const bool moves_coefficients = !q->is_own && !group.rates.empty();
+      return {std::string(name), q->offset,   q->is_own ? group.num : 1, q->is_variable ? group.stride : 0, q->unit.scale,
+              q->unit_text,      group.index, moves_coefficients};
+    }
   for (const Synapses& synapses : synapses_)
-    if (const Quantity* q = match(synapses, synapses.num, synapses.stride, false))
+    if (const Quantity* q = quantity_of(synapses))
       return {std::string(name), q->offset, q->is_own ? synapses.num : 1, 0, q->unit.scale, q->unit_text, 0, false};
   const std::vector<std::string_view> views(known.begin(), known.end());
   throw SpecError({"port", "a variable or parameter, as group.name", "\"" + std::string(name) + "\"", did_you_mean(name, views)});

@@ -163,6 +163,27 @@ TEST(Network, PairsOfSpikesChangeWeightsAsTheirTimesSay) {
   EXPECT_NEAR(out[0], w, 1e-13);
 }
 
+TEST(Network, VariablesOfSynapsesGoOnTogether) {
+  // a cascade that a spike sets off: x = e^(-t/2) and y = 2 (e^(-t/3) - e^(-t/2)), t in ms since
+  const Table source = table({{"spike_times_ms", List{1.0}}, {"spike_neurons", List{0}}});
+  const Table target = table({{"equations", table({{"dg/dt", "0 nS/s : nS"}})}, {"start", table({{"g", "0 nS"}})}});
+  const Table cascade = table({{"from", "source"},
+                               {"to", "target"},
+                               {"connect", table({{"one_to_one", true}})},
+                               {"method", "every_step"},
+                               {"equations", table({{"dx/dt", "-x / (2 ms)"}, {"dy/dt", "(x - y) / (3 ms)"}})},
+                               {"start", table({{"x", "0"}, {"y", "0"}})},
+                               {"on_pre", List{"x += 1"}}});
+  const Program program(network(0.001, table({{"source", source}, {"target", target}}), table({{"s", cascade}})), 1);
+  State state = program.start();
+  run(program, state, 5000, *serial);
+  std::vector<double> x(1), y(1);
+  program.read(state, program.port("s.x"), x);
+  program.read(state, program.port("s.y"), y);
+  EXPECT_NEAR(x[0], std::exp(-4.0 / 2), 1e-3);
+  EXPECT_NEAR(y[0], 2 * (std::exp(-4.0 / 3) - std::exp(-4.0 / 2)), 1e-3);
+}
+
 TEST(Network, GapJunctionsShareVoltage) {
   const Table cell = table({{"num", 2},
                             {"equations", table({{"dv/dt", "I / (1 nF) : mV"}})},
@@ -331,6 +352,9 @@ TEST(Texts, WrongOnesAreToldWhereAndWhy) {
   has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", table({{"probability", "1.5"}})}}))),
       "between 0 and 1");
   has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", table({})}}))), "must be one rule");
+  has(message(adex_cell("auto"),
+              joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {"parameters", table({{"w", "v_pre"}})}}))),
+      "synapses.s.parameters.w: must be the same for all");
   has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {"delay", "-1 ms"}}))),
       "synapses.s.delay: must be 0 ms or more");
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "dynamics/changes.hpp"
+#include "dynamics/quantities.hpp"
 #include "dynamics/wiring.hpp"
 #include "equations/differentiate.hpp"
 
@@ -40,17 +41,17 @@ class Builder {
     names_.declare_synapses();
     names_.declare_group(from.quantities, Role::pre, "_pre");
     names_.declare_group(to.quantities, Role::post, "_post");
-    const std::vector<SlopeText> slopes = read_equations(names_, spec_.equations, path_ + ".equations");
+    const std::vector<QuantityText> slopes = read_equations(names_, spec_.equations, path_ + ".equations");
     out_.num_variables = names_.quantities.size();
-    const std::vector<StartText> parameters = read_parameters(names_, spec_.parameters, spec_.own, path_ + ".parameters");
-    lower_slopes(slopes);
+    const std::vector<QuantityText> parameters = read_parameters(names_, spec_.parameters, spec_.own, path_ + ".parameters");
+    slopes_ = lower_slopes(names_, slopes);
     choose_method();
     const std::vector<Changeable> owners{{Role::quantity, &names_.quantities, "", "synapse", false},
                                          {Role::post, &to.quantities, "_post", "neuron", true}};
     on_pre_ = read_changes(names_, owners, spec_.on_pre, path_ + ".on_pre");
     on_post_ = read_changes(names_, owners, spec_.on_post, path_ + ".on_post");
     lower_sums(to);
-    lower_starts(parameters);
+    starts_ = lower_starts(names_, spec_.start, parameters, path_);
     const auto lowered = [&](const std::string& text, const char* key, const Unit& unit, const char* words) {
       return text.empty() ? equations::no_id : names_.lower("", text, path_ + "." + key, unit, words);
     };
@@ -92,16 +93,6 @@ class Builder {
     throw SpecError({path, "a group of neurons", "\"" + name + "\"", did_you_mean(name, known)});
   }
 
-  void lower_slopes(const std::vector<SlopeText>& slopes) {
-    const Dimension second = unit_named("s")->dimension;
-    for (const SlopeText& slope : slopes) {
-      const auto& variable = *std::find_if(names_.quantities.begin(), names_.quantities.end(),
-                                           [&](const Quantity& q) { return q.name == slope.name; });
-      slopes_.push_back(
-          names_.lower(slope.name, slope.text, slope.path, {variable.unit.dimension / second, 1}, variable.unit_text + " / s"));
-    }
-  }
-
   /// Variables go on at spikes where each is linear in itself and needs nothing that changes in between.
   void choose_method() {
     if (slopes_.empty()) return;
@@ -130,27 +121,6 @@ class Builder {
     }
   }
 
-  void lower_starts(const std::vector<StartText>& parameters) {
-    std::vector<std::string_view> known;
-    for (const Quantity& q : names_.quantities)
-      if (q.is_variable && q.name != last_change) known.push_back(q.name);
-    refuse_unknown(spec_.start, {path_ + ".start", ""}, known);
-    for (const Quantity& quantity : std::vector<Quantity>(names_.quantities)) {
-      const std::string at = path_ + (quantity.is_variable ? ".start." : ".parameters.") + quantity.name;
-      if (quantity.name == last_change) {
-        starts_.push_back(names_.graph.constant(0, quantity.unit.dimension));
-      } else if (quantity.is_variable) {
-        const Value* value = spec_.start.find(quantity.name);
-        if (!value) throw SpecError({at, "given", "nothing", "Say where the variable starts."});
-        starts_.push_back(names_.lower(quantity.name, text_at(*value, at, "0"), at, quantity.unit, quantity.unit_text));
-      } else {
-        const auto& text =
-            *std::find_if(parameters.begin(), parameters.end(), [&](const StartText& p) { return p.name == quantity.name; });
-        starts_.push_back(names_.lower(quantity.name, text.text, at, quantity.unit, quantity.unit_text));
-      }
-    }
-  }
-
   void erase() {
     std::vector<Id*> roots;
     for (auto* list : {&slopes_, &sums_, &starts_})
@@ -164,12 +134,7 @@ class Builder {
     for (const auto& [key, id] : rules)
       if (*id != equations::no_id) roots.push_back(id);
     names_.erase(std::move(roots));
-    std::vector<Replacement> starts;
-    for (std::size_t k = 0; k < starts_.size(); ++k) starts.push_back({names_.symbol_of(names_.quantities[k].name), starts_[k]});
-    for (std::size_t round = 0; round < starts_.size(); ++round) starts_ = equations::replace(names_.graph, starts_, starts);
-    for (std::size_t k = 0; k < starts_.size(); ++k)
-      if (names_.depends_on_role(starts_[k], Role::quantity))
-        throw SpecError({path_ + ".parameters." + names_.quantities[k].name, "made of other starts", "itself", ""});
+    resolve_starts(names_, starts_, path_);
     for (const auto& [key, id] : rules)
       if (*id != equations::no_id && names_.depends_on_role(*id, Role::quantity))
         throw SpecError({path_ + "." + key, "made of i, j and what neurons start with", "a quantity of the synapses", ""});
@@ -203,11 +168,7 @@ class Builder {
   std::vector<Replacement> until_now() {
     if (!out_.has_last) return {};
     equations::Graph& g = names_.graph;
-    equations::Dynamics dynamics;
-    for (std::size_t k = 0; k < slopes_.size(); ++k)
-      dynamics.equations.push_back({names_.symbol_of(names_.quantities[k].name), slopes_[k]});
-    dynamics.time = names_.time();
-    dynamics.dt = names_.dt();
+    equations::Dynamics dynamics = dynamics_of(names_, slopes_);
     dynamics.is_shared = [](std::uint32_t) { return true; };
     const auto linear = equations::advise(g, dynamics);
     if (linear.method != equations::Method::exact)
@@ -245,16 +206,12 @@ class Builder {
     out_.start = make_formula(names_, starts_);
     out_.start_needs = needs(starts_);
     if (!out_.every_step || slopes_.empty()) return;
-    equations::Dynamics dynamics;
-    for (std::size_t k = 0; k < slopes_.size(); ++k)
-      dynamics.equations.push_back({names_.symbol_of(names_.quantities[k].name), slopes_[k]});
-    dynamics.time = names_.time();
-    dynamics.dt = names_.dt();
-    dynamics.noise = names_.noise();
+    equations::Dynamics dynamics = dynamics_of(names_, slopes_);
     dynamics.is_shared = [](std::uint32_t) { return false; };
-    const equations::Advice advice = equations::advise(g, dynamics);
-    out_.reason += fmt::format(", by {}", equations::name_of(advice.method));
-    const std::vector<Id> next = equations::integrate(g, dynamics, advice.method).next;
+    equations::Method method = equations::advise(g, dynamics).method;
+    if (method == equations::Method::exact) method = equations::Method::exponential_euler;  // a propagator is for groups of neurons
+    out_.reason += fmt::format(", by {}", equations::name_of(method));
+    const std::vector<Id> next = equations::integrate(g, dynamics, method).next;
     out_.update = make_formula(names_, next);
     out_.update_needs = needs(next);
   }

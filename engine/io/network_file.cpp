@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "io/toml.hpp"
 
 namespace hartline::io {
@@ -17,15 +18,6 @@ static_assert(std::endian::native == std::endian::little);
 
 constexpr std::string_view magic = "hartline network ";
 constexpr int format = 1;
-
-std::uint64_t hash_of(std::string_view bytes) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : bytes) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001b3u;
-  }
-  return hash;
-}
 
 /// Takes one word off the front of a line.
 std::string_view next_word(std::string_view& line) {
@@ -41,7 +33,7 @@ std::string network_bytes(const NetworkFile& file) {
   const std::size_t num_header = body.size();
   body.resize(num_header + file.numbers.size() * sizeof(double));
   if (!file.numbers.empty()) std::memcpy(&body[num_header], file.numbers.data(), file.numbers.size() * sizeof(double));
-  return fmt::format("{}{} {} {} {:016x}\n", magic, format, num_header, file.numbers.size(), hash_of(body)) + body;
+  return fmt::format("{}{} {} {} {:016x}\n", magic, format, num_header, file.numbers.size(), hash_bytes(body)) + body;
 }
 
 NetworkFile parse_network(std::string_view bytes, const std::string& path) {
@@ -66,7 +58,7 @@ NetworkFile parse_network(std::string_view bytes, const std::string& path) {
   if (num_header > body.size() || num > (body.size() - num_header) / sizeof(double) ||
       body.size() != num_header + num * sizeof(double))
     refuse("an intact file", fmt::format("{} bytes behind the first line", body.size()), "It was cut short, or is not whole yet.");
-  if (line != fmt::format("{:016x}", hash_of(body))) refuse("an intact file", "one whose bytes have changed", "");
+  if (line != fmt::format("{:016x}", hash_bytes(body))) refuse("an intact file", "one whose bytes have changed", "");
   NetworkFile out;
   try {
     out.header = parse_toml(body.substr(0, num_header), path);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "models/encoding_text.hpp"
 
 namespace hartline::models {
@@ -14,12 +15,7 @@ std::string text_hash(const Table& stimulus, const Table& model) {
   std::erase_if(without.items, [](const auto& item) { return item.first == "kind"; });
   whole.set("stimulus", stimulus);
   whole.set("model", without);
-  std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
-  for (const char c : to_toml(whole)) {
-    hash ^= static_cast<unsigned char>(c);
-    hash *= 0x100000001b3u;
-  }
-  return fmt::format("{:016x}", hash);
+  return fmt::format("{:016x}", hash_bytes(to_toml(whole)));
 }
 
 NetworkShape shape_of(const TrainedNetwork& network, const EncodingText& text) {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/hash.hpp"
 #include "base/threads.hpp"
 #include "dynamics/run.hpp"
 #include "dynamics/test_networks.hpp"
@@ -38,11 +39,8 @@ const std::map<std::string, const char*> drives = {{"adex", "1 nA"},
                                                    {"glif", "0.3 nA"},
                                                    {"poisson_glm", "1"}};
 
-/// FNV-1a of a state's bytes.
 std::uint64_t digest(const State& state) {
-  std::uint64_t hash = 0xcbf29ce484222325u;
-  for (const std::byte b : state.bytes()) hash = (hash ^ static_cast<std::uint64_t>(b)) * 0x100000001b3u;
-  return hash;
+  return hash_bytes({reinterpret_cast<const char*>(state.bytes().data()), state.bytes().size()});
 }
 
 struct Outcome {
