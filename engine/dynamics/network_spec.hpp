@@ -113,8 +113,8 @@ struct SynapsesSpec {
     field("start", &SynapsesSpec::start, "", any(), "of each variable");
     field("own", &SynapsesSpec::own, "", any(), "parameters of which each synapse has its own, or that a spike changes");
     field("method", &SynapsesSpec::method, "", one_of({"auto", "event", "every_step"}),
-          "variables are worked out when a spike comes (event), which takes linear equations, or every step; auto: the first that "
-          "fits");
+          "variables are worked out when a spike comes (event), which takes linear equations, "
+          "or every step; auto: the latter only where equations need neurons, t or noise");
     field("on_pre", &SynapsesSpec::on_pre, "", any(), "what a spike of the source changes, in order: g_post += w");
     field("on_post", &SynapsesSpec::on_post, "", any(), "what a spike of the target changes");
     field("delay", &SynapsesSpec::delay, "", any(), "from a spike of the source to its effect, made of i, j, random, randn");
