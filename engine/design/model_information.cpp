@@ -17,7 +17,8 @@ namespace {
 
 /// The law has this response with a probability, where others of its kind have a density.
 bool is_end(const LawPart& part, std::span<const double> a, double r) {
-  if (part.law->form == LawForm::clipped_normal) return r <= a[2] || r >= a[3];
+  const bool censored_trace = part.law->form == LawForm::censored && part.law->kind == ResponseKind::trace;
+  if (part.law->form == LawForm::clipped_normal || censored_trace) return r <= a[a.size() - 2] || r >= a[a.size() - 1];
   return part.law->form == LawForm::zero_inflated_gamma && r == 0;
 }
 
@@ -80,7 +81,7 @@ double ModelInformation::operator()(std::span<const double> w, std::span<const s
           s.log_p[i] = 0;
           for (std::size_t j = 0; j < num_responses; ++j) {
             const LawPart& part = laws_[other][j];
-            const bool same_kind = is_end(part, part.of(a), s.response[j]) == static_cast<bool>(s.at_end[j]);
+            const bool same_kind = is_end(part, part.of(a), s.response[j]) == (s.at_end[j] != 0);
             s.log_p[i] += same_kind ? log_probability(part, part.of(a), s.response[j]) : -INFINITY;
           }
           top = std::max(top, s.log_p[i]);

@@ -17,15 +17,11 @@ namespace hartline::design {
 using models::LawForm;
 using models::LawPart;
 using numerics::Lanes;
-using numerics::load;
 using numerics::load_part;
 using numerics::num_lanes;
 using numerics::spread;
 
 namespace {
-
-constexpr double bins_per_sd = 3, reach = 7;  // of a normal law
-constexpr double range_each = 8;              // standard deviations of range for each sample, up to which bins have no gap
 
 /// Σ w_i p_i, Σ w_i p_i log p_i, and the least p_i.
 struct Sums {
@@ -106,7 +102,7 @@ SampleInformation::Rule SampleInformation::find_rule() const {
       return law_.parts[0].law->form == LawForm::normal ? Rule::clipped : Rule::nested;
     default:
       if (all(LawForm::poisson, LawForm::negative_binomial)) return Rule::any_counts;
-      return all(LawForm::normal) || all(LawForm::lognormal) ? Rule::mixture_entropys : Rule::nested;
+      return all(LawForm::normal) || all(LawForm::lognormal) ? Rule::normal_mixtures : Rule::nested;
   }
 }
 
@@ -127,8 +123,8 @@ double SampleInformation::operator()(std::span<const double> w, const double* ar
       return of_normal(w, arguments, arguments + stride, s, slopes, slopes ? slopes + stride : nullptr, divergences);
     case Rule::any_counts:
       return of_any_counts(w, arguments, stride, s);
-    case Rule::mixture_entropys:
-      return of_mixture_entropys(w, arguments, stride, s);
+    case Rule::normal_mixtures:
+      return of_normal_mixtures(w, arguments, stride, s);
     case Rule::clipped:
       return of_clipped(w, arguments, stride, s);
     case Rule::binomial:

@@ -16,17 +16,25 @@ namespace hartline::design {
 ///   choices             by enumeration
 ///   poisson             by enumeration; above 16 expected counts the samples are spread over nodes of 2√λ, from 2,048 on they
 ///                       are N(λ, λ)
-///   normal, lognormal   by the trapezoidal rule: over nodes of the mean where all sds are the same, else by
-///   numerics::MixtureEntropy others              by nested Monte Carlo over `num_nested` samples: biased down, at most
-///   log(num_nested); no derivatives
+///   normal, lognormal   by the trapezoidal rule: samples are spread over nodes of the mean, and over a few of the sd where it
+///                       differs; where they spread too far for that by numerics::MixtureEntropy
+///   negative_binomial, and mixtures of it and poisson laws
+///                       at every count up to some hundred, then at nodes a quarter of the least sd apart
+///   mixtures of normal or lognormal laws
+///                       by numerics::MixtureEntropy
+///   others              by nested Monte Carlo over `num_nested` samples, or `num_nested_near` where these nearly tell all that
+///                       they can: biased down, at most the logarithm of their number; no derivatives
 ///
 ///   several responses   choices of at most `max_joint` combinations by enumeration; else by nested Monte Carlo
 ///
 /// Samples are spread by cubic weights, which keep their first three moments; derivatives are those of the sums that are formed.
-/// Any law of the first three is taken, however wide or narrow    (sample_information_test.cpp:
-/// SampleInformation.NoSpreadIsTooWide) Accuracy: choices 1e-12, poisson, binomial and normal 1e-4 of max(I, 0.1)
-/// (sample_information_test.cpp: SampleInformation.EqualsQuadrature); nested as `standard_error` says (sample_information_test.cpp:
-/// SampleInformation.NestedErrorsAreAsStated)
+/// Poisson, normal and lognormal laws are taken however wide or narrow
+/// (sample_information_test.cpp: SampleInformation.NoSpreadIsTooWide)
+/// Accuracy: choices 1e-12, poisson, binomial and mixtures 1e-4, normal 1e-4 where the sd is the same and 3e-3 where it differs,
+/// of max(I, 0.1)
+/// (sample_information_test.cpp: SampleInformation.EqualsQuadrature, SampleInformation.OfMixturesEqualsQuadrature)
+/// Nested: as `standard_error` says
+/// (sample_information_test.cpp: SampleInformation.NestedErrorsAreAsStated)
 class SampleInformation {
  public:
   struct Scratch {
@@ -77,7 +85,7 @@ class SampleInformation {
                               double* sd_slopes, double* divergences) const;
   double of_binomial(std::span<const double> w, const double* n, const double* p, Scratch& s) const;
   double of_any_counts(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
-  double of_mixture_entropys(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
+  double of_normal_mixtures(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double of_clipped(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   double nested(std::span<const double> w, const double* arguments, std::size_t stride, Scratch& s) const;
   template <class Use>
@@ -89,7 +97,7 @@ class SampleInformation {
   void check_arguments(std::span<const double> w, const double* arguments, std::size_t stride) const;
   std::vector<models::LawPart> parts_of_law() const;
 
-  enum class Rule { choice, choices, poisson, normal, binomial, any_counts, mixture_entropys, clipped, nested };
+  enum class Rule { choice, choices, poisson, normal, binomial, any_counts, normal_mixtures, clipped, nested };
   Rule find_rule() const;
 
   std::vector<models::LawPart> laws_;

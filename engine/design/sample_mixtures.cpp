@@ -229,8 +229,8 @@ double SampleInformation::of_any_counts(std::span<const double> w, const double*
   return out;
 }
 
-double SampleInformation::of_mixture_entropys(std::span<const double> w, const double* arguments, std::size_t stride,
-                                              Scratch& s) const {
+double SampleInformation::of_normal_mixtures(std::span<const double> w, const double* arguments, std::size_t stride,
+                                             Scratch& s) const {
   check_arguments(w, arguments, stride);
   const std::size_t num = w.size(), num_parts = parts_.size(), all = num_parts * num;
   s.normals.resize(4 * all);

@@ -116,7 +116,9 @@ double SampleInformation::of_normal(std::span<const double> w, const double* mea
     return of_scattered_normals(w, mean, sd, s, mean_slopes, sd_slopes, divergences);
   const auto num_bins = static_cast<std::size_t>(range);
   const double origin = (std::floor(low / h) - pad) * h;
-  const auto sd_of = [&](std::size_t c) { return one ? least : base * std::exp(ratio * (static_cast<double>(c) - 1)); };
+  const auto sd_of = [&, only = least](std::size_t c) {
+    return one ? only : base * std::exp(ratio * (static_cast<double>(c) - 1));
+  };
   const auto sd_place = [&](double value) { return place(std::max(0.0, std::log(value / base) / ratio) + 1); };
   // samples to nodes
   s.weight.assign(num_sds * num_bins, 0.0);

@@ -20,7 +20,7 @@ using models::Capability;
 constexpr std::size_t num_places = 16, num_climbs = 4;  // climbs: with that of the one-step choice
 constexpr std::size_t num_more = 48;                    // places that what follows may move to between two rounds
 constexpr int num_rounds = 3, num_steps = 6;            // futures are placed anew each round
-constexpr double first_step = 0.05, least_step = 1e-4;  // of the range
+constexpr double first_step = 0.05;                     // of the range
 constexpr double significant = 2;                       // standard errors
 constexpr double close = 0.02;                          // share of a total, which deeper thought may turn
 

@@ -39,7 +39,8 @@ void Wirer::of_pairs(const Formula& formula, const std::int32_t* from, const std
     const std::size_t n = std::min(block, num - at);
     for (std::uint32_t s = 0; s < names_.given.size(); ++s) {
       std::vector<double>& column = columns[s];
-      const auto& [role, which, varies] = names_.given[s];
+      const auto [role, which, does_vary] = names_.given[s];
+      const bool varies = does_vary;
       const std::size_t count = varies ? n : 1;
       const auto gather = [&](const std::vector<double>& row, const std::int32_t* neuron) {
         for (std::size_t k = 0; k < count; ++k) column[k] = row[varies ? static_cast<std::size_t>(neuron[at + k]) : 0];

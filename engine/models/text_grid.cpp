@@ -269,7 +269,7 @@ void TextGrid::follow(TextGridBelief& belief) const {
     if (!can_move(belief, k)) continue;
     const std::vector<double> p = marginal(belief, k);
     const Ends at = piled_up(belief.axes[k], p);
-    if (at.low || at.high) beyond += (beyond.empty() ? "" : ", ") + parameter_names[k];
+    if (has_border(k) && (at.low || at.high)) beyond += (beyond.empty() ? "" : ", ") + parameter_names[k];
     if (effective_along(belief, belief.weights, k) < least_told) few += (few.empty() ? "" : ", ") + parameter_names[k];
   }
   if (!beyond.empty() && !belief.told_border)
