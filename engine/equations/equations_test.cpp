@@ -57,6 +57,8 @@ r ~ poisson(rate * window)
 )";
 
 const char* const texts[] = {
+    "given v : mV\nm = -where(v != 0 - 4 mV and not (v == 0) or 1 > 2, clip(V / 2 mV, 1, -0), -33^-3) : 1\nT3 = m + m * m - m - (-m)\n",
+    "i0 = sum(k in 3, 2 * k)\ni1 = sum(i in 3, sum(j in 2, i * j + i0))\n",  // named as printed indices are
     tuning,
     "given x[2] : m\ngiven theta[2, 2] : m\n"
     "mu = 0.1 + sum(k in 2, 1 / (1e-4 + sum(j in 2, (x[j] / 1 m - theta[k, j] / 1 m)^2)))\nr ~ normal(log(mu), 0.5)\n",

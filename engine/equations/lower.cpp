@@ -115,6 +115,8 @@ class Lowering {
 
   std::string text(const Syntax& part) const { return std::string(statement_.text_of(part)); }
   bool is_bare_zero(Id id) const { return graph_.is_constant(id, 0) && dimension(id).none(); }
+  /// A zero without unit, as one of this dimension; its sign stays.
+  Id zero_of(Id zero, const Dimension& dimension) { return graph_.constant(graph_.at(zero).value, dimension); }
   const Dimension& dimension(Id id) const { return graph_.at(id).dimension; }
 
   Id number(std::uint32_t at) {
@@ -136,7 +138,7 @@ class Lowering {
   Id alike(std::string_view verb, const Syntax& whole, std::uint32_t a, std::uint32_t b, Id ia, Id ib) {
     if (dimension(ia) == dimension(ib)) return ib;
     // a bare zero has every unit
-    if (is_bare_zero(ib)) return graph_.constant(0, dimension(ia));
+    if (is_bare_zero(ib)) return zero_of(ib, dimension(ia));
     throw UnitError(fmt::format("{}: cannot {} {} and {}. In \"{}\", {} is {} and {} is {} {}.", path_, verb, scope_.unit_of(ia),
                                 scope_.unit_of(ib), text(whole), text(statement_.at(a)), scope_.unit_of(ia), text(statement_.at(b)),
                                 scope_.unit_of(ib), at_column(whole)));
@@ -155,7 +157,7 @@ class Lowering {
     if (part.text == "^") return power(part, ia, ib);
     const bool adds = part.text == "+" || part.text == "-";
     const char* verb = part.text == "+" ? "add" : part.text == "-" ? "subtract" : "compare";
-    if (is_bare_zero(ia)) ia = graph_.constant(0, dimension(ib));
+    if (is_bare_zero(ia)) ia = zero_of(ia, dimension(ib));
     ib = alike(verb, part, a, b, ia, ib);
     if (adds) return plain(part.text == "+" ? Op::add : Op::subtract, {ia, ib}, dimension(ia));
     if (part.text == "<") return plain(Op::less, {ia, ib}, {}, true);
@@ -293,7 +295,7 @@ class Lowering {
       want(part, 2);
       Id a = number(part.args[0]);
       const Id other = number(part.args[1]);
-      if (is_bare_zero(a)) a = graph_.constant(0, dimension(other));
+      if (is_bare_zero(a)) a = zero_of(a, dimension(other));
       const Id b = alike("compare", part, part.args[0], part.args[1], a, other);
       if (part.text == "atan2") return plain(Op::atan2, {a, b}, angle());
       return plain(part.text == "min" ? Op::min : Op::max, {a, b}, dimension(a));
@@ -303,7 +305,7 @@ class Lowering {
       const Id test = condition(part.args[0]);
       Id a = number(part.args[1]);
       const Id other = number(part.args[2]);
-      if (is_bare_zero(a)) a = graph_.constant(0, dimension(other));
+      if (is_bare_zero(a)) a = zero_of(a, dimension(other));
       return plain(Op::where, {test, a, alike("choose between", part, part.args[1], part.args[2], a, other)}, dimension(a));
     }
     if (part.text == "clip") {

@@ -16,7 +16,8 @@ enum Binding { disjunction, conjunction, negation, comparison, addition, product
 
 class Printer {
  public:
-  Printer(const Graph& graph, const std::unordered_map<Id, std::string>& names) : graph_(graph), names_(names) {}
+  Printer(const Graph& graph, const std::unordered_map<Id, std::string>& names, std::span<const Named> values = {})
+      : graph_(graph), names_(names), values_(values) {}
 
   /// The text of a node that stands where an operator of `least` binds.
   std::string text(Id id, Binding least, bool by_name = true) const {
@@ -127,8 +128,8 @@ class Printer {
     const auto taken = [&] {
       for (std::uint32_t k = 0; k < graph_.num_symbols(); ++k)
         if (graph_.symbol(k).name == name) return true;
-      for (const auto& [id, own] : names_)
-        if (own == name) return true;
+      for (const Named& value : values_)
+        if (value.name == name) return true;
       return false;
     };
     while (taken()) name += "_";
@@ -137,6 +138,7 @@ class Printer {
 
   const Graph& graph_;
   const std::unordered_map<Id, std::string>& names_;
+  std::span<const Named> values_;            // whose names no index has, not even where they are told
   mutable std::vector<std::uint32_t> open_;  // indices of the sums around, outermost first
 };
 
@@ -185,13 +187,13 @@ std::string print(const Program& program) {
   for (const Named* one : values) {
     const Named& named = *one;
     // a name for a name alone is written out
-    const Printer printer(program.graph, names);
+    const Printer printer(program.graph, names, program.values);
     refuse_long(program.graph, named.value, names);
     out += named.name + " = " + printer.text(named.value, disjunction) + unit(named.unit_text) + "\n";
     const Op op = program.graph.at(named.value).op;
     if (op != Op::constant && op != Op::symbol) names.emplace(named.value, named.name);
   }
-  const Printer printer(program.graph, names);
+  const Printer printer(program.graph, names, program.values);
   const auto shown = [&](Id id) {
     refuse_long(program.graph, id, names);
     return printer.text(id, disjunction);

@@ -25,6 +25,11 @@ constexpr double farthest = 6;                // normal score: 1e-9 of the prior
 constexpr int max_rounds = 40;                // of one update
 constexpr std::size_t block = 4096;           // nodes
 
+/// The normal score in the middle of share j of num of equal probability.
+double score_of_share(std::size_t j, std::size_t num) {
+  return numerics::normal_quantile((static_cast<double>(j) + 0.5) / static_cast<double>(num));
+}
+
 }  // namespace
 
 std::uint64_t TextGridBelief::digest() const {
@@ -53,9 +58,7 @@ std::unique_ptr<Belief> TextGrid::prior() const {
   for (std::size_t k = 0; k < num_parameters; ++k) {
     std::vector<double>& axis = out->axes.emplace_back();
     for (std::size_t j = 0; j < num_values_[k]; ++j)
-      axis.push_back(priors_[k]->is_uneven()
-                         ? priors_[k]->score_of(j)
-                         : numerics::normal_quantile((static_cast<double>(j) + 0.5) / static_cast<double>(num_values_[k])));
+      axis.push_back(priors_[k]->is_uneven() ? priors_[k]->score_of(j) : score_of_share(j, num_values_[k]));
   }
   lay(*out);
   weigh(*out);
@@ -86,7 +89,7 @@ void TextGrid::lay(TextGridBelief& belief) const {
       const double low = axis[j] - 0.5 * before, high = axis[j] + 0.5 * after;
       const double p = low > 0 ? numerics::normal_cdf(-low) - numerics::normal_cdf(-high)
                                : numerics::normal_cdf(high) - numerics::normal_cdf(low);
-      const bool even = belief.num_updates == 0 || priors_[k]->is_discrete();  // values of equal probability
+      const bool even = has_equal_shares(axis, k);
       log_prior[j] = priors_[k]->is_uneven() ? priors_[k]->log_density(values[j])
                      : even                  ? -std::log(static_cast<double>(axis.size()))
                                              : std::log(p);
@@ -120,6 +123,29 @@ void TextGrid::weigh(TextGridBelief& belief) const {
 
 std::pair<double, double> TextGrid::ends(const TextGridBelief& belief, std::size_t k) const {
   return {priors_[k]->from_normal(belief.axes[k].front()), priors_[k]->from_normal(belief.axes[k].back())};
+}
+
+/// Whether an axis is that of the prior, whose values stand for shares of equal probability.
+bool TextGrid::has_equal_shares(const std::vector<double>& axis, std::size_t k) const {
+  if (priors_[k]->is_discrete()) return true;
+  const std::size_t num = axis.size();
+  return num == num_values_[k] && axis.front() == score_of_share(0, num) && axis.back() == score_of_share(num - 1, num);
+}
+
+double TextGrid::quantile(const SampleBelief& of, std::size_t k, double p) const {
+  const auto& belief = dynamic_cast<const TextGridBelief&>(of);
+  const std::vector<double>& axis = belief.axes[k];
+  if (priors_[k]->is_discrete() || priors_[k]->period() > 0 || text().is_correlated() || axis.size() < 2)
+    return TextModel::quantile(of, k, p);
+  const std::vector<double> weights = marginal(belief, k);
+  std::size_t j = 0;
+  double below = 0;
+  while (j + 1 < axis.size() && below + weights[j] < p) below += weights[j++];
+  const double share = weights[j] > 0 ? std::clamp((p - below) / weights[j], 0.0, 1.0) : 0.5;
+  if (has_equal_shares(axis, k)) return priors_[k]->quantile((static_cast<double>(j) + share) / static_cast<double>(axis.size()));
+  const double before = j > 0 ? axis[j] - axis[j - 1] : axis[1] - axis[0];
+  const double after = j + 1 < axis.size() ? axis[j + 1] - axis[j] : before;
+  return priors_[k]->from_normal(axis[j] - 0.5 * before + share * 0.5 * (before + after));
 }
 
 std::vector<double> TextGrid::marginal(const TextGridBelief& belief, std::size_t k) const {

@@ -36,6 +36,9 @@ class TextGrid final : public TextModel {
   std::unique_ptr<Belief> prior() const override;
   Update update(Belief& belief, std::span<const double> stimulus, const Response& response, double elapsed_s) const override;
 
+  /// Of values that lie on a line, a value stands for all up to the middles to its neighbours.
+  double quantile(const SampleBelief& belief, std::size_t parameter_idx, double p) const override;
+
   bool follows() const { return follow_; }
   /// Of a parameter that lies on a line and takes any value.
   bool has_border(std::size_t parameter_idx) const {
@@ -48,6 +51,7 @@ class TextGrid final : public TextModel {
 
  private:
   void lay(TextGridBelief& belief) const;
+  bool has_equal_shares(const std::vector<double>& axis, std::size_t parameter_idx) const;
   void weigh(TextGridBelief& belief) const;
   std::vector<double> marginal(const TextGridBelief& belief, std::span<const double> weights, std::size_t parameter_idx) const;
   double effective_along(const TextGridBelief& belief, std::span<const double> weights, std::size_t parameter_idx) const;

@@ -9,6 +9,7 @@
 #include "base/threads.hpp"
 #include "models/grid.hpp"
 #include "models/test_texts.hpp"
+#include "numerics/special.hpp"
 
 namespace hartline::models {
 namespace {
@@ -35,6 +36,32 @@ TEST(TextGrid, IsTheGridOfTables) {
   for (int k = 0; k < 2; ++k) {
     EXPECT_NEAR(mean[k], mean2[k], 1e-12);
     EXPECT_NEAR(sd[k], sd2[k], 1e-12);
+  }
+}
+
+/// Few values, and nothing known yet: quantiles are those of the prior, also beyond the outermost values. After responses that tell
+/// little they are near those of a grid of very many values, also where another axis was laid anew.
+TEST(TextGrid, QuantilesReachBeyondTheValues) {
+  const auto executor = make_serial_executor();
+  const auto text = test_text({{"x", "range(-4, 4, 0.5)"}}, "r ~ normal(a * x + 0.2 * b, 0.3)",
+                              {{"a", "uniform(0, 2)"}, {"b", "lognormal(0, 0.5)"}});
+  const TextGrid few(text, {7, 7}, true, *executor), many(text, {400, 200}, true, *executor);
+  const auto belief = few.prior(), fine = many.prior();
+  for (const double p : {0.02, 0.3, 0.95}) {
+    EXPECT_NEAR(few.quantile(on_grid(*belief), 0, p), 2 * p, 1e-12);
+    EXPECT_NEAR(few.quantile(on_grid(*belief), 1, p), std::exp(0.5 * numerics::normal_quantile(p)), 1e-9);
+  }
+  bool told = false;
+  for (int t = 0; t < 6; ++t) {
+    const double x = t % 2 ? 4 : 3.5;
+    few.update(*belief, {&x, 1}, test_response(few, 0.9 * x + 0.2 + (t % 3 - 1) * 0.2), 0);
+    many.update(*fine, {&x, 1}, test_response(many, 0.9 * x + 0.2 + (t % 3 - 1) * 0.2), 0);
+    told = told || !on_grid(*belief).notices.empty();
+  }
+  EXPECT_TRUE(told);  // laid anew
+  for (const double p : {0.05, 0.5, 0.95}) {
+    EXPECT_NEAR(few.quantile(on_grid(*belief), 0, p), many.quantile(on_grid(*fine), 0, p), 0.02);
+    EXPECT_NEAR(few.quantile(on_grid(*belief), 1, p), many.quantile(on_grid(*fine), 1, p), 0.2);
   }
 }
 

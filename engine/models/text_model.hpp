@@ -47,7 +47,7 @@ class TextModel : public Model {
   /// log p(response | stimulus, belief), nats.
   double log_predictive(const SampleBelief& belief, std::span<const double> stimulus, double response) const;
   /// The value that a share p of the belief about one parameter lies below; on a circle, counted from half a turn before the mean.
-  double quantile(const SampleBelief& belief, std::size_t parameter_idx, double p) const;
+  virtual double quantile(const SampleBelief& belief, std::size_t parameter_idx, double p) const;
   /// The same of the expected first response to a stimulus, in the first trial.
   double response_quantile(const SampleBelief& belief, std::span<const double> stimulus, double p) const;
   /// Expected first response for known parameters, in the first trial.
