@@ -353,6 +353,7 @@ const Wrong wrong[] = {
     {"y = 1 < 2\n", "text:1: a condition where a number is needed (column 5). where(condition, a, b) makes a number of one."},
     {"given x\nx = 3\n", "text:2: must be a name that stands for one thing (got \"x\" again)."},
     {"exp = 3\n", "text:1: must be a name of its own (got \"exp\"). That is a word of the language."},
+    {"given~poisson(3)\n", "text:1: must be a name of its own (got \"given\"). That is a word of the language."},
     {"start z = 1 mV : mV\nz' = 3\n", "text:1: z is mV and its next value is a number without unit."},
     {"start z = 1\n", "text:1: must be a next value of every state (got none of z)."},
     {"start z = 1\nz' = r\nr ~ poisson(exp(r))\n",

@@ -400,8 +400,12 @@ class Lowering {
   std::unordered_map<Id, std::pair<double, double>> ranges_;  // of the element in hand
 };
 
-void Scope::add(const std::string& name, Meaning meaning, const std::string& path) {
+void Scope::check_name(const std::string& name, const std::string& path) {
   if (is_reserved(name)) throw SpecError({path, "a name of its own", "\"" + name + "\"", "That is a word of the language."});
+}
+
+void Scope::add(const std::string& name, Meaning meaning, const std::string& path) {
+  check_name(name, path);
   if (!meanings_.emplace(name, std::move(meaning)).second)
     throw SpecError({path, "a name that stands for one thing", "\"" + name + "\" again", ""});
 }

@@ -20,6 +20,8 @@ class Scope {
 
   /// A name whose value is given. Throws: SpecError for a name that is taken or that no text could use.
   std::uint32_t declare(Symbol symbol, const std::string& path);
+  /// Throws: SpecError for a word of the language.
+  static void check_name(const std::string& name, const std::string& path);
 
   /// A named sub-expression; it is lowered when it is first used. Throws: as declare.
   void define(Statement statement, const std::string& path);

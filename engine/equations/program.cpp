@@ -57,6 +57,7 @@ std::vector<Id> Program::roots() const {
 }
 
 ResponseLine read_response(Scope& scope, const Statement& s, std::uint32_t symbol, const std::string& path) {
+  Scope::check_name(s.name, path);
   const Syntax& law = s.at(s.root);
   if (s.kind != StatementKind::response || law.form != Form::call)
     throw SpecError({path, "name ~ law(…), for example \"r ~ poisson(rate * window)\"", "\"" + s.text + "\"", ""});
