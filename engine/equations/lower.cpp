@@ -115,8 +115,7 @@ class Lowering {
 
   std::string text(const Syntax& part) const { return std::string(statement_.text_of(part)); }
   bool is_bare_zero(Id id) const { return graph_.is_constant(id, 0) && dimension(id).none(); }
-  /// A zero without unit, as one of this dimension; its sign stays.
-  Id zero_of(Id zero, const Dimension& dimension) { return graph_.constant(graph_.at(zero).value, dimension); }
+  Id zero_of(Id zero, const Dimension& to) { return graph_.constant(graph_.at(zero).value, to); }  // with its sign
   const Dimension& dimension(Id id) const { return graph_.at(id).dimension; }
 
   Id number(std::uint32_t at) {
