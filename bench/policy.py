@@ -29,10 +29,10 @@ class Training:
 
 SMALL = "encoder = [32]\nnum_codes = 8\nreadout = [32]\n"
 TRAININGS = [
-    Training("location_finding", "gradient", "num_steps = 6000\nnum_rollouts = 256\nnum_contrasts = 1000\nlearning_rate = 0.002", 6.8),
+    Training("location_finding", "gradient", "num_steps = 15000\nnum_rollouts = 64\nnum_contrasts = 5000\nlearning_rate = 0.002", 6.8),
     Training("location_finding", "evolution", SMALL + "num_steps = 2500\nnum_rollouts = 32\nlearning_rate = 0.02", 5.8),
-    Training("hyperbolic_discounting", "evolution",
-             SMALL + "num_steps = 5000\nnum_rollouts = 16\nnum_contrasts = 300\nlearning_rate = 0.02\nspread = 0.1", 4.45),
+    Training("hyperbolic_discounting", "gradient",
+             "num_steps = 12000\nnum_rollouts = 128\nnum_contrasts = 1000\nlearning_rate = 0.0005", 4.45),
 ]
 NUM_EXPERIMENTS = 200
 

@@ -57,7 +57,8 @@ PairFitness Evolution::fitness(std::span<const double> weights, std::uint64_t st
 
 PairFitness Evolution::fitness(std::span<const double> weights, std::uint64_t step, std::size_t pair_idx,
                                const Contrasts& contrasts) const {
-  thread_local std::vector<double> change, tried, scratch;
+  thread_local std::vector<double> change, tried;
+  thread_local Rollouts::Suspects scratch;
   thread_local Rollouts::Histories histories;
   change.resize(weights.size());
   tried.resize(weights.size());
@@ -89,8 +90,7 @@ double Evolution::combine(std::uint64_t step, std::span<const PairFitness> pairs
   std::fill(gradient.begin(), gradient.end(), 0.0);
   std::vector<double> change(gradient.size());
   for (std::size_t k = 0; k < pairs.size(); ++k) {
-    const double weight =
-        (shaped(pairs[k].plus) - shaped(pairs[k].minus)) / (2 * spec_.spread * static_cast<double>(pairs.size()));
+    const double weight = (shaped(pairs[k].plus) - shaped(pairs[k].minus)) / (2 * spec_.spread * static_cast<double>(pairs.size()));
     perturbation(step, k, change);
     for (std::size_t i = 0; i < change.size(); ++i) gradient[i] += weight * change[i];
   }

@@ -43,7 +43,7 @@ TEST(Rollouts, ScoreAsRecordsAreScored) {
   const Rollouts rollouts(likelihood, network, 3);
   Rollouts::Histories histories;
   rollouts.simulate(network.weights, 1, 0, 1, histories);
-  std::vector<double> scratch;
+  Rollouts::Suspects scratch;
   const Contrasts contrasts = rollouts.draw_contrasts(1, 4000);
   const double ours = rollouts.score(histories, contrasts, scratch);
   // the same contrasts through log p(h | θ) of one set at a time

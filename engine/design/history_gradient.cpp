@@ -8,13 +8,15 @@
 namespace hartline::design {
 
 Pulls make_pulls(const Rollouts& rollouts, std::size_t num) {
-  const std::size_t dim = rollouts.rule().dim(), num_responses = rollouts.likelihood().num_responses(), all = num * rollouts.num_trials();
+  const std::size_t dim = rollouts.rule().dim(), num_responses = rollouts.likelihood().num_responses(),
+                    all = num * rollouts.num_trials();
   Pulls out;
   out.score.assign(num, 0.0);
   out.stimulus.assign(all * dim, 0.0);
   out.response.assign(all * num_responses, 0.0);
   out.slope.assign(all * num_responses * dim, 0.0);
   out.log_slope.assign(all * dim, 0.0);
+  out.to_come.assign(all, 0.0);
   return out;
 }
 
@@ -22,64 +24,53 @@ void pull(const Rollouts& rollouts, const models::TextGradient& gradient, const 
           const Contrasts& contrasts, std::size_t first, Pulls& out) {
   const std::size_t dim = rollouts.rule().dim(), num_responses = rollouts.likelihood().num_responses(),
                     num_parameters = rollouts.likelihood().text().num_parameters, trials = rollouts.num_trials(),
-                    rows = gradient.num_rows(), num = contrasts.num + 1;  // the truth stands first
-  thread_local std::vector<double> sets, values, total, alone;
-  sets.resize(num_parameters * num);
-  values.resize(trials * rows * num);
-  total.resize(num);
-  alone.resize(rows);
-  for (std::size_t k = 0; k < num_parameters; ++k)
-    std::copy_n(&contrasts.parameters[k * contrasts.num], contrasts.num, &sets[k * num + 1]);
+                    rows = gradient.num_rows();
+  thread_local Rollouts::Suspects suspects;
+  thread_local std::vector<double> values;
+  bool all_smooth = true;
+  for (std::size_t j = 0; j < num_responses; ++j) all_smooth = all_smooth && gradient.is_smooth(j);
   for (std::size_t r = 0; r < histories.num; ++r) {
     const std::span<const double> truth{&histories.truth[r * num_parameters], num_parameters};
-    for (std::size_t k = 0; k < num_parameters; ++k) sets[k * num] = truth[k];
-    std::fill(total.begin(), total.end(), 0.0);
-    for (std::size_t t = 0; t < trials; ++t) {
-      double* of_trial = &values[t * rows * num];
-      gradient({&histories.stimuli[(r * trials + t) * dim], dim}, {&histories.responses[(r * trials + t) * num_responses], num_responses},
-               {sets.data(), num, num}, of_trial);
-      for (std::size_t l = 0; l < num; ++l) total[l] += of_trial[l];
-    }
-    const double top = *std::max_element(total.begin(), total.end()), of_truth = total[0];
+    rollouts.suspect(histories, r, contrasts, !all_smooth, suspects);
+    const std::size_t num = suspects.num;
     double sum = 0;
-    for (double& x : total) sum += x = std::exp(x - top);
-    const double score = of_truth - top - std::log(sum / static_cast<double>(num));
-    if (!std::isfinite(score))
-      throw RunError({"train", "a likelihood wherever prior and stimuli reach", number_text(score), "See the model's text."});
-    out.score[first + r] = score;
+    for (const double p : suspects.likelihood) sum += p;
+    out.score[first + r] = suspects.score;
+    values.resize(rows * num);
     for (std::size_t t = 0; t < trials; ++t) {
       const std::size_t at = (first + r) * trials + t;
       const std::span<const double> x{&histories.stimuli[(r * trials + t) * dim], dim},
           y{&histories.responses[(r * trials + t) * num_responses], num_responses};
-      // the derivative of S by a number v: that of log p of the truth less its mean over the weights of all
+      gradient(x, y, {suspects.sets.data(), suspects.stride, num}, values.data());
+      // the derivative of S by a number v: that of log p of the truth less its mean over the likelihoods of all
       const auto slope = [&](std::size_t row) {
-        const double* of_row = &values[(t * rows + row) * num];
+        const double* of_row = &values[row * num];
         double mean = 0;
-        for (std::size_t l = 0; l < num; ++l)
-          if (total[l] > 0) mean += total[l] * of_row[l];
+        for (std::size_t l = 0; l < num; ++l) mean += suspects.likelihood[l] * of_row[l];
         return of_row[0] - mean / sum;
       };
       for (std::size_t i = 0; i < dim; ++i) out.stimulus[at * dim + i] = slope(1 + i);
-      bool all_smooth = true;
-      for (std::size_t j = 0; j < num_responses; ++j) {
-        const bool smooth = gradient.is_smooth(j);
-        all_smooth = all_smooth && smooth;
-        out.response[at * num_responses + j] = smooth ? slope(1 + dim + j) : 0;
-      }
+      for (std::size_t j = 0; j < num_responses; ++j)
+        out.response[at * num_responses + j] = gradient.is_smooth(j) ? slope(1 + dim + j) : 0;
       gradient.response_slopes(x, y, truth, &out.slope[at * num_responses * dim]);
       if (all_smooth) continue;
       gradient.log_slopes(x, y, truth, &out.log_slope[at * dim]);
+      out.to_come[at] = suspects.score - suspects.before[t];
     }
   }
 }
 
 void add_score_function(Pulls& pulls) {
-  const std::size_t num = pulls.score.size(), each = pulls.stimulus.size() / num;
-  double all = 0;
-  for (const double score : pulls.score) all += score;
-  for (std::size_t r = 0; r < num; ++r) {
-    const double others = (all - pulls.score[r]) / static_cast<double>(num - 1);
-    for (std::size_t i = r * each; i < (r + 1) * each; ++i) pulls.stimulus[i] += (pulls.score[r] - others) * pulls.log_slope[i];
+  const std::size_t num = pulls.score.size(), trials = pulls.to_come.size() / num,
+                    dim = pulls.stimulus.size() / pulls.to_come.size();
+  for (std::size_t t = 0; t < trials; ++t) {
+    double all = 0;
+    for (std::size_t r = 0; r < num; ++r) all += pulls.to_come[r * trials + t];
+    for (std::size_t r = 0; r < num; ++r) {
+      const std::size_t at = r * trials + t;
+      const double own = pulls.to_come[at], others = (all - own) / static_cast<double>(num - 1);
+      for (std::size_t i = at * dim; i < (at + 1) * dim; ++i) pulls.stimulus[i] += (own - others) * pulls.log_slope[i];
+    }
   }
 }
 

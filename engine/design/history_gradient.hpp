@@ -10,10 +10,10 @@ namespace hartline::design {
 
 /// Of every rollout its sPCE S and what pulls at stimuli x and responses y, so that
 ///
-///   dE[S] = E Σ_t (∂S/∂x_t + (S - b) ∂ log p(y_t | x_t, θ₀)/∂x_t) dx_t + ∂S/∂y_t dy_t,   dy_t = ∂y_t/∂x_t dx_t
+///   dE[S] = E Σ_t (∂S/∂x_t + (S - S_t - b_t) ∂ log p(y_t | x_t, θ₀)/∂x_t) dx_t + ∂S/∂y_t dy_t,   dy_t = ∂y_t/∂x_t dx_t
 ///
-/// where a response that follows its law smoothly has a slope ∂y_t/∂x_t (reparametrisation), and of another the score function stands
-/// in its place; b is the mean S of the other rollouts.
+/// where a response that follows its law smoothly has a slope ∂y_t/∂x_t (reparametrisation), and of another the score function
+/// stands in its place; S_t is what was learned before trial t, and b_t the mean of S - S_t over the other rollouts.
 /// (history_gradient_test.cpp: HistoryGradient.IsTheDifferenceOfScores, HistoryGradient.OfChoicesIsTheDifferenceOfMeans)
 struct Pulls {
   std::vector<double> score;      // [num]
@@ -21,6 +21,7 @@ struct Pulls {
   std::vector<double> response;   // [num, num_trials, num_responses] ∂S/∂y; 0 where it is not smooth
   std::vector<double> slope;      // [num, num_trials, num_responses, dim] ∂y/∂x
   std::vector<double> log_slope;  // [num, num_trials, dim] ∂ log p(y | x, θ₀)/∂x of the responses that are not smooth
+  std::vector<double> to_come;    // [num, num_trials] S - S_t; 0 where all is smooth
 };
 
 /// Sets the pulls of histories first … first + histories.num - 1, of which `out` has room for all.
@@ -30,11 +31,11 @@ void pull(const Rollouts& rollouts, const models::TextGradient& gradient, const 
 /// Room for the pulls of num rollouts.
 Pulls make_pulls(const Rollouts& rollouts, std::size_t num);
 
-/// Adds (S - b) ∂ log p/∂x.
+/// Adds (S - S_t - b_t) ∂ log p/∂x.
 void add_score_function(Pulls& pulls);
 
-/// Near a likelihood's edges a few rollouts pull many times as hard as the others. Those that pull harder than `most` times the median,
-/// in numbers of the stimulus' range, are shortened to that; returns how many.
+/// Near a likelihood's edges a few rollouts pull many times as hard as the others. Those that pull harder than `most` times the
+/// median, in numbers of the stimulus' range, are shortened to that; returns how many.
 std::size_t shorten(Pulls& pulls, std::span<const double> stimulus_range, double most);
 
 }  // namespace hartline::design

@@ -35,7 +35,7 @@ TEST(HistoryGradient, IsTheDifferenceOfScores) {
   rollouts.simulate(network.weights, 1, 0, 2, h);
   Pulls pulls = make_pulls(rollouts, 2);
   pull(rollouts, gradient, h, contrasts, 0, pulls);
-  std::vector<double> scratch;
+  Rollouts::Suspects scratch;
   EXPECT_NEAR(pulls.score[0] + pulls.score[1], rollouts.score(h, contrasts, scratch), 1e-10);
   const auto difference = [&](double& number) {
     const double kept = number, step = 1e-6;
@@ -71,7 +71,7 @@ TEST(HistoryGradient, OfChoicesIsTheDifferenceOfMeans) {
   Rollouts::Histories h;
   rollouts.simulate(network.weights, 1, 0, 1, h);
   const double x = 0.4;
-  std::vector<double> scratch;
+  Rollouts::Suspects scratch;
   const auto probability = [&](double at, double r) {
     const double p = 1 / (1 + std::exp(-2 * (at - h.truth[0])));
     return r == 1 ? p : 1 - p;
@@ -103,6 +103,7 @@ TEST(HistoryGradient, TakesTheMeanOfTheOthersOff) {
   Pulls pulls;
   pulls.score = {1, 2, 6};
   pulls.stimulus = {0, 10, 20};
+  pulls.to_come = {1, 2, 6};
   pulls.log_slope = {1, 1, 2};
   add_score_function(pulls);
   EXPECT_EQ(pulls.stimulus, (std::vector<double>{-3, 8.5, 29}));

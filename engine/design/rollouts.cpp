@@ -12,6 +12,7 @@ namespace hartline::design {
 namespace {
 
 constexpr std::size_t num_scale_draws = 2000;
+constexpr double least_likely = 20;  // nats below the truth
 
 }  // namespace
 
@@ -35,7 +36,7 @@ Rollouts::Rollouts(const models::TextLikelihood& likelihood, const models::Train
 Contrasts Rollouts::draw_contrasts(std::uint64_t step, std::size_t num) const {
   Contrasts out;
   out.num = num;
-  out.parameters.resize(likelihood_.num_rows() * num);
+  out.parameters.resize(likelihood_.text().num_parameters * num);
   std::vector<double> one(likelihood_.text().num_parameters);
   for (std::size_t l = 0; l < num; ++l) {
     Stream stream(seed_, Purpose::contrast, step, l + 1);  // index 0 is that of scores
@@ -100,36 +101,59 @@ void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std
   }
 }
 
-double Rollouts::score(const Histories& histories, const Contrasts& contrasts, std::vector<double>& scratch) const {
+void Rollouts::suspect(const Histories& histories, std::size_t r, const Contrasts& contrasts, bool before_each,
+                       Suspects& out) const {
   const std::size_t dim = rule_.dim(), num_responses = likelihood_.num_responses(), rows = likelihood_.num_rows(),
-                    num_parameters = likelihood_.text().num_parameters, trials = num_trials();
-  const std::size_t num = contrasts.num + 1;  // the truth stands first
-  scratch.resize((rows + 2) * num);
-  double *sets = scratch.data(), *total = &scratch[rows * num], *one = total + num;
-  for (std::size_t k = 0; k < num_parameters; ++k)
-    std::copy_n(&contrasts.parameters[k * contrasts.num], contrasts.num, sets + k * num + 1);
+                    num_parameters = likelihood_.text().num_parameters, trials = num_trials(), all = contrasts.num + 1;
+  out.num = out.stride = all;
+  out.sets.resize(rows * all);
+  out.total.assign(all, 0.0);
+  out.one.resize(all);
+  for (std::size_t k = 0; k < num_parameters; ++k) {
+    out.sets[k * all] = histories.truth[r * rows + k];
+    std::copy_n(&contrasts.parameters[k * contrasts.num], contrasts.num, &out.sets[k * all + 1]);
+  }
+  double* const states = &out.sets[num_parameters * all];
+  if (likelihood_.has_states()) likelihood_.start({out.sets.data(), all, all}, states);
   thread_local std::vector<models::Datum> answers;
+  out.before.clear();
+  const auto weigh = [&] {
+    out.likelihood.resize(out.num);
+    double sum = 0;
+    for (std::size_t l = 0; l < out.num; ++l) sum += out.likelihood[l] = std::exp(out.total[l] - out.total[0]);
+    return -std::log(sum / static_cast<double>(all));
+  };
+  for (std::size_t t = 0; t < trials; ++t) {
+    if (before_each) out.before.push_back(weigh());
+    const std::span<const double> x{&histories.stimuli[(r * trials + t) * dim], dim};
+    const double* y = &histories.responses[(r * trials + t) * num_responses];
+    const models::ParameterSets left{out.sets.data(), all, out.num};
+    answers.assign(y, y + num_responses);
+    likelihood_(x, answers, left, out.one.data());
+    for (std::size_t l = 0; l < out.num; ++l) out.total[l] += out.one[l];
+    if (likelihood_.has_states()) likelihood_.advance(x, answers, left, states);
+    std::size_t kept = 1;
+    for (std::size_t l = 1; l < out.num; ++l) {
+      if (out.total[l] < out.total[0] - least_likely) continue;
+      if (kept != l) {
+        for (std::size_t k = 0; k < rows; ++k) out.sets[k * all + kept] = out.sets[k * all + l];
+        out.total[kept] = out.total[l];
+      }
+      ++kept;
+    }
+    out.num = kept;
+  }
+  out.score = weigh();
+  if (!std::isfinite(out.score))
+    throw RunError({"train", "a likelihood wherever prior and stimuli reach", number_text(out.score), "See the model's text."});
+}
+
+double Rollouts::score(const Histories& histories, const Contrasts& contrasts, Suspects& scratch) const {
   double out = 0;
   for (std::size_t r = 0; r < histories.num; ++r) {
-    for (std::size_t k = 0; k < num_parameters; ++k) sets[k * num] = histories.truth[r * rows + k];
-    const models::ParameterSets all{sets, num, num};
-    if (likelihood_.has_states()) likelihood_.start(all, sets + num_parameters * num);
-    std::fill_n(total, num, 0.0);
-    for (std::size_t t = 0; t < trials; ++t) {
-      const std::span<const double> x{&histories.stimuli[(r * trials + t) * dim], dim};
-      const double* y = &histories.responses[(r * trials + t) * num_responses];
-      answers.assign(y, y + num_responses);
-      likelihood_(x, answers, all, one);
-      for (std::size_t l = 0; l < num; ++l) total[l] += one[l];
-      if (likelihood_.has_states()) likelihood_.advance(x, answers, all, sets + num_parameters * num);
-    }
-    double sum = 0;
-    const double top = *std::max_element(total, total + num);
-    for (std::size_t l = 0; l < num; ++l) sum += std::exp(total[l] - top);
-    out += total[0] - top - std::log(sum / static_cast<double>(num));
+    suspect(histories, r, contrasts, false, scratch);
+    out += scratch.score;
   }
-  if (!std::isfinite(out))
-    throw RunError({"train", "a likelihood wherever prior and stimuli reach", number_text(out), "See the model's text."});
   return out;
 }
 

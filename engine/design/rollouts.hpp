@@ -16,7 +16,7 @@ namespace hartline::design {
 
 /// Contrasts of one step, shared by its rollouts.
 struct Contrasts {
-  std::vector<double> parameters;  // [num_rows, num]; states behind the parameters are free
+  std::vector<double> parameters;  // [num_parameters, num]
   std::size_t num = 0;
 };
 
@@ -40,13 +40,26 @@ class Rollouts {
   };
   /// Simulates rollouts first … first + num - 1 of a step under the weights. Allocates: nothing for histories of as many before.
   /// Throws: RunError for weights that tell what is not finite.
-  /// `tape`: one of num histories that keeps the network's way; stimuli are then the points that the network tells, whose derivatives
-  /// are exact, also where variables have given values. Null: the stimuli that are shown.
+  /// `tape`: one of num histories that keeps the network's way; stimuli are then the points that the network tells, whose
+  /// derivatives are exact, also where variables have given values. Null: the stimuli that are shown.
   void simulate(std::span<const double> weights, std::uint64_t step, std::size_t first, std::size_t num, Histories& out,
                 models::HistoryTape* tape = nullptr) const;
 
-  /// Σ sPCE over histories, nats (design/score.hpp). `scratch` is the caller's.
-  double score(const Histories& histories, const Contrasts& contrasts, std::vector<double>& scratch) const;
+  /// Who may have answered as in a history: the truth, then the contrasts that are left.
+  struct Suspects {
+    std::size_t num = 0, stride = 0;
+    std::vector<double> sets;        // [num_rows, stride]
+    std::vector<double> likelihood;  // [num] over that of the truth
+    double score = 0;                // sPCE, nats (design/score.hpp)
+    std::vector<double> before;      // [num_trials] the sPCE before each trial; empty unless asked for
+    std::vector<double> total, one;  // scratch
+  };
+  /// Of history r. Contrasts whose likelihood has fallen below e^-20 of the truth's are dropped after each trial: few stay, so that
+  /// many cost little. One in e^20 of them would have come back: E[p(y | θ_l) / p(y | θ_0)] = 1 under the truth.
+  void suspect(const Histories& histories, std::size_t r, const Contrasts& contrasts, bool before_each, Suspects& out) const;
+
+  /// Σ sPCE over histories, nats.
+  double score(const Histories& histories, const Contrasts& contrasts, Suspects& scratch) const;
 
   const models::TextLikelihood& likelihood() const { return likelihood_; }
   const models::HistoryNetwork& network() const { return network_; }
@@ -64,8 +77,8 @@ class Rollouts {
 /// One response of every law, given the arguments' values: out [num_responses]. Throws: RunError where they are impossible.
 void draw_responses(const models::TextLikelihood& likelihood, std::span<const double> arguments, Stream& stream, double* out);
 
-/// Fills in the sizes of a network that is to be trained on a text, its scales (of the responses the mean and standard deviation over
-/// 2,000 draws of prior and stimuli; where that is not finite or is 0 the scale is 1) and its first weights.
+/// Fills in the sizes of a network that is to be trained on a text, its scales (of the responses the mean and standard deviation
+/// over 2,000 draws of prior and stimuli; where that is not finite or is 0 the scale is 1) and its first weights.
 void begin_network(const models::TextLikelihood& likelihood, models::TrainedNetwork& network);
 
 }  // namespace hartline::design

@@ -21,7 +21,7 @@ struct TrainSpec {
   std::int64_t num_rollouts = 64;
   std::int64_t num_contrasts = 500;
   double learning_rate = 0.003;
-  double most_pull = 10;
+  double most_pull = 1;
   std::int64_t num_pairs = 16;
   double spread = 0.05;
   std::int64_t num_components = 8;
