@@ -30,6 +30,14 @@ double score_of_share(std::size_t j, std::size_t num) {
   return numerics::normal_quantile((static_cast<double>(j) + 0.5) / static_cast<double>(num));
 }
 
+/// What value j of an axis stands for: up to the middles to its neighbours; at the ends as much beyond, as what lies further was
+/// found to be improbable.
+std::pair<double, double> reach_of(const std::vector<double>& axis, std::size_t j) {
+  const double before = j > 0 ? axis[j] - axis[j - 1] : axis[1 % axis.size()] - axis[0];
+  const double after = j + 1 < axis.size() ? axis[j + 1] - axis[j] : before;
+  return {axis[j] - 0.5 * before, axis[j] + 0.5 * after};
+}
+
 }  // namespace
 
 std::uint64_t TextGridBelief::digest() const {
@@ -83,10 +91,7 @@ void TextGrid::lay(TextGridBelief& belief) const {
     std::vector<double> log_prior(axis.size()), values(axis.size());
     for (std::size_t j = 0; j < axis.size(); ++j) {
       values[j] = priors_[k]->from_normal(axis[j]);  // of a correlated parameter it is worked out below
-      // evenly laid ends stand for as much as the others: what lies beyond was found to be improbable
-      const double before = j > 0 ? axis[j] - axis[j - 1] : axis[1 % axis.size()] - axis[0];
-      const double after = j + 1 < axis.size() ? axis[j + 1] - axis[j] : before;
-      const double low = axis[j] - 0.5 * before, high = axis[j] + 0.5 * after;
+      const auto [low, high] = reach_of(axis, j);
       const double p = low > 0 ? numerics::normal_cdf(-low) - numerics::normal_cdf(-high)
                                : numerics::normal_cdf(high) - numerics::normal_cdf(low);
       const bool even = has_equal_shares(axis, k);
@@ -143,9 +148,8 @@ double TextGrid::quantile(const SampleBelief& of, std::size_t k, double p) const
   while (j + 1 < axis.size() && below + weights[j] < p) below += weights[j++];
   const double share = weights[j] > 0 ? std::clamp((p - below) / weights[j], 0.0, 1.0) : 0.5;
   if (has_equal_shares(axis, k)) return priors_[k]->quantile((static_cast<double>(j) + share) / static_cast<double>(axis.size()));
-  const double before = j > 0 ? axis[j] - axis[j - 1] : axis[1] - axis[0];
-  const double after = j + 1 < axis.size() ? axis[j + 1] - axis[j] : before;
-  return priors_[k]->from_normal(axis[j] - 0.5 * before + share * 0.5 * (before + after));
+  const auto [low, high] = reach_of(axis, j);
+  return priors_[k]->from_normal(low + share * (high - low));
 }
 
 std::vector<double> TextGrid::marginal(const TextGridBelief& belief, std::size_t k) const {
