@@ -33,7 +33,7 @@ TRAININGS = [
     Training("location_finding", "evolution", SMALL + "num_steps = 3000\nnum_rollouts = 32\nnum_contrasts = 3000\nlearning_rate = 0.02",
              5.8),
     Training("hyperbolic_discounting", "gradient",
-             "num_steps = 12000\nnum_rollouts = 128\nnum_contrasts = 1000\nlearning_rate = 0.0005", 4.45),
+             "num_steps = 3000\nnum_rollouts = 64\nnum_contrasts = 1000\nlearning_rate = 0.003", 4.45),
 ]
 NUM_EXPERIMENTS = 200
 
@@ -42,7 +42,7 @@ def trained(engine: Path, training: Training, path: Path) -> float:
     """Trains; returns the processor time over two threads, s."""
     benchmark = scores.BENCHMARKS[training.benchmark]
     file = path.with_suffix(".toml")
-    file.write_text(scores.experiment(benchmark, "infomax") + f'\n[train]\nmethod = "{training.method}"\n{training.table}\n',
+    file.write_text(scores.experiment(benchmark, str(path)) + f'\n[train]\nmethod = "{training.method}"\n{training.table}\n',
                     encoding="utf-8")
     before = os.times()
     subprocess.run([str(engine), "train", str(file), "--out", str(path), "--threads", "2", "--json"], check=True, capture_output=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import re
 import statistics
 import subprocess
 import tempfile
@@ -52,6 +53,9 @@ def experiment(benchmark: Benchmark, policy: str) -> str:
     # a policy looks at no belief, which may then be a small one
     belief = 'kind = "particles"\nnum_particles = 100' if policy not in ("random", "infomax") else benchmark.belief
     text = (ROOT / f"library/encoding/{benchmark.text or benchmark.name}.toml").read_text(encoding="utf-8")
+    if policy not in ("random", "infomax"):
+        # a network tells any number between, as the published ones do; a search goes over given values
+        text = re.sub(r'"range\((\S+), (\S+), \S+\)', r'"box(\1, \2)', text)
     return (f"format = 1\nseed = 1\nnum_trials = {benchmark.num_trials}\n[belief]\n{belief}\n[design]\n{design}\n"
             f"[record]\ndurability = \"window:100\"\n{text}")
 

@@ -58,55 +58,75 @@ TEST(HistoryGradient, IsTheDifferenceOfScores) {
   for (const double slope : pulls.log_slope) EXPECT_EQ(slope, 0);
 }
 
-/// A single trial of a single stimulus x: E[S | x] over both answers, weighted by their probabilities, against its derivative,
-/// which the pulls of the two answers give together: Σ_r p_r (∂S_r/∂x + S_r ∂ log p_r/∂x).
+/// Two trials of fixed stimuli: E[S] over who is the truth and over all answers, against its derivatives, which the pulls of all
+/// these histories give together: E[∂I_t/∂x_t + ∂(S - S_t+1)/∂x_t + (S - S_t+1) ∂ log p/∂x_t].
 TEST(HistoryGradient, OfChoicesIsTheDifferenceOfMeans) {
   const models::TextLikelihood likelihood(
       models::test_text({{"x", "box(-3, 3)"}}, "r ~ bernoulli(logistic(2 * (x - a)))", {{"a", "normal(0, 1)"}}));
   const models::TextGradient gradient(likelihood.text());
   models::TrainedNetwork network = network_of(likelihood);
-  network.num_trials = 1;
+  network.num_trials = 2;
   const Rollouts rollouts(likelihood, network, 3);
-  const Contrasts contrasts = rollouts.draw_contrasts(1, 60);
+  const Contrasts drawn = rollouts.draw_contrasts(1, 40);
   Rollouts::Histories h;
   rollouts.simulate(network.weights, 1, 0, 1, h);
-  const double x = 0.4;
-  Rollouts::Suspects scratch;
-  const auto probability = [&](double at, double r) {
-    const double p = 1 / (1 + std::exp(-2 * (at - h.truth[0])));
-    return r == 1 ? p : 1 - p;
-  };
-  const auto mean_score = [&](double at) {
-    double out = 0;
-    for (const double r : {0.0, 1.0}) {
-      h.stimuli[0] = at;
-      h.responses[0] = r;
-      out += probability(at, r) * rollouts.score(h, contrasts, scratch);
+  const double first = h.truth[0];
+  const double x[] = {0.4, -0.3};
+  // visit(contrasts, probability of this history) for every truth and every answer
+  const auto for_each_history = [&](double x0, double x1, const auto& visit) {
+    for (std::size_t l = 0; l <= drawn.num; ++l) {
+      Contrasts contrasts = drawn;
+      h.truth[0] = first;
+      if (l > 0) std::swap(h.truth[0], contrasts.parameters[l - 1]);
+      for (const double r0 : {0.0, 1.0})
+        for (const double r1 : {0.0, 1.0}) {
+          h.stimuli = {x0, x1};
+          h.responses = {r0, r1};
+          double p = 1 / static_cast<double>(drawn.num + 1);
+          for (int t = 0; t < 2; ++t) {
+            const double yes = 1 / (1 + std::exp(-2 * (h.stimuli[t] - h.truth[0])));
+            p *= h.responses[t] == 1 ? yes : 1 - yes;
+          }
+          visit(contrasts, p);
+        }
     }
+  };
+  Rollouts::Suspects scratch;
+  const auto mean_score = [&](double x0, double x1) {
+    double out = 0;
+    for_each_history(x0, x1, [&](const Contrasts& contrasts, double p) { out += p * rollouts.score(h, contrasts, scratch); });
     return out;
   };
-  const double wanted = (mean_score(x + 1e-5) - mean_score(x - 1e-5)) / 2e-5;
-  double got = 0;
-  for (const double r : {0.0, 1.0}) {
-    h.stimuli[0] = x;
-    h.responses[0] = r;
+  double now[] = {0, 0}, got[] = {0, 0};
+  for_each_history(x[0], x[1], [&](const Contrasts& contrasts, double p) {
     Pulls pulls = make_pulls(rollouts, 1);
     pull(rollouts, gradient, h, contrasts, 0, pulls);
-    EXPECT_EQ(pulls.response[0], 0);
-    EXPECT_EQ(pulls.slope[0], 0);
-    got += probability(x, r) * (pulls.stimulus[0] + pulls.score[0] * pulls.log_slope[0]);
-  }
-  EXPECT_NEAR(got, wanted, 1e-7);
+    for (int t = 0; t < 2; ++t) {
+      now[t] += p * pulls.now[t];
+      got[t] += p * (pulls.now[t] + pulls.stimulus[t] + pulls.to_come[t] * pulls.log_slope[t]);
+      EXPECT_EQ(pulls.response[t], 0);
+      EXPECT_EQ(pulls.slope[t], 0);
+    }
+  });
+  constexpr double step = 1e-5;
+  EXPECT_NEAR(got[0], (mean_score(x[0] + step, x[1]) - mean_score(x[0] - step, x[1])) / (2 * step), 1e-7);
+  EXPECT_NEAR(got[1], (mean_score(x[0], x[1] + step) - mean_score(x[0], x[1] - step)) / (2 * step), 1e-7);
+  EXPECT_NEAR(now[1], got[1], 1e-10);          // nothing follows the last trial
+  EXPECT_GT(std::abs(now[0] - got[0]), 1e-4);  // something follows the first
 }
 
 TEST(HistoryGradient, TakesTheMeanOfTheOthersOff) {
   Pulls pulls;
   pulls.score = {1, 2, 6};
+  pulls.now = {1, 1, 1};
   pulls.stimulus = {0, 10, 20};
   pulls.to_come = {1, 2, 6};
   pulls.log_slope = {1, 1, 2};
+  Pulls half = pulls;
+  add_score_function(half, 0.5);
+  EXPECT_EQ(half.stimulus, (std::vector<double>{-0.5, 5.25, 15.5}));
   add_score_function(pulls);
-  EXPECT_EQ(pulls.stimulus, (std::vector<double>{-3, 8.5, 29}));
+  EXPECT_EQ(pulls.stimulus, (std::vector<double>{-2, 9.5, 30}));
 }
 
 TEST(HistoryGradient, ShortensThoseThatPullMuchHarder) {

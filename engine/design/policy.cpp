@@ -29,12 +29,8 @@ StimulusRule::StimulusRule(const models::EncodingText& text) {
     }
 }
 
-void StimulusRule::point(const double* o, std::size_t stride, std::span<double> x) const {
-  for (std::size_t i = 0; i < dim(); ++i) x[i] = middle_[i] + range_[i] * std::sin(o[i * stride]);
-}
-
 std::int64_t StimulusRule::operator()(const double* o, std::size_t stride, std::span<double> x) const {
-  point(o, stride, x);
+  for (std::size_t i = 0; i < dim(); ++i) x[i] = middle_[i] + range_[i] * std::sin(o[i * stride]);
   std::size_t member = 0;
   for (std::size_t i = 0; i < dim(); ++i) {
     const std::vector<Level>& levels = levels_[i];

@@ -20,8 +20,6 @@ class StimulusRule {
  public:
   explicit StimulusRule(const models::EncodingText& text);
 
-  /// The point [dim] for o [dim], before any value takes its place.
-  void point(const double* o, std::size_t stride, std::span<double> x) const;
   /// The stimulus [dim] for o [dim]; returns the pool's member, -1 where the stimuli are no pool.
   std::int64_t operator()(const double* o, std::size_t stride, std::span<double> x) const;
 

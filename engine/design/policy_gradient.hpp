@@ -15,7 +15,8 @@ class Executor;
 namespace hartline::design {
 
 /// The mean sPCE of a step's rollouts and its gradient (history_gradient.hpp), but that rollouts which pull much harder than the
-/// median are shortened. Variables with given values are trained as if they had any value of their range. Blocks of rollouts are
+/// median are shortened. Where variables have given values, the derivative at the value that is shown goes on to the point that the
+/// network told. Blocks of rollouts are
 /// fixed, so a step has the same bytes at any number of threads. (policy_gradient_test.cpp: PolicyGradient.IsTheDifferenceOfScores,
 /// PolicyGradient.IsTheSameAtAnyNumberOfThreads)
 class PolicyGradient final : public Ascent {
@@ -35,7 +36,7 @@ class PolicyGradient final : public Ascent {
   Rollouts rollouts_;
   models::TextGradient gradient_;
   std::size_t num_, num_blocks_, num_contrasts_;
-  double most_pull_;
+  double most_pull_, foresight_;
   Executor& executor_;
   Pulls pulls_;
   struct Block {

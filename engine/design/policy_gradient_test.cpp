@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/error.hpp"
 #include "base/threads.hpp"
 #include "models/test_texts.hpp"
 
@@ -69,8 +70,11 @@ TEST(PolicyGradient, OfChoicesIsTheDifferenceOfMeans) {
       models::test_text({{"x", "box(-3, 3)"}}, "r ~ bernoulli(logistic(2 * (x - a)))", {{"a", "normal(0, 1)"}}));
   const auto executor = make_executor(2);
   models::TrainedNetwork network = small_network(likelihood, false);
-  constexpr std::int64_t num = 4096;
-  const auto ascent = std::make_unique<PolicyGradient>(likelihood, network, spec_of(num), *executor);
+  network.num_trials = 3;
+  TrainSpec spec = spec_of(1024);
+  spec.foresight = 1;
+  spec.num_contrasts = 500;  // many: they stand for the truth where answers are worked out
+  const auto ascent = std::make_unique<PolicyGradient>(likelihood, network, spec, *executor);
   std::vector<double> w = network.weights, gradient(w.size()), scratch(w.size());
   // along the gradient itself, where the signal is largest
   std::vector<double> direction(w.size());
@@ -78,14 +82,14 @@ TEST(PolicyGradient, OfChoicesIsTheDifferenceOfMeans) {
   double length = 0;
   for (const double g : direction) length += g * g;
   for (double& g : direction) g /= std::sqrt(length);
-  constexpr int repeats = 10;
+  constexpr int repeats = 20;
   double slope = 0, slope_square = 0, difference = 0, difference_square = 0;
   for (std::uint64_t step = 2; step < 2 + repeats; ++step) {
     ascent->estimate(w, step, gradient);
     double along = 0;
     for (std::size_t i = 0; i < w.size(); ++i) along += gradient[i] * direction[i];
     std::vector<double> up = w, down = w;
-    const double h = 0.1;
+    const double h = 0.2;
     for (std::size_t i = 0; i < w.size(); ++i) {
       up[i] += h * direction[i];
       down[i] -= h * direction[i];
@@ -99,6 +103,14 @@ TEST(PolicyGradient, OfChoicesIsTheDifferenceOfMeans) {
   const double error = std::sqrt((slope_square - slope * slope + difference_square - difference * difference) / (repeats - 1));
   EXPECT_GT(slope, 5 * error);
   EXPECT_NEAR(slope, difference, 4 * error + 0.02 * slope);  // false alarm below 1 in 1,000
+}
+
+TEST(PolicyGradient, RefusesForesightWhereAnswersCannotBeCounted) {
+  const models::TextLikelihood likelihood(sources());
+  const auto executor = make_serial_executor();
+  TrainSpec spec = spec_of(4);
+  spec.foresight = 0.5;
+  EXPECT_THROW(PolicyGradient(likelihood, small_network(likelihood, false), spec, *executor), SpecError);
 }
 
 TEST(PolicyGradient, IsTheSameAtAnyNumberOfThreads) {

@@ -80,10 +80,7 @@ void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std
         throw RunError({"train", "weights whose network is finite", number_text(told[r]), "Lower train.learning_rate."});
       const std::span<double> x{&out.stimuli[(r * trials + t) * dim], dim};
       double* y = &out.responses[(r * trials + t) * num_responses];
-      if (tape)
-        rule_.point(told + r, stride, x);
-      else
-        rule_(told + r, stride, x);
+      rule_(told + r, stride, x);
       double* truth = &out.truth[r * rows];
       likelihood_.arguments(x, {truth, 1, 1}, arguments.data(), 1);
       Stream stream(seed_, Purpose::response, step, (first + r) * trials + t);
@@ -101,7 +98,7 @@ void Rollouts::simulate(std::span<const double> weights, std::uint64_t step, std
   }
 }
 
-void Rollouts::suspect(const Histories& histories, std::size_t r, const Contrasts& contrasts, bool before_each,
+void Rollouts::suspect(const Histories& histories, std::size_t r, const Contrasts& contrasts, const Before& before,
                        Suspects& out) const {
   const std::size_t dim = rule_.dim(), num_responses = likelihood_.num_responses(), rows = likelihood_.num_rows(),
                     num_parameters = likelihood_.text().num_parameters, trials = num_trials(), all = contrasts.num + 1;
@@ -116,15 +113,17 @@ void Rollouts::suspect(const Histories& histories, std::size_t r, const Contrast
   double* const states = &out.sets[num_parameters * all];
   if (likelihood_.has_states()) likelihood_.start({out.sets.data(), all, all}, states);
   thread_local std::vector<models::Datum> answers;
-  out.before.clear();
   const auto weigh = [&] {
     out.likelihood.resize(out.num);
     double sum = 0;
     for (std::size_t l = 0; l < out.num; ++l) sum += out.likelihood[l] = std::exp(out.total[l] - out.total[0]);
-    return -std::log(sum / static_cast<double>(all));
+    out.score = -std::log(sum / static_cast<double>(all));
   };
   for (std::size_t t = 0; t < trials; ++t) {
-    if (before_each) out.before.push_back(weigh());
+    if (before) {
+      weigh();
+      before(t, out);
+    }
     const std::span<const double> x{&histories.stimuli[(r * trials + t) * dim], dim};
     const double* y = &histories.responses[(r * trials + t) * num_responses];
     const models::ParameterSets left{out.sets.data(), all, out.num};
@@ -143,7 +142,7 @@ void Rollouts::suspect(const Histories& histories, std::size_t r, const Contrast
     }
     out.num = kept;
   }
-  out.score = weigh();
+  weigh();
   if (!std::isfinite(out.score))
     throw RunError({"train", "a likelihood wherever prior and stimuli reach", number_text(out.score), "See the model's text."});
 }
@@ -151,7 +150,7 @@ void Rollouts::suspect(const Histories& histories, std::size_t r, const Contrast
 double Rollouts::score(const Histories& histories, const Contrasts& contrasts, Suspects& scratch) const {
   double out = 0;
   for (std::size_t r = 0; r < histories.num; ++r) {
-    suspect(histories, r, contrasts, false, scratch);
+    suspect(histories, r, contrasts, nullptr, scratch);
     out += scratch.score;
   }
   return out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -40,8 +41,7 @@ class Rollouts {
   };
   /// Simulates rollouts first … first + num - 1 of a step under the weights. Allocates: nothing for histories of as many before.
   /// Throws: RunError for weights that tell what is not finite.
-  /// `tape`: one of num histories that keeps the network's way; stimuli are then the points that the network tells, whose
-  /// derivatives are exact, also where variables have given values. Null: the stimuli that are shown.
+  /// `tape`: one of num histories that keeps the network's way, or null.
   void simulate(std::span<const double> weights, std::uint64_t step, std::size_t first, std::size_t num, Histories& out,
                 models::HistoryTape* tape = nullptr) const;
 
@@ -50,13 +50,14 @@ class Rollouts {
     std::size_t num = 0, stride = 0;
     std::vector<double> sets;        // [num_rows, stride]
     std::vector<double> likelihood;  // [num] over that of the truth
-    double score = 0;                // sPCE, nats (design/score.hpp)
-    std::vector<double> before;      // [num_trials] the sPCE before each trial; empty unless asked for
+    double score = 0;                // sPCE so far, nats (design/score.hpp)
     std::vector<double> total, one;  // scratch
   };
   /// Of history r. Contrasts whose likelihood has fallen below e^-20 of the truth's are dropped after each trial: few stay, so that
   /// many cost little. One in e^20 of them would have come back: E[p(y | θ_l) / p(y | θ_0)] = 1 under the truth.
-  void suspect(const Histories& histories, std::size_t r, const Contrasts& contrasts, bool before_each, Suspects& out) const;
+  /// `before`: called before each trial with its number and who was left then; null: not.
+  using Before = std::function<void(std::size_t t, const Suspects& left)>;
+  void suspect(const Histories& histories, std::size_t r, const Contrasts& contrasts, const Before& before, Suspects& out) const;
 
   /// Σ sPCE over histories, nats.
   double score(const Histories& histories, const Contrasts& contrasts, Suspects& scratch) const;

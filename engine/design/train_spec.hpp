@@ -22,6 +22,7 @@ struct TrainSpec {
   std::int64_t num_contrasts = 500;
   double learning_rate = 0.003;
   double most_pull = 1;
+  std::optional<double> foresight;
   std::int64_t num_pairs = 16;
   double spread = 0.05;
   std::int64_t num_components = 8;
@@ -48,6 +49,9 @@ struct TrainSpec {
     field("learning_rate", &TrainSpec::learning_rate, "", positive(), "of Adam at the start; falls to 0 along a cosine");
     field("most_pull", &TrainSpec::most_pull, "", positive(),
           "of gradient: rollouts that pull harder than so many times the median are shortened to that");
+    field("foresight", &TrainSpec::foresight, "", between(0, 1),
+          "of gradient, where responses are choices: how much of what later trials make of a stimulus counts; 1: all of it, with much "
+          "noise; absent: 0, each trial for itself");
     field("num_pairs", &TrainSpec::num_pairs, "", between(1, 4096), "of evolution: pairs of neighbours, w + e and w - e");
     field("spread", &TrainSpec::spread, "", positive(), "of evolution: standard deviation of each weight's change");
     field("num_components", &TrainSpec::num_components, "", between(1, 64), "of a posterior: normal laws that it is a mixture of");
