@@ -1,6 +1,7 @@
 // Actuator: how a stimulus reaches a network. Constant and shared by threads; what it remembers is an InstrumentState.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,11 @@ class Actuator {
   virtual void drive(dynamics::State& state, InstrumentState& own) const = 0;
 
   virtual Terms terms() const = 0;
+
+  /// Of the numbers of a stimulus; empty where they have none or it takes no numbers.
+  virtual std::string unit() const { return {}; }
+  /// What each driven cell makes of the numbers of a stimulus, [num_cells, dim]; empty where that is no sum of them.
+  virtual std::span<const double> fields() const { return {}; }
 };
 
 /// The numbers of a stimulus. Throws: SpecError for one that is no array, or holds none or one that is not finite.

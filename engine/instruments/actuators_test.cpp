@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "instruments/current_clamp.hpp"
+#include "instruments/fields.hpp"
 #include "instruments/light.hpp"
 #include "instruments/opsin.hpp"
 #include "instruments/test_subjects.hpp"
@@ -49,6 +50,47 @@ TEST(CurrentClamp, FollowsStepsAndRamps) {
   const CurrentClampSpec ramps{.current = "cells.I", .shape = "ramps", .segment_ms = 2};
   EXPECT_EQ(driven(program, *make_current_clamp(program, ramps), numbers_of({0, 4, 2}), "cells.I", 9),
             (std::vector<double>{0, 1, 2, 3, 4, 3.5, 3, 2.5, 0}));
+}
+
+/// Cell i is driven by holding + gain_i k_i·x, the field as its Gabor function says; pictures follow one another.
+TEST(Fields, DriveEachCellThroughItsOwn) {
+  const Program program(network(0.5, passive_cells(2)), 1);
+  FieldsSpec spec{.current = "cells.I", .gain = {0.2, 0.3}, .holding = -0.1, .onset_ms = 0.5, .frame_ms = 1};
+  spec.orientation_deg = {0, 90};
+  spec.sigma_px = {1};
+  spec.wavelength_px = {3};
+  const std::vector<std::int64_t> shape = {3, 3};
+  const auto fields = make_fields(program, spec, shape);
+  // across columns for cell 0, across rows for cell 1; of length 1 times its gain
+  double norm = 0;
+  std::vector<double> k(9);
+  for (int row = 0; row < 3; ++row)
+    for (int column = 0; column < 3; ++column) {
+      const double x = column - 1, y = row - 1;
+      k[3 * row + column] = std::exp(-(x * x + y * y) / 2) * std::cos(2 * std::numbers::pi * x / 3);
+      norm += k[3 * row + column] * k[3 * row + column];
+    }
+  for (double& one : k) one /= std::sqrt(norm);
+  ASSERT_EQ(fields->fields().size(), 18u);
+  for (int row = 0; row < 3; ++row)
+    for (int column = 0; column < 3; ++column) {
+      EXPECT_NEAR(fields->fields()[3 * row + column], 0.2 * k[3 * row + column], 1e-14);
+      EXPECT_NEAR(fields->fields()[9 + 3 * row + column], 0.3 * k[3 * column + row], 1e-14);
+    }
+  // two pictures: cell 0's own field, then nothing
+  std::vector<double> pictures(18, 0.0);
+  std::copy(k.begin(), k.end(), pictures.begin());
+  const std::vector<double> wanted = {-0.1, 0.1, 0.1, -0.1, -0.1, -0.1, -0.1};
+  const std::vector<double> got = driven(program, *fields, {Array{{2, 3, 3}, pictures}, {}}, "cells.I", 7);
+  for (std::size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-14) << i;
+
+  spec.gain = {1, 2, 3};
+  EXPECT_THROW(make_fields(program, spec, shape), SpecError);
+  spec.gain = {1};
+  EXPECT_THROW(make_fields(program, spec, {9}), SpecError);
+  State state = program.start();
+  InstrumentState own = fields->start();
+  EXPECT_THROW(fields->begin(state, own, 0, numbers_of({1, 2})), SpecError);
 }
 
 TEST(CurrentClamp, NoiseIsFrozen) {

@@ -63,6 +63,7 @@ class CurrentClamp final : public Actuator {
   }
 
   Terms terms() const override { return {spec_.delay_ms, spec_.cost}; }
+  std::string unit() const override { return port_.unit_text; }
 
  private:
   const dynamics::Program& program_;

@@ -7,6 +7,7 @@
 #include "instruments/calcium_imaging.hpp"
 #include "instruments/current_clamp.hpp"
 #include "instruments/electrode.hpp"
+#include "instruments/fields.hpp"
 #include "instruments/light.hpp"
 #include "instruments/spikes.hpp"
 #include "instruments/voltage_clamp.hpp"
@@ -61,11 +62,13 @@ std::unique_ptr<Sensor> make_sensor(const dynamics::Program& program, const Tabl
   return make_voltage_imaging(program, spec_of<VoltageImagingSpec>(rest, path), indicator, draws, path);
 }
 
-std::unique_ptr<Actuator> make_actuator(const dynamics::Program& program, const Table& table, const std::string& path) {
+std::unique_ptr<Actuator> make_actuator(const dynamics::Program& program, const Table& table, const std::string& path,
+                                        const std::vector<std::int64_t>& shape) {
   Table rest = table;
-  const std::string kind = take_kind(rest, {"current_clamp", "voltage_clamp", "light", "photocurrent"}, path);
+  const std::string kind = take_kind(rest, {"current_clamp", "voltage_clamp", "fields", "light", "photocurrent"}, path);
   if (kind == "current_clamp") return make_current_clamp(program, spec_of<CurrentClampSpec>(rest, path), path);
   if (kind == "voltage_clamp") return make_voltage_clamp(program, spec_of<VoltageClampSpec>(rest, path), path);
+  if (kind == "fields") return make_fields(program, spec_of<FieldsSpec>(rest, path), shape, path);
   if (kind == "light") return make_light(program, spec_of<LightSpec>(rest, path), path);
   const Indicator indicator = take_indicator(rest, path);
   return make_photocurrent(program, spec_of<PhotocurrentSpec>(rest, path), indicator, path);

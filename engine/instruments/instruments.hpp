@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "instruments/actuator.hpp"
 #include "instruments/sensor.hpp"
@@ -14,7 +15,8 @@ namespace hartline::instruments {
 std::unique_ptr<Sensor> make_sensor(const dynamics::Program& program, const Table& table, const DrawNames& draws,
                                     const std::string& path = "sensor");
 
-/// kind: current_clamp, voltage_clamp, light or photocurrent (with a table `indicator`).
-std::unique_ptr<Actuator> make_actuator(const dynamics::Program& program, const Table& table, const std::string& path = "actuator");
+/// kind: current_clamp, voltage_clamp, fields, light or photocurrent (with a table `indicator`). `shape`: of a picture, for fields.
+std::unique_ptr<Actuator> make_actuator(const dynamics::Program& program, const Table& table, const std::string& path = "actuator",
+                                        const std::vector<std::int64_t>& shape = {});
 
 }  // namespace hartline::instruments

@@ -60,6 +60,7 @@ class VoltageClamp final : public Actuator {
   }
 
   Terms terms() const override { return {spec_.delay_ms, spec_.cost}; }
+  std::string unit() const override { return "mV"; }
 
  private:
   // Numbers: error, current, errors on their way [lag_steps_], the stimulus.

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "design/policy.hpp"
 #include "loop/learner.hpp"
+#include "loop/spiking.hpp"
 #include "loop/stimuli.hpp"
 #include "loop/text_beliefs.hpp"
 #include "loop/training.hpp"
@@ -126,12 +127,13 @@ void build_arms(Experiment& e, const std::string& folder, Executor& executor) {
 void refuse_unused(const SubjectSpec& subject) {
   const auto is_used = [&](const std::string& key) {
     const bool simulated = subject.kind == "simulated", recorded = subject.kind == "recorded", remote = subject.kind == "remote",
-               given = subject.kind == "given";
+               given = subject.kind == "given", spiking = subject.kind == "spiking";
     if (key == "kind" || key == "patience_trials") return true;
     if (key == "folder") return recorded;
     if (key == "ask_deadline_ms" || key == "silence_s") return remote;
     if (key == "living") return simulated || given;
-    return simulated || ((recorded || given) && key == "trial_ms");
+    if (key == "network" || key == "actuator" || key == "sensor" || key == "settle_ms" || key == "read") return spiking;
+    return simulated || ((recorded || given || spiking) && key == "trial_ms");
   };
   const Table set = *to_value(subject).table(), defaults = *to_value(SubjectSpec{}).table();
   for (const auto& [key, value] : set.items)
@@ -310,13 +312,20 @@ const models::Model& Experiment::answering() const {
 const models::TextModel* Experiment::samples() const { return dynamic_cast<const models::TextModel*>(model.get()); }
 const models::GridModel* Experiment::grid() const { return dynamic_cast<const models::GridModel*>(model.get()); }
 
+bool Experiment::has_fields() const {
+  return spiking && (glm() || population()) && !spiking->field.empty() &&
+         spiking->field.size() == model->num_cells * stimuli.dim / static_cast<std::size_t>(spec.stimulus.num_frames) &&
+         (!glm() || glm()->num_lags() == 1);
+}
+
 std::unique_ptr<Subject> Experiment::make_subject(const Clock& clock) const {
   if (spec.subject.kind == "remote") return make_remote(clock);
+  if (spiking) return make_spiking_subject(spiking);
   if (recording) return make_recorded(recording, spec.subject.trial_ms);
   if (spec.subject.kind == "given") {
     if (given.make_subject) return given.make_subject(*this);
     throw SpecError(
-        {"subject.kind", "simulated, recorded or remote", "\"given\"", "The program that runs the experiment brings it."});
+        {"subject.kind", "simulated, spiking, recorded or remote", "\"given\"", "The program that runs the experiment brings it."});
   }
   return make_simulated(spec.subject, answering(), truth, spec.stimulus.duration_ms, seed);
 }
@@ -376,6 +385,24 @@ std::span<const double> Experiment::values(const Stimulus& stimulus, std::int64_
 
 namespace {
 
+/// The network of a spiking subject; the first stimulus, the lowest of a box or 0 of a ball must suit it.
+void build_spiking(Experiment& e) {
+  std::vector<double> stimulus(e.stimuli.dim, 0.0);
+  if (!e.stimuli.pool.empty())
+    std::copy_n(e.stimuli.pool.begin(), e.stimuli.dim, stimulus.begin());
+  else if (!e.stimuli.low.empty())
+    for (std::size_t k = 0; k < stimulus.size(); ++k) stimulus[k] = e.stimuli.low[e.stimuli.low.size() == 1 ? 0 : k];
+  std::string unit;
+  if (e.spec.stimulus.kind == "variables") {
+    const std::vector<models::TextStimulus> variables = models::read_variables(e.spec.stimulus.variables);
+    unit = variables[0].unit_text;
+    for (const models::TextStimulus& one : variables)
+      if (one.unit_text != unit)
+        throw UnitError({"stimulus." + one.name, "in " + unit + ", as the first", one.unit_text, "An actuator has one unit."});
+  }
+  e.spiking = make_spiking(e.spec.subject, *e.model, e.shape, unit, stimulus, e.seed);
+}
+
 /// A parameter by its name, or a weight by its index.
 std::size_t parameter_named(const models::Model& model, const std::string& name) {
   std::string names;
@@ -423,6 +450,7 @@ std::unique_ptr<Experiment> build(const Spec& spec, const std::string& folder, s
     e->truth = initial_truth(spec.subject, e->answering(), e->shape, seed);
     e->make_subject(SteadyClock());  // refuses what does not fit
   }
+  if (spec.subject.kind == "spiking") build_spiking(*e);
   return e;
 }
 

@@ -27,6 +27,7 @@ namespace hartline::loop {
 
 class Learner;
 struct Experiment;
+struct Spiking;
 
 /// What the calling program brings where a description says `given`. Shared by every run of the experiment.
 struct Given {
@@ -67,8 +68,9 @@ struct Experiment {
   std::vector<std::int64_t> validation_members;  // of the pool of stimuli; empty: drawn from a ball
   std::vector<double> truth;                     // initial parameters of a simulated subject; else empty
   std::shared_ptr<const Recording> recording;
-  std::int64_t batch = 1;          // trials decided together
-  std::size_t stop_parameter = 0;  // where the stop rule names one
+  std::shared_ptr<const Spiking> spiking;  // of a spiking subject; else null
+  std::int64_t batch = 1;                  // trials decided together
+  std::size_t stop_parameter = 0;          // where the stop rule names one
   std::int64_t refine_every = 0, refine_lag = 0;
   bool refine_at_end = false;
   Given given;
@@ -79,6 +81,8 @@ struct Experiment {
   const models::Population* population() const;    // or null
   const models::GaussianProcess* process() const;  // or null
   const models::Candidates* candidates() const;    // or null
+  /// A spiking subject has a field for every weight of the stimulus, of every cell of the model.
+  bool has_fields() const;
   /// The model that a simulated subject follows.
   const models::Model& answering() const;
   /// `clock`: that of a rig that asks and tells. Throws: SpecError for a given subject that nobody brings.

@@ -1,6 +1,6 @@
-# cmake -DFOLDER=library -DOUTPUT=library_texts.hpp -P library.cmake: the texts of cells and synapses as a header
+# cmake -DFOLDER=library -DOUTPUT=library_texts.hpp -P library.cmake: the texts of cells, synapses and indicators as a header
 set(rows "")
-foreach(folder neurons synapses)
+foreach(folder neurons synapses indicators)
   file(GLOB files ${FOLDER}/${folder}/*.toml)
   list(SORT files)
   foreach(file ${files})

@@ -1,6 +1,6 @@
 #include "loop/library.hpp"
 
-#include <algorithm>
+#include <fmt/format.h>
 
 #include "base/error.hpp"
 #include "io/toml.hpp"
@@ -22,7 +22,20 @@ std::vector<std::string_view> library_names(std::string_view folder) {
   return out;
 }
 
-void take_from_library(Table& network) {
+namespace {
+
+/// The text library/<folder>/<name>.toml. Throws: SpecError where the value is no name of one.
+Table library_table(const char* folder, const Value& name, const std::string& path) {
+  const std::string_view text = name.text() ? library_text(folder, *name.text()) : std::string_view{};
+  if (text.empty())
+    throw SpecError({path, fmt::format("a name of library/{}", folder), display(name),
+                     name.text() ? did_you_mean(*name.text(), library_names(folder)) : ""});
+  return io::parse_toml(text, fmt::format("library/{}/{}.toml", folder, *name.text()));
+}
+
+}  // namespace
+
+void take_from_library(Table& network, const std::string& path) {
   for (const char* folder : {"neurons", "synapses"}) {
     Value* tables = network.find(folder);
     if (!tables || !tables->table()) continue;
@@ -30,14 +43,7 @@ void take_from_library(Table& network) {
       Table* table = value.table();
       const Value* model = table ? table->find("model") : nullptr;
       if (!model) continue;
-      const std::string path = std::string(folder) + "." + name + ".model";
-      const std::string_view text = model->text() ? library_text(folder, *model->text()) : std::string_view{};
-      if (text.empty()) {
-        const std::vector<std::string_view> names = library_names(folder);
-        throw SpecError({path, "a name of library/" + std::string(folder), display(*model),
-                         model->text() ? did_you_mean(*model->text(), names) : ""});
-      }
-      Table whole = io::parse_toml(text, "library/" + std::string(folder) + "/" + *model->text() + ".toml");
+      Table whole = library_table(folder, *model, fmt::format("{}{}.{}.model", path, folder, name));
       Table own;
       for (const auto& [key, item] : table->items)
         if (key != "model") own.set(key, item);
@@ -45,6 +51,11 @@ void take_from_library(Table& network) {
       *table = std::move(whole);
     }
   }
+}
+
+void take_indicator(Table& instrument, const std::string& path) {
+  Value* indicator = instrument.find("indicator");
+  if (indicator && indicator->text()) *indicator = library_table("indicators", *indicator, path + ".indicator");
 }
 
 }  // namespace hartline::loop

@@ -1,6 +1,7 @@
-// The library's texts, embedded in the program: cells and synapses that a network names.
+// The library's texts, embedded in the program: cells, synapses and indicators that a network names.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,10 @@ std::vector<std::string_view> library_names(std::string_view folder);
 
 /// The tables `neurons` and `synapses` with every `model = "name"` replaced by that text, over which the table's other keys are
 /// laid. Throws: SpecError for a name that there is not.
-void take_from_library(Table& network);
+/// `path`: put before the names of tables in messages.
+void take_from_library(Table& network, const std::string& path = "");
+
+/// The same of `indicator = "name"` in the table of an instrument, a name of library/indicators.
+void take_indicator(Table& instrument, const std::string& path);
 
 }  // namespace hartline::loop

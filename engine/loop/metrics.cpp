@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "loop/spiking.hpp"
 #include "models/candidates.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
@@ -179,10 +180,33 @@ HeldOut make_held_out(const Experiment& e, std::int64_t num) {
   return out;
 }
 
+namespace {
+
+double field_correlation(const Experiment& e, const Learner& learner, std::size_t arm) {
+  const std::vector<double>& field = e.spiking->field;
+  const Array mean = learner.mean(arm);
+  const std::size_t cells = e.model->num_cells, dim = mean.values.size() / cells, num = field.size() / cells;
+  double out = 0;
+  for (std::size_t c = 0; c < cells; ++c) {
+    double of_field = 0, of_mean = 0, both = 0;
+    for (std::size_t i = 0; i < num; ++i) {
+      const double k = field[c * num + i], m = mean.values[c * dim + i];
+      of_field += k * k;
+      of_mean += m * m;
+      both += k * m;
+    }
+    out += of_mean > 0 ? both / std::sqrt(of_field * of_mean) / static_cast<double>(cells) : 0;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::vector<Metric> metrics_of(const Experiment& e, const HeldOut& held_out) {
   std::vector<Metric> out;
   if (e.candidates()) return {Metric::entropy};  // they have no parameters in common
   if (!e.truth.empty()) out.push_back(Metric::relative_error);
+  if (e.has_fields()) out.push_back(Metric::field_correlation);
   out.push_back(e.glm() || e.population() ? Metric::half_logdet : e.process() ? Metric::posterior_sd : Metric::entropy);
   if (e.population()) return out;
   if (held_out.trials.num_trials == 0) return out;
@@ -224,6 +248,9 @@ std::vector<double> measure(const Experiment& e, const Learner& learner, const s
     switch (metric) {
       case Metric::relative_error:
         out.push_back(relative_error(e, learner, truth, arm));
+        break;
+      case Metric::field_correlation:
+        out.push_back(field_correlation(e, learner, arm));
         break;
       case Metric::half_logdet:
       case Metric::posterior_sd:

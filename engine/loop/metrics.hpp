@@ -10,6 +10,7 @@ namespace hartline::loop {
 
 enum class Metric : std::uint8_t {
   relative_error,
+  field_correlation,
   half_logdet,
   entropy,
   posterior_sd,
@@ -17,7 +18,7 @@ enum class Metric : std::uint8_t {
   heldout_bits_per_spike,
   heldout_log_likelihood
 };
-constexpr std::size_t num_metrics = 7;
+constexpr std::size_t num_metrics = 8;
 
 struct MetricInfo {
   std::string_view name, label, unit;
@@ -25,6 +26,7 @@ struct MetricInfo {
 };
 constexpr MetricInfo metric_info[num_metrics] = {
     {"relative_error", "Relative error", "", true},
+    {"field_correlation", "Correlation with the field", "", false},
     {"half_logdet", "½ log det covariance", "nats", true},
     {"entropy", "Posterior entropy", "nats", true},
     {"posterior_sd", "Posterior standard deviation of φ", "", true},
@@ -55,6 +57,7 @@ double uncertainty(const Experiment& experiment, const models::Belief& belief);
 ///
 ///   relative_error           |E[θ] - θ| / |θ|; on a grid or of a Gaussian process |E[f] - f| / |f| for the expected
 ///                            response f over the stimuli
+///   field_correlation        cosine of the expected weights and the field that drives a spiking cell, mean over cells
 ///   half_logdet              ½ log det covariance, nats; of a population the sum over its cells
 ///   entropy                  of the belief over the grid, nats
 ///   posterior_sd             of the function φ of a Gaussian process: root of its mean variance over the stimuli

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <numbers>
 
 #include "base/error.hpp"
 #include "loop/subject.hpp"
@@ -16,29 +15,8 @@ namespace hartline::loop {
 
 namespace {
 
-std::vector<double> gabor(const GaborSpec& spec, const std::vector<std::int64_t>& shape, double gain) {
-  if (shape.size() != 2)
-    throw SpecError({"stimulus.shape", "[rows, columns] for truth gabor", fmt::format("{} numbers", shape.size()), ""});
-  std::vector<double> out;
-  const double angle = spec.orientation_deg * std::numbers::pi / 180, phase = spec.phase_deg * std::numbers::pi / 180;
-  for (std::int64_t row = 0; row < shape[0]; ++row)
-    for (std::int64_t column = 0; column < shape[1]; ++column) {
-      const double x = static_cast<double>(column) - 0.5 * static_cast<double>(shape[1] - 1) - spec.offset_x_px;
-      const double y = static_cast<double>(row) - 0.5 * static_cast<double>(shape[0] - 1) - spec.offset_y_px;
-      const double along = x * std::cos(angle) + y * std::sin(angle), across = -x * std::sin(angle) + y * std::cos(angle);
-      const double envelope =
-          std::exp(-(along * along + spec.aspect * spec.aspect * across * across) / (2 * spec.sigma_px * spec.sigma_px));
-      out.push_back(envelope * std::cos(2 * std::numbers::pi * along / spec.wavelength_px + phase));
-    }
-  double norm = 0;
-  for (double k : out) norm += k * k;
-  if (!(norm > 0)) throw SpecError({"subject.gabor", "different from zero on the stimulus", "0 everywhere", ""});
-  for (double& k : out) k *= gain / std::sqrt(norm);
-  return out;
-}
-
 /// Weights [num_lags, pixels] of the same length: the picture times its time course.
-std::vector<double> over_lags(const GaborSpec& spec, const std::vector<double>& picture, std::size_t num_lags) {
+std::vector<double> over_lags(const instruments::GaborSpec& spec, const std::vector<double>& picture, std::size_t num_lags) {
   std::vector<double> course(num_lags), out;
   double norm = 0;
   for (std::size_t lag = 0; lag < num_lags; ++lag) {
@@ -162,7 +140,7 @@ std::vector<double> initial_truth(const SubjectSpec& spec, const models::Model& 
     if (!dynamic_cast<const models::Glm*>(&model))
       throw SpecError({"subject.truth", "prior or values for this model", "\"gabor\"", ""});
     const auto& glm = dynamic_cast<const models::Glm&>(model);
-    out = over_lags(spec.gabor, gabor(spec.gabor, shape, spec.gain), glm.num_lags());
+    out = over_lags(spec.gabor, instruments::gabor(spec.gabor, shape, spec.gain, "subject.gabor"), glm.num_lags());
     const std::size_t num_history = model.num_parameters - out.size() - (glm.has_bias() ? 1 : 0);
     if (spec.history.size() > num_history)
       throw SpecError({"subject.history", fmt::format("at most {} weights, as the model has", num_history),

@@ -9,37 +9,11 @@
 #include "base/describe.hpp"
 #include "design/design.hpp"
 #include "design/train_spec.hpp"
+#include "instruments/gabor.hpp"
 #include "loop/controls.hpp"
 #include "models/family.hpp"
 
 namespace hartline::loop {
-
-/// `subject.gabor`: k_ij ∝ exp(-(a² + γ² b²) / (2 σ²)) cos(2π a / λ + φ), a and b along and across the orientation, in pixels from
-/// the centre; times exp(-(lag - peak)² / (2 width²)) where there are lags; all scaled to the length `subject.gain`.
-struct GaborSpec {
-  double sigma_px = 2;
-  double wavelength_px = 4;
-  double orientation_deg = 45;
-  double phase_deg = 0;
-  double aspect = 1;
-  double offset_x_px = 0;
-  double offset_y_px = 0;
-  double peak_lag = 0;
-  double lag_width = 1;
-
-  template <class Field>
-  static void describe(Field&& field) {
-    field("sigma_px", &GaborSpec::sigma_px, "px", positive(), "standard deviation of the envelope");
-    field("wavelength_px", &GaborSpec::wavelength_px, "px", positive(), "wavelength of the carrier");
-    field("orientation_deg", &GaborSpec::orientation_deg, "deg", any(), "direction in which the carrier varies");
-    field("phase_deg", &GaborSpec::phase_deg, "deg", any(), "phase of the carrier at the centre");
-    field("aspect", &GaborSpec::aspect, "", positive(), "γ, how much narrower the envelope is across");
-    field("offset_x_px", &GaborSpec::offset_x_px, "px", any(), "centre to the right of the middle");
-    field("offset_y_px", &GaborSpec::offset_y_px, "px", any(), "centre below the middle");
-    field("peak_lag", &GaborSpec::peak_lag, "bins", non_negative(), "lag at which a model with lags responds most");
-    field("lag_width", &GaborSpec::lag_width, "bins", positive(), "standard deviation of the time course around it");
-  }
-};
 
 /// The `subject` table.
 struct SubjectSpec {
@@ -47,7 +21,7 @@ struct SubjectSpec {
   std::string truth = "prior";
   std::vector<double> values;
   double gain = 1;
-  GaborSpec gabor;
+  instruments::GaborSpec gabor;
   double bias = 0;
   std::string link;
   std::string candidate;
@@ -68,11 +42,15 @@ struct SubjectSpec {
   std::string folder;
   std::optional<double> ask_deadline_ms;
   double silence_s = 10;
+  Table network, actuator, sensor;
+  double settle_ms = 0;
+  std::string read = "bins";
 
   template <class Field>
   static void describe(Field&& field) {
-    field("kind", &SubjectSpec::kind, "", one_of({"simulated", "recorded", "remote", "given"}),
-          "a model with known parameters, recorded trials, a rig that asks for stimuli and tells of responses, or whoever the "
+    field("kind", &SubjectSpec::kind, "", one_of({"simulated", "spiking", "recorded", "remote", "given"}),
+          "a model with known parameters, a network of spiking neurons, recorded trials, a rig that asks for stimuli and tells of "
+          "responses, or whoever the "
           "calling program brings");
     field("truth", &SubjectSpec::truth, "", one_of({"prior", "gabor", "values"}), "where the known parameters come from");
     field("values", &SubjectSpec::values, "", any(), "the parameters, for truth values");
@@ -106,6 +84,14 @@ struct SubjectSpec {
     field("ask_deadline_ms", &SubjectSpec::ask_deadline_ms, "ms", positive(),
           "a rig that asks has its stimulus by then, if need be one drawn at random in place of the choice");
     field("silence_s", &SubjectSpec::silence_s, "s", positive(), "a rig that says nothing for so long is taken to be gone");
+    field("network", &SubjectSpec::network, "", any(), "of a spiking subject: neurons, synapses, inputs, arrays and dt_ms");
+    field("actuator", &SubjectSpec::actuator, "", any(), "how the stimulus reaches it; kind names one");
+    field("sensor", &SubjectSpec::sensor, "", any(), "what is seen of it; kind names one");
+    field("settle_ms", &SubjectSpec::settle_ms, "ms", non_negative(), "that the network runs alone before the first trial");
+    field("read", &SubjectSpec::read, "", one_of({"bins", "sum", "mean", "change"}),
+          "what a response is: the sensor's bins, their sum, their mean, or the change of their mean from what it was while the "
+          "network "
+          "settled, as a share of that (dF/F)");
   }
 };
 
@@ -175,8 +161,8 @@ struct CompareSpec {
     field("at", &CompareSpec::at, "trials", at_least(0), "trial counts at which to measure; default: log-spaced");
     field("num_held_out", &CompareSpec::num_held_out, "", non_negative(), "held-out trials of a simulated subject");
     field("metric", &CompareSpec::metric, "",
-          one_of({"auto", "relative_error", "half_logdet", "entropy", "heldout_correlation", "heldout_bits_per_spike",
-                  "heldout_log_likelihood"}),
+          one_of({"auto", "relative_error", "field_correlation", "half_logdet", "entropy", "heldout_correlation",
+                  "heldout_bits_per_spike", "heldout_log_likelihood"}),
           "of the trials to criterion");
     field("criterion", &CompareSpec::criterion, "", any(), "value of metric to reach; default: the baseline's last");
     field("design", &CompareSpec::design, "", any(), "name, and the tables that this design overrides");

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "loop/metrics.hpp"
+#include "loop/spiking.hpp"
 #include "models/candidates.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
@@ -246,13 +247,14 @@ std::string Sections::sentence(const loop::Learner& end, const std::string& note
                      : !e_.grid()                            ? "receptive field"
                      : e_.grid()->family().num_choices() > 0 ? "psychometric function"
                                                              : "tuning curve";
-  std::string who = e_.recording ? "a recorded cell (" + e_.recording->name + ")" : "a simulated cell";
+  const char* kind = e_.spiking ? "spiking" : "simulated";
+  std::string who = e_.recording ? "a recorded cell (" + e_.recording->name + ")" : fmt::format("a {} cell", kind);
   if (!e_.recording && e_.model->response_kind == ResponseKind::choice) who = "a simulated observer";
   if (e_.spec.subject.kind == "given" || e_.spec.subject.kind == "remote")
     who = e_.model->response_kind == ResponseKind::choice ? "an observer" : "a cell";
   if (e_.population()) {
     what = "receptive fields";
-    who = fmt::format("{} simulated cells", e_.model->num_cells);
+    who = fmt::format("{} {} cells", e_.model->num_cells, kind);
   }
   std::string text = fmt::format("The {} of {}, measured in {} trials with {} stimuli", what, who, end.num_trials(),
                                  e_.spec.design.kind == "infomax" ? "adaptively chosen" : e_.spec.design.kind);
@@ -283,6 +285,9 @@ Value Sections::figures(const loop::Learner& end, const Value& comparison,
     out.emplace_back(figure(
         "Relative error", last_error_, "", 2,
         e_.grid() || e_.process() || e_.samples() ? "of the expected response over the stimuli" : "|estimate - truth| / |truth|"));
+  if (e_.has_fields())
+    out.emplace_back(figure("Correlation with the field", loop::measure(e_, end, {}, {}, {Metric::field_correlation})[0], "", 2,
+                            "cosine of the estimate and the field that drives the cell"));
   // information gained = fall of the belief's entropy; a process has none that is finite
   const auto start = e_.model->prior();
   const double gained = loop::uncertainty(e_, *start) - loop::uncertainty(e_, end.belief());
@@ -353,6 +358,7 @@ Table Sections::frame_of_estimate() const {
       if (is_image()) truth.resize(num_weights());
       out.set("truth", numbers(truth));
     }
+    if (e_.has_fields() && is_image()) out.set("field", numbers(e_.spiking->field));
     return out;
   }
   if (is_process_map()) {

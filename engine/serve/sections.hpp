@@ -46,7 +46,7 @@ class Sections {
   bool is_image() const;
   bool is_process_map() const;
   bool is_sample_curve() const;
-  std::vector<double> curve_stimuli() const;  // that a curve of a belief by samples is drawn over
+  std::vector<double> curve_stimuli() const;                  // that a curve of a belief by samples is drawn over
   const design::UtilityMeaning& told_utility() const;         // of the first design that has one
   std::size_t most_probable(const loop::Learner& end) const;  // of competing models
   std::size_t num_weights() const;                            // of a linear model that a picture shows: without history and bias
@@ -55,7 +55,7 @@ class Sections {
   std::vector<double> truth_;  // the parameters that the estimate is drawn beside; empty: not known
   std::vector<double> truth_curve_;
   List snapshots_, utility_snapshots_, strip_, observations_;
-  std::vector<List> marginals_;  // [num_parameters] snapshots
+  std::vector<List> marginals_;     // [num_parameters] snapshots
   List total_, lead_, lead_error_;  // of trials that looked ahead
   List utility_, response_, uncertainty_, error_, value_, point_x_, point_y_;
   std::int64_t misses_ = 0, num_trials_ = 0;

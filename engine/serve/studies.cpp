@@ -8,10 +8,11 @@
 #include <numeric>
 
 #include "loop/metrics.hpp"
+#include "loop/spiking.hpp"
 #include "models/gaussian_process.hpp"
 #include "models/grid.hpp"
-#include "models/text_model.hpp"
 #include "models/population.hpp"
+#include "models/text_model.hpp"
 
 namespace hartline::serve {
 
@@ -290,6 +291,10 @@ Value Studies::population(const loop::Learner& end, const std::vector<double>& t
     if (!truth.empty()) {
       const auto from = truth.begin() + static_cast<std::ptrdiff_t>(c * dim);
       item.set("truth", numbers({from, from + num_shown}));
+    }
+    if (e_.has_fields()) {
+      const auto from = e_.spiking->field.begin() + static_cast<std::ptrdiff_t>(c * e_.stimuli.dim);
+      item.set("field", numbers({from, from + static_cast<std::ptrdiff_t>(e_.stimuli.dim)}));
     }
     std::vector<double> sd;
     for (std::size_t i = 0; i < static_cast<std::size_t>(num_shown); ++i) sd.push_back(std::sqrt(cell.covariance[i * dim + i]));

@@ -433,7 +433,7 @@ True
 }
 
 void bind_specs(nb::module_& m) {
-  bind_spec<loop::GaborSpec>(m, "GaborSpec", "The true receptive field of a simulated cell: the table ``subject.gabor``.",
+  bind_spec<instruments::GaborSpec>(m, "GaborSpec", "The true receptive field of a simulated cell: the table ``subject.gabor``.",
                              "sigma_px=1.8, wavelength_px=5.0");
   bind_spec<loop::SubjectSpec>(m, "SubjectSpec", "Who responds: the ``subject`` table.", "truth='gabor', gain=3.0");
   bind_spec<loop::StimulusSpec>(m, "StimulusSpec", "What may be shown: the ``stimulus`` table.",

@@ -73,9 +73,20 @@ inline Case refits(std::int64_t num_trials) {
                         "[belief]\nprior_sd = 0.6\nrefine_every = 16\nrefine_lag = 5\n"};
 }
 
+/// A noisy integrate-and-fire cell that sees pictures through a field.
+inline Case spiking(std::int64_t num_trials) {
+  return {"spiking", head(num_trials) +
+                         "[subject]\nkind = \"spiking\"\ntrial_ms = 40\n"
+                         "actuator = { kind = \"fields\", current = \"cell.I\", gain = [0.5], holding = 0.2, frame_ms = 40 }\n"
+                         "sensor = { kind = \"spikes\", of = \"cell\", bin_ms = 40 }\n"
+                         "[subject.network.neurons.cell]\nmodel = \"lif\"\n[subject.network.neurons.cell.equations]\n"
+                         "\"dv/dt\" = \"(EL - v + R * I) / tau + 10 mV * sqrt(2 / tau) * xi : mV\"\n"
+                         "[stimulus]\nkind = \"ball\"\nshape = [4, 4]\n[model]\nkind = \"glm\"\nbin_ms = 40\n"};
+}
+
 inline std::vector<Case> every_case(std::int64_t num_trials) {
-  return {ball(num_trials),        ball(num_trials, 12),      pool(num_trials),  grid(num_trials),
-          counts_grid(num_trials), random_design(num_trials), refits(num_trials)};
+  return {ball(num_trials),        ball(num_trials, 12),      pool(num_trials),   grid(num_trials),
+          counts_grid(num_trials), random_design(num_trials), refits(num_trials), spiking(num_trials)};
 }
 
 /// What must be the same: every bit of the belief, every stimulus, response, utility and evidence.

@@ -75,6 +75,7 @@ function image_painting(cell: Cell, shape: [number, number]): Painting {
   const scale = symmetric_scale(cell.mean, cell.truth);
   const shown: Picture[] = [{ title: 'Mean', bar: 'value', values: cell.mean, scale }];
   if (cell.truth.length > 0) shown.push({ title: 'Truth', bar: 'value', values: cell.truth, scale });
+  if (cell.field.length > 0) shown.push({ title: 'Field', bar: 'drive', values: cell.field, scale: symmetric_scale(cell.field) });
   if (cell.sd.length > 0)
     shown.push({ title: 'Uncertainty (sd)', bar: 'value', values: cell.sd, scale: uncertainty_scale(cell.sd) });
   const pixels = { shape, num_lags: 1, frame_ms: null, row_label: '', column_label: '' };

@@ -21,7 +21,7 @@ const range_text = (values: Column): string => {
 };
 
 export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec | null {
-  const { truth, snapshots, num_lags, unit } = estimate;
+  const { truth, field, snapshots, num_lags, unit } = estimate;
   if (snapshots.length === 0 && truth.length === 0) return null;
   const [rows, columns] = estimate.shape;
   const values = symmetric_scale(truth, snapshots[snapshots.length - 1]?.mean ?? []);
@@ -36,6 +36,8 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
       shown.push({ title: 'Truth', bar, values: truth, scale: values });
       if (snapshot) shown.push({ title: 'Mean \u2212 truth', bar, values: minus(snapshot.mean, truth), scale: values });
     }
+    if (field.length > 0)
+      shown.push({ title: 'Field of the cell', bar: 'drive', values: field, scale: symmetric_scale(field) });
     if (snapshot) shown.push({ title: 'Uncertainty (sd)', bar, values: snapshot.sd, scale: sds });
     return shown;
   };
@@ -50,6 +52,7 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
       (truth.length > 0
         ? 'Mean, truth and difference share one colour range, the same at every trial; '
         : 'The colour range is the same at every trial; ') +
+      (field.length > 0 ? 'the field that drives the cell has a range of its own; ' : '') +
       'a pointed end of a colour bar marks values beyond it. A hatched pixel has no value.',
     drawing: new Painted(pictures_painting(estimate, pictures, trial), trial),
     describe: (at) => {
@@ -60,6 +63,7 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
       ];
       if (snapshot) parts.push(`Mean ${range_text(snapshot.mean)}, standard deviation ${range_text(snapshot.sd)}.`);
       if (truth.length > 0) parts.push(`Truth ${range_text(truth)}.`);
+      if (field.length > 0) parts.push(`Field of the cell ${range_text(field)}.`);
       if (unit) parts.push(`Unit: ${unit}.`);
       return parts.join(' ');
     },
@@ -67,13 +71,17 @@ export function image_figure(estimate: ImageEstimate, trial: number): FigureSpec
       const snapshot = at_trial(snapshots, at);
       const places = places_of(estimate);
       return {
-        columns: ['trial', ...places.columns, with_unit('mean', unit), with_unit('sd', unit), with_unit('truth', unit)],
+        columns: [
+          ...['trial', ...places.columns, with_unit('mean', unit), with_unit('sd', unit), with_unit('truth', unit)],
+          ...(field.length > 0 ? ['field'] : []),
+        ],
         rows: places.rows.map((place, idx) => [
           snapshot?.trial ?? null,
           ...place,
           snapshot?.mean[idx] ?? null,
           snapshot?.sd[idx] ?? null,
           truth[idx] ?? null,
+          ...(field.length > 0 ? [field[idx] ?? null] : []),
         ]),
       };
     },

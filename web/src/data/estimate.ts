@@ -36,6 +36,8 @@ export interface ImageEstimate {
   column_label: string;
   unit: string;
   truth: Column;
+  /** What drives the cell, in a unit of its own. */
+  field: Column;
   snapshots: GaussianSnapshot[];
   marginals: Marginal[];
 }
@@ -120,6 +122,7 @@ export function read_estimate(from: Members | null, path: string, left_out: stri
       column_label: text(from.column_label),
       unit: text(from.unit),
       truth: truth(length),
+      field: Array.isArray(from.field) ? fitted(from.field, length) : [],
       snapshots: gaussian(length),
       marginals,
     };

@@ -13,6 +13,8 @@ export interface Cell {
   shape: [number, number] | null;
   mean: Column;
   truth: Column;
+  /** What drives the cell, in a unit of its own. */
+  field: Column;
   sd: Column;
 }
 export interface Population {
@@ -34,6 +36,7 @@ function cell(from: Members, idx: number): Cell {
     shape: size,
     mean: values(from.mean),
     truth: values(from.truth),
+    field: values(from.field),
     sd: values(from.sd),
   };
 }
