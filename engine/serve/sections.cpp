@@ -262,8 +262,8 @@ std::string Sections::sentence(const loop::Learner& end, const std::string& note
     text += fmt::format("; the most probable model is {}", e_.model->parameter_names[most_probable(end)]);
   else if (!truth_.empty())
     text += fmt::format("; the estimate has a relative error of {:.2g}", last_error_);
-  else
-    text += fmt::format("; the truth is not known");
+  else if (!e_.has_fields())
+    text += "; the truth is not known";
   if (!note.empty()) text += "; " + note;
   return text + ".";
 }

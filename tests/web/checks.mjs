@@ -212,6 +212,7 @@ export async function estimate_csv_is_the_documents(page, { estimate }) {
         cell(last.mean[idx]),
         cell(last.sd[idx]),
         cell(estimate.truth?.[idx]),
+        ...(estimate.field ? [cell(estimate.field[idx])] : []),
       ]),
     );
   }
