@@ -13,7 +13,9 @@
 #include "io/file.hpp"
 #include "io/json.hpp"
 #include "io/npy_stream.hpp"
+#include "loop/checkpoint.hpp"
 #include "loop/library.hpp"
+#include "loop/stimuli.hpp"
 
 namespace hartline::loop {
 
@@ -90,20 +92,9 @@ std::deque<Recording> recordings(const SimulationSpec& spec, const dynamics::Pro
     if (!value.table()) throw SpecError({at, "a table", display(value), ""});
     RecordingSpec one;
     read_table(*value.table(), {at, file}, one);
-    const int kinds =
-        static_cast<int>(!one.spikes.empty()) + static_cast<int>(!one.values.empty()) + static_cast<int>(!one.rate.empty());
-    if (kinds != 1) throw SpecError({at, "one of spikes, values and rate", fmt::format("{} of them", kinds), ""});
-    const std::int64_t every = one.every_ms ? steps_of(*one.every_ms, spec.dt_ms, at + ".every_ms") : 1;
     Recording& recording = out.emplace_back();
     recording.name = name;
-    try {
-      recording.recorder = !one.spikes.empty() ? dynamics::record_events(program, one.spikes, recording.sink)
-                           : !one.values.empty()
-                               ? dynamics::record_quantities(program, one.values, one.which, every, recording.sink)
-                               : dynamics::record_rate(program, one.rate, every, recording.sink);
-    } catch (const SpecError& error) {
-      throw SpecError({at + "." + error.fault.path, error.fault.requirement, error.fault.got, error.fault.hint});
-    }
+    recording.recorder = make_recorder(program, one, at, recording.sink);
     if (!folder.empty())
       recording.sink.file =
           std::make_unique<FileSink>((fs::path(folder) / (name + ".npy")).string(), recording.recorder->columns().size());
@@ -112,6 +103,21 @@ std::deque<Recording> recordings(const SimulationSpec& spec, const dynamics::Pro
 }
 
 }  // namespace
+
+std::unique_ptr<dynamics::Recorder> make_recorder(const dynamics::Program& program, const RecordingSpec& spec,
+                                                  const std::string& at, dynamics::Sink& sink) {
+  const int kinds =
+      static_cast<int>(!spec.spikes.empty()) + static_cast<int>(!spec.values.empty()) + static_cast<int>(!spec.rate.empty());
+  if (kinds != 1) throw SpecError({at, "one of spikes, values and rate", fmt::format("{} of them", kinds), ""});
+  const std::int64_t every = spec.every_ms ? steps_of(*spec.every_ms, program.dt_s() * 1e3, at + ".every_ms") : 1;
+  try {
+    if (!spec.spikes.empty()) return dynamics::record_events(program, spec.spikes, sink);
+    if (!spec.values.empty()) return dynamics::record_quantities(program, spec.values, spec.which, every, sink);
+    return dynamics::record_rate(program, spec.rate, every, sink);
+  } catch (const SpecError& error) {
+    throw SpecError({at + "." + error.fault.path, error.fault.requirement, error.fault.got, error.fault.hint});
+  }
+}
 
 void check_simulation(const Table& document, const std::string& file) {
   const SimulationSpec spec = read_simulation(document, file);
@@ -135,7 +141,9 @@ Table simulate(const Table& document, const std::string& file, const std::string
   for (const dynamics::Group& group : program.groups())
     if (group.spikes) counted.push_back({group.name, program.event(group.name), 0});
 
-  dynamics::State state = program.start();
+  dynamics::State state =
+      spec.begin.empty() ? program.start() : read_state(in_folder(fs::path(file).parent_path().string(), spec.begin), program);
+  const double begun_s = program.time_s(state);
   const double build_s = seconds(begun);
   const auto started = std::chrono::steady_clock::now();
   // spikes are counted and progress is told between steps
@@ -160,7 +168,9 @@ Table simulate(const Table& document, const std::string& file, const std::string
   const double run_s = seconds(started);
   for (Recording& recording : recorded) recording.sink.file->close();
 
-  const double simulated_s = program.time_s(state);
+  if (!spec.keep.empty()) write_state((fs::path(folder) / spec.keep).string(), state);
+
+  const double simulated_s = program.time_s(state) - begun_s;
   Table out, groups, synapses, files;
   out.set("format", 1);
   out.set("title", spec.title);

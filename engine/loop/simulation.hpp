@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,11 @@
 namespace hartline {
 class Executor;
 }
+namespace hartline::dynamics {
+class Program;
+class Recorder;
+class Sink;
+}  // namespace hartline::dynamics
 
 namespace hartline::loop {
 
@@ -34,6 +40,10 @@ struct RecordingSpec {
   }
 };
 
+/// What a table of `record` says; `at`: its place in messages. Throws: SpecError.
+std::unique_ptr<dynamics::Recorder> make_recorder(const dynamics::Program& program, const RecordingSpec& spec,
+                                                  const std::string& at, dynamics::Sink& sink);
+
 /// A simulation file.
 struct SimulationSpec {
   std::int64_t format = 1;
@@ -42,6 +52,7 @@ struct SimulationSpec {
   double duration_ms = 1000;
   double dt_ms = 0.1;
   std::optional<double> speed;
+  std::string begin, keep;
   Table neurons, synapses, inputs, arrays, record;
 
   template <class Field>
@@ -52,6 +63,8 @@ struct SimulationSpec {
     field("duration_ms", &SimulationSpec::duration_ms, "ms", required(positive()), "how long the network runs");
     field("dt_ms", &SimulationSpec::dt_ms, "ms", positive(), "time step");
     field("speed", &SimulationSpec::speed, "", positive(), "paced against the clock, 1: in real time; absent: as fast as it goes");
+    field("begin", &SimulationSpec::begin, "", any(), "state to go on from, relative to this file; absent: the start");
+    field("keep", &SimulationSpec::keep, "", any(), "file for the state at the end, in the folder of the results; absent: none");
     field("neurons", &SimulationSpec::neurons, "", required(), "groups by their names; model = a name of library/neurons");
     field("synapses", &SimulationSpec::synapses, "", any(), "between groups; model = a name of library/synapses");
     field("inputs", &SimulationSpec::inputs, "", any(), "Poisson spikes from outside");

@@ -8,7 +8,7 @@ A constant thing, a copyable state, and one verb between them: Model, Belief, up
 <Run of "Gaussian tuning curve": 20 of 20 trials>
 """
 
-from . import base, cli, cloud, design, errors, examples, io, loop, models, nwb, tables
+from . import base, cli, cloud, design, dynamics, errors, examples, io, loop, models, nwb, tables
 from .base import Response, Stream, Trial
 from .cli import version
 from .design import DesignSpec
@@ -23,6 +23,6 @@ __version__ = version()
 __all__ = [
     "Belief", "DesignSpec", "Error", "Experiment", "Family", "GaussianBeliefSpec", "GlmSpec", "InternalError", "IoError", "Learner",
     "Model", "Record", "Response", "Run", "RunError", "Spec", "SpecError", "StimulusSpec", "Stream", "Subject", "SubjectSpec",
-    "Trial", "UnitError", "base", "cli", "cloud", "design", "errors", "examples", "io", "learning_curves", "loop", "models", "nwb",
-    "resume", "tables",
+    "Trial", "UnitError", "base", "cli", "cloud", "design", "dynamics", "errors", "examples", "io", "learning_curves", "loop",
+    "models", "nwb", "resume", "tables",
 ]

@@ -100,6 +100,7 @@ void bind_io(nb::module_& module);
 void bind_loop(nb::module_& module);
 void bind_run(nb::module_& module, nb::class_<ExperimentHandle>& experiment);  // part of bind_loop
 void bind_training(nb::module_& module);  // part of bind_loop
+void bind_dynamics(nb::module_& module);
 void bind_cli(nb::module_& module);
 
 }  // namespace hartline::python

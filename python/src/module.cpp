@@ -13,5 +13,6 @@ NB_MODULE(_engine, m) {
   submodule("design", bind_design);
   submodule("io", bind_io);
   submodule("loop", bind_loop);
+  submodule("dynamics", bind_dynamics);
   submodule("cli", bind_cli);
 }
