@@ -22,6 +22,7 @@
 #include "loop/scored.hpp"
 #include "loop/simulation.hpp"
 #include "models/encoding_text.hpp"
+#include "serve/network_page.hpp"
 #include "serve/report.hpp"
 #include "serve/rig_server.hpp"
 
@@ -162,9 +163,12 @@ int simulate_command(const Options& options) {
   const auto* whole = duration ? std::get_if<std::int64_t>(&duration->is) : nullptr;
   const auto* real = duration ? std::get_if<double>(&duration->is) : nullptr;
   Progress progress("ms", whole ? *whole : real ? static_cast<std::int64_t>(*real) : 0, options.json);
-  const Table out = loop::simulate(document, options.file, folder, *executor,
-                                   [&](double done_ms) { progress.show(static_cast<std::int64_t>(done_ms)); }, &stop_requested);
-  print(options.json ? io::to_json(out) : to_toml(out));
+  const Table out = loop::simulate(
+      document, options.file, folder, *executor, [&](double done_ms) { progress.show(static_cast<std::int64_t>(done_ms)); },
+      &stop_requested);
+  const std::string report = folder + "/report.html", command = "hartline simulate " + options.file;
+  io::write_text(report, serve::report_page(io::to_json(serve::network_document(out, folder, to_toml(document), command))));
+  print(options.json ? io::to_json(out) : to_toml(out) + "\nreport: " + report);
   return stop_requested ? interrupted : done;
 }
 

@@ -51,6 +51,7 @@ struct Counted {
 
 struct Recording {
   std::string name;
+  RecordingSpec spec;
   LateSink sink;
   std::unique_ptr<dynamics::Recorder> recorder;
 };
@@ -94,6 +95,7 @@ std::deque<Recording> recordings(const SimulationSpec& spec, const dynamics::Pro
     read_table(*value.table(), {at, file}, one);
     Recording& recording = out.emplace_back();
     recording.name = name;
+    recording.spec = one;
     recording.recorder = make_recorder(program, one, at, recording.sink);
     if (!folder.empty())
       recording.sink.file =
@@ -175,6 +177,7 @@ Table simulate(const Table& document, const std::string& file, const std::string
   out.set("format", 1);
   out.set("title", spec.title);
   out.set("simulated_ms", simulated_s * 1e3);
+  if (begun_s > 0) out.set("begun_ms", begun_s * 1e3);
   out.set("build_s", build_s);
   out.set("run_s", run_s);
   out.set("times_real_time", simulated_s / run_s);
@@ -204,6 +207,15 @@ Table simulate(const Table& document, const std::string& file, const std::string
     List columns;
     for (const std::string& column : recording.recorder->columns()) columns.emplace_back(column);
     one.set("columns", columns);
+    List units;
+    for (const std::string& column : recording.recorder->columns())
+      units.emplace_back(column == "time_ms"              ? "ms"
+                         : !recording.spec.spikes.empty() ? ""
+                         : !recording.spec.rate.empty()   ? "Hz"
+                                                          : program.port(column.substr(0, column.find('['))).unit_text);
+    one.set("units", units);
+    const std::string& of = recording.spec.spikes.empty() ? recording.spec.rate : recording.spec.spikes;
+    if (!of.empty()) one.set("of", of);
     files.set(recording.name, one);
   }
   out.set("neurons", groups);

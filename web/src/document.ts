@@ -7,6 +7,7 @@ import { read_estimate, type Estimate } from './data/estimate';
 import { by_trial, column, coordinate, fitted, members, number, objects, text } from './data/fields';
 import type { Column, Members, Num } from './data/fields';
 import { read_mismatch, type Mismatch } from './data/mismatch';
+import { read_network, type Network } from './data/network';
 import { read_population, type Population } from './data/population';
 import { last_of_stimuli, read_stimuli, type Stimuli } from './data/stimuli';
 import { read_validation, type Validation } from './data/validation';
@@ -16,6 +17,7 @@ export type { Column, Num } from './data/fields';
 export type * from './data/arms';
 export type * from './data/estimate';
 export type * from './data/mismatch';
+export type * from './data/network';
 export type * from './data/population';
 export type * from './data/stimuli';
 export type * from './data/validation';
@@ -109,6 +111,7 @@ export interface Report {
   figures: FigureOfMerit[];
   estimate: Estimate | null;
   population: Population | null;
+  network: Network | null;
   curves: LearningCurve[];
   arms: Arm[];
   validation: Validation | null;
@@ -215,6 +218,7 @@ export function read_report(json: string): Report {
     })),
     estimate: read_estimate(members(from.estimate), 'estimate', left_out),
     population: read_population(members(from.population)),
+    network: read_network(members(from.network), left_out),
     curves: objects(from.curves)
       .map((one, idx) => learning_curve(one, `curves[${idx}]`, left_out))
       .filter((one) => one.designs.length > 0),

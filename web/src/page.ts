@@ -17,6 +17,7 @@ import { learning_figure } from './learning';
 import { map_figure } from './map';
 import { marginal_figure } from './marginal';
 import { mismatch_figures, mismatch_sentence } from './mismatch';
+import { network_figures } from './network';
 import { keep_printing } from './paper';
 import { population_figure, population_sentence } from './population';
 import { reproduce } from './reproduce';
@@ -78,6 +79,7 @@ function lay_out(report: Report): Figure[] {
       section('population', 'Population', said(population_sentence(population)), [
         population_figure(population, last, stem),
       ]),
+    report.network && section('activity', 'Activity', network_figures(report.network)),
     section(
       'learning',
       'Learning curves',

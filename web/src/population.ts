@@ -240,7 +240,7 @@ function tile(cell: Cell, theme: Theme): HTMLCanvasElement {
   draw_bars(
     ctx,
     { x: 2, y: 2, width: TILE.width - 4, height: TILE.height - 4 },
-    { ...cell, sd: [], truth: [], field: [] },
+    { ...cell, sd: [], truth: [] },
     range,
     theme,
   );
