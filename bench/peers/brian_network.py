@@ -3,7 +3,7 @@
 
 Prints {"seconds": {duration: processor time}, "rate_hz", "wall_s"}.
 
-    bench/peers/brian_network.py cuba|cobahh SEED DURATION_MS [DURATION_MS]
+    bench/peers/brian_network.py cuba|coba|cobahh SEED DURATION_MS [DURATION_MS]
 
 Processor times are of the built program alone. wall_s is from the start of this script to the end of the first run, compiling included.
 """
@@ -57,6 +57,28 @@ def cobahh() -> tuple[b2.NeuronGroup, list]:
     return cells, ["ge += 6*nS", "gi += 67*nS"]
 
 
+def coba() -> tuple[b2.NeuronGroup, list]:
+    cells = b2.NeuronGroup(4000, """
+        dv/dt = (ge*(0*mV - v) + gi*(-80*mV - v) - (v + 60*mV)) / (20*ms) : volt (unless refractory)
+        dge/dt = -ge / (5*ms) : 1
+        dgi/dt = -gi / (10*ms) : 1
+        """, threshold="v > -50*mV", reset="v = -60*mV", refractory=5 * ms, method="exponential_euler")
+    cells.v = "-65*mV + randn() * 5*mV"
+    cells.ge = "4 + 1.5 * randn()"
+    cells.gi = "20 + 12 * randn()"
+    return cells, ["ge += 0.6", "gi += 6.7"]
+
+
+def build(network: str, record: bool) -> tuple[b2.Network, b2.SpikeMonitor]:
+    cells, changes = {"cuba": cuba, "coba": coba, "cobahh": cobahh}[network]()
+    excitatory = b2.Synapses(cells[:3200], cells, on_pre=changes[0])
+    inhibitory = b2.Synapses(cells[3200:], cells, on_pre=changes[1])
+    for synapses in (excitatory, inhibitory):
+        synapses.connect(p=0.02)
+    spikes = b2.SpikeMonitor(cells, record=record)
+    return b2.Network(cells, excitatory, inhibitory, spikes), spikes
+
+
 def main() -> int:
     network, seed, *durations = sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:])
     out: dict = {"seconds": {}, "version": b2.__version__}
@@ -66,13 +88,7 @@ def main() -> int:
             b2.device.activate(build_on_run=False)
             b2.set_device("cpp_standalone", build_on_run=False, directory=folder)
             b2.seed(seed)
-            cells, changes = {"cuba": cuba, "cobahh": cobahh}[network]()
-            excitatory = b2.Synapses(cells[:3200], cells, on_pre=changes[0])
-            inhibitory = b2.Synapses(cells[3200:], cells, on_pre=changes[1])
-            for synapses in (excitatory, inhibitory):
-                synapses.connect(p=0.02)
-            spikes = b2.SpikeMonitor(cells, record=False)
-            net = b2.Network(cells, excitatory, inhibitory, spikes)
+            net, spikes = build(network, record=False)
             net.run(duration * ms)
             b2.device.build(directory=folder, compile=True, run=False)
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
