@@ -25,6 +25,7 @@ bench:
 	@bench/run $(NAME)
 
 proof: dev
+	@tools/setup bench
 	@tests/proof/run
 
 lint:

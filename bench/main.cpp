@@ -1,4 +1,4 @@
-// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | compile | particles |
+// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | compile | particles | adex_port |
 // grid PEERS.json | any_model PEERS.json | lookahead golden | lookahead PROBLEM DEADLINE_MS NUM_EXPERIMENTS
 //
 // Runs one benchmark and prints its rows as JSON; bench/run calls it.
@@ -29,6 +29,8 @@ int main(int argc, char** argv) try {
     rows = compile_rows();
   } else if (words.size() == 1 && words[0] == "particles") {
     rows = particle_rows();
+  } else if (words.size() == 1 && words[0] == "adex_port") {
+    rows = adex_port_rows();
   } else if (words.size() == 1 && words[0] == "gp") {
     rows = gp_rows();
   } else if (words.size() == 2 && words[0] == "lookahead") {
@@ -40,7 +42,7 @@ int main(int argc, char** argv) try {
     rows = grid_rows(nlohmann::json::parse(file), words[0] == "any_model");
   } else {
     std::cerr << "usage: hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | "
-                 "compile | particles | grid PEERS.json | any_model PEERS.json | lookahead golden | "
+                 "compile | particles | adex_port | grid PEERS.json | any_model PEERS.json | lookahead golden | "
                  "lookahead PROBLEM DEADLINE_MS NUM_EXPERIMENTS\n";
     return 2;
   }

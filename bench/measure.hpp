@@ -76,6 +76,9 @@ using Rows = std::vector<Row>;
 /// Update and choice of one trial of a GLM with num_weights weights, beside a full eigendecomposition of the same covariance.
 Rows glm_rows(std::size_t num_weights, std::size_t num_run_in, std::size_t num_trials);
 
+/// An adaptive cell through its ports.
+Rows adex_port_rows();
+
 /// A filter with lags, scored jointly, by the current bin and at random.
 Rows lags_rows();
 

@@ -69,6 +69,24 @@ def coba() -> tuple[b2.NeuronGroup, list]:
     return cells, ["ge += 0.6", "gi += 6.7"]
 
 
+def stdp() -> tuple[b2.Network, b2.Synapses]:
+    inputs = b2.PoissonGroup(1000, rates=15 * Hz)
+    cell = b2.NeuronGroup(1, """
+        dv/dt = (ge * (0*mV - v) + (-74*mV) - v) / (10*ms) : volt
+        dge/dt = -ge / (5*ms) : 1
+        """, threshold="v > -54*mV", reset="v = -60*mV", method="euler")
+    cell.v = -60 * mV
+    plastic = b2.Synapses(inputs, cell, """
+        w : 1
+        dApre/dt = -Apre / (20*ms) : 1 (event-driven)
+        dApost/dt = -Apost / (20*ms) : 1 (event-driven)
+        """, on_pre="ge += w\nApre += 0.0001\nw = clip(w + Apost, 0, 0.01)",
+                          on_post="Apost += -0.000105\nw = clip(w + Apre, 0, 0.01)")
+    plastic.connect()
+    plastic.w = "rand() * 0.01"
+    return b2.Network(inputs, cell, plastic), plastic
+
+
 def build(network: str, record: bool) -> tuple[b2.Network, b2.SpikeMonitor]:
     cells, changes = {"cuba": cuba, "coba": coba, "cobahh": cobahh}[network]()
     excitatory = b2.Synapses(cells[:3200], cells, on_pre=changes[0])

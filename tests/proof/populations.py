@@ -6,6 +6,7 @@
 Of each seed's network, after its first 200 ms: the mean rate, the mean coefficient of variation of intervals of cells with five spikes or
 more, and the mean correlation of 2,000 pairs of cells over bins of 10 ms. Per network and measure the two samples of ten numbers
 must be such as one law may give: two-sample statistic below its 0.5 % point. The distribution over all cells is compared too, and told.
+So are the weights of a cell's plastic inputs after fifty times as long.
 Needs NumPy and brian2. Exits with 1 where a sample differs. Prints a table.
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "bench/peers"))
 NUM_CELLS, SKIP_MS, BIN_MS, NUM_PAIRS = 4000, 200.0, 10.0, 2000
+MOST_WEIGHT, PLASTIC_TIMES = 0.01, 50
 MEASURES = ("rate, Hz", "CV of intervals", "correlation of pairs")
 
 
@@ -69,11 +71,19 @@ def measures(time_ms: np.ndarray, neuron: np.ndarray, duration_ms: float) -> lis
 
 def ours(engine: str, network: str, seed: int, duration_ms: float) -> list[np.ndarray]:
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([engine, "simulate", str(ROOT / f"bench/networks/{network}.toml"), "--out", folder, "--seed", str(seed), "--threads", "1",
-                        "--set", f"duration_ms={duration_ms}", "--set", 'record.spikes={ spikes = "cells" }', "--json"],
+        subprocess.run([engine, "simulate", str(ROOT / f"bench/networks/{network}.toml"), "--out", folder, "--seed", str(seed),
+                        "--threads", "1", "--set", f"duration_ms={duration_ms}", "--set", 'record.spikes={ spikes = "cells" }', "--json"],
                        check=True, capture_output=True)
         rows = np.load(f"{folder}/spikes.npy")
     return measures(rows[:, 0], rows[:, 1], duration_ms)
+
+
+def our_weights(engine: str, seed: int, duration_ms: float) -> list[np.ndarray]:
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([engine, "simulate", str(ROOT / "bench/networks/stdp.toml"), "--out", folder, "--seed", str(seed), "--threads", "1",
+                        "--set", f"duration_ms={duration_ms}", "--set", f'record.w={{ values = ["plastic.w"], every_ms = {duration_ms} }}',
+                        "--json"], check=True, capture_output=True)
+        return [np.load(f"{folder}/w.npy")[-1, 1:] / MOST_WEIGHT]
 
 
 def peers(network: str, seeds: range, duration_ms: float) -> list[list[np.ndarray]]:
@@ -86,7 +96,7 @@ def peers(network: str, seeds: range, duration_ms: float) -> list[list[np.ndarra
         b2.device.activate(build_on_run=False)
         b2.set_device("cpp_standalone", build_on_run=False, directory=folder)
         b2.seed(12345)
-        net, spikes = brian_network.build(network, record=True)
+        net, seen = brian_network.stdp() if network == "stdp" else brian_network.build(network, record=True)
         net.run(duration_ms * b2.ms)
         b2.device.build(directory=folder, compile=False, run=False)
         main = Path(folder) / "main.cpp"
@@ -96,10 +106,14 @@ def peers(network: str, seeds: range, duration_ms: float) -> list[list[np.ndarra
         b2.device.compile_source(folder, b2.codegen.cpp_prefs.get_compiler_and_args()[0], False, True)
         out = []
         for seed in seeds:
-            subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "NETWORK_SEED": str(seed)})
+            subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL,
+                           env={**os.environ, "NETWORK_SEED": str(seed)})
             b2.get_device().has_been_run = True
             b2.get_device().array_cache.clear()
-            out.append(measures(np.asarray(spikes.t / b2.ms), np.asarray(spikes.i), duration_ms))
+            if network == "stdp":
+                out.append([np.asarray(seen.w) / MOST_WEIGHT])
+            else:
+                out.append(measures(np.asarray(seen.t / b2.ms), np.asarray(seen.i), duration_ms))
     return out
 
 
@@ -110,18 +124,19 @@ def main() -> int:
     seeds = range(1, num_seeds + 1)
     bound = critical(num_seeds, 0.005)
     failed = 0
-    print(f"\n{num_seeds} seeds each, {duration_ms - SKIP_MS:.0f} ms; statistic of the seeds' means, at most {bound - 1 / num_seeds:.1f} allowed;"
+    print(f"\n{num_seeds} seeds each, {duration_ms - SKIP_MS:.0f} ms; of the means at most {bound - 1 / num_seeds:.1f} is allowed;"
           " that of all cells.\n\n| network | measure | here | Brian | of means | of cells |\n|---|---|---|---|---|---|")
-    for network in ("cuba", "coba", "cobahh"):
-        mine = [ours(engine, network, seed, duration_ms) for seed in seeds]
-        theirs = peers(network, seeds, duration_ms)
-        for k, name in enumerate(MEASURES):
+    for network in ("cuba", "coba", "cobahh", "stdp"):
+        long_ms = PLASTIC_TIMES * duration_ms if network == "stdp" else duration_ms
+        mine = [our_weights(engine, seed, long_ms) if network == "stdp" else ours(engine, network, seed, long_ms) for seed in seeds]
+        theirs = peers(network, seeds, long_ms)
+        for k, name in enumerate(("weights, of the largest",) if network == "stdp" else MEASURES):
             a, b = np.array([one[k].mean() for one in mine]), np.array([one[k].mean() for one in theirs])
             d = statistic(a, b)
             cells = statistic(np.concatenate([one[k] for one in mine]), np.concatenate([one[k] for one in theirs]))
             failed += d >= bound
-            print(f"| {network} | {name} | {a.mean():.4g} ± {a.std(ddof=1):.2g} | {b.mean():.4g} ± {b.std(ddof=1):.2g} | {d:.1f} | {cells:.3f} |",
-                  flush=True)
+            print(f"| {network} | {name} | {a.mean():.4g} ± {a.std(ddof=1):.2g} | {b.mean():.4g} ± {b.std(ddof=1):.2g} | {d:.1f} |"
+                  f" {cells:.3f} |", flush=True)
     print()
     return 1 if failed else 0
 
