@@ -158,7 +158,7 @@ std::pair<nb::dict, nb::dict> pace(const NetworkHandle& self, nb::object state_o
   told["num_missed"] = kept.num_missed;
   told["late_p50_us"] = kept.lateness.percentile_ns(0.5) * 1e-3;
   told["late_p99_us"] = kept.lateness.percentile_ns(0.99) * 1e-3;
-  told["late_max_us"] = static_cast<double>(kept.lateness.max_ns()) * 1e-3;
+  told["late_most_us"] = static_cast<double>(kept.lateness.max_ns()) * 1e-3;
   return {recordings.arrays(), told};
 }
 
