@@ -60,6 +60,8 @@ class SpikingSubject final : public Subject {
         s_->program->step(now_.network, *executor_);
         s_->sensor->observe(now_.network, now_.sensor);
       }
+    } catch (const SpecError& error) {
+      throw RunError(error.fault, trial.index);
     } catch (const RunError& error) {
       throw RunError(error.fault, trial.index);
     }
@@ -87,7 +89,7 @@ class SpikingSubject final : public Subject {
     try {
       present(stimulus, trial);
     } catch (const RunError& error) {
-      throw SpecError({"subject.network", error.fault.requirement, error.fault.got, error.fault.hint});
+      throw SpecError(error.fault);
     }
     Answer answer;
     next_answer(true, answer);

@@ -107,6 +107,20 @@ TEST(Spiking, StimuliReachTheCellInTheirUnit) {
   EXPECT_NEAR(spikes, 2000 / period, 0.02 * 2000 / period);  // of a step of 0.1 ms each period is some .1 ms longer
 }
 
+/// What only a later stimulus shows ends the run there, with its trial.
+TEST(Spiking, AStimulusBeyondTheAmplifierIsARunError) {
+  const Built built(with(noisy_cell, "segment_ms = 100", "segment_ms = 100\nlimit = 0.5"));
+  const auto subject = make_spiking_subject(built.experiment->spiking);
+  answer(*subject, 0, 500);
+  try {
+    answer(*subject, 1, 600);
+    FAIL() << "0.6 nA is beyond 0.5 nA";
+  } catch (const RunError& error) {
+    EXPECT_EQ(error.trial, 1);
+    EXPECT_NE(std::string(error.what()).find("at most 0.5 nA"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Spiking, WhatDoesNotFitIsRefused) {
   EXPECT_NE(message_of(with(noisy_cell, "read = \"sum\"\n", "")).find("subject.sensor: must be responses of 1 x 1"),
             std::string::npos);
