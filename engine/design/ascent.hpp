@@ -27,6 +27,12 @@ class Ascent {
 /// Reference: Kingma & Ba 2015, ICLR
 void take_step(models::TrainedNetwork& network, std::span<const double> gradient, double rate, double score);
 
+/// Notes the mean score of the steps since the last note on the curve. Now and then training by derivatives falls off what it has
+/// climbed, and does not come back by itself: where the mean is more than a nat below the best, the weights of the best are taken again,
+/// and rates are half of what they were from then on.
+/// (evolution_test.cpp: Adam.GoesBackToTheBestAfterAFall)
+void note_score(models::TrainedNetwork& network);
+
 /// The rate of a step after a share of the training: start · (1 + cos(π share)) / 2.
 double falling_rate(double start, double share);
 

@@ -10,6 +10,7 @@ namespace hartline::design {
 
 namespace {
 
+constexpr double largest_fall = 1;  // nats
 constexpr double most_usual = 1.5;  // lengths of a gradient
 
 }  // namespace
@@ -39,6 +40,21 @@ void take_step(models::TrainedNetwork& network, std::span<const double> gradient
   }
   network.score_sum += score;
   network.score_count += 1;
+}
+
+void note_score(models::TrainedNetwork& network) {
+  const double mean = network.score_sum / network.score_count;
+  network.curve_steps.push_back(static_cast<double>(network.num_steps));
+  network.curve.push_back(mean);
+  network.score_sum = network.score_count = 0;
+  if (network.best.empty() || mean > network.best_score) {
+    network.best = network.weights;
+    network.best_score = mean;
+  } else if (mean < network.best_score - largest_fall) {
+    network.weights = network.best;
+    std::fill(network.momentum.begin(), network.momentum.end(), 0.0);
+    ++network.num_falls;
+  }
 }
 
 double falling_rate(double start, double share) { return start * 0.5 * (1 + std::cos(std::numbers::pi * std::min(share, 1.0))); }

@@ -159,5 +159,31 @@ TEST(Adam, ShortensAGradientThatIsMuchLongerThanUsual) {
   EXPECT_NEAR(a.square[1], b.square[1], 1e-12);
 }
 
+TEST(Adam, GoesBackToTheBestAfterAFall) {
+  models::TrainedNetwork n;
+  n.weights = {0};
+  const double up[] = {1.0};
+  const auto interval = [&](double score) {
+    for (int k = 0; k < 20; ++k) take_step(n, up, 0.01, score);
+    note_score(n);
+  };
+  interval(3);
+  interval(4);
+  const double best = n.weights[0];
+  EXPECT_NEAR(best, 0.4, 1e-6);
+  interval(3.2);  // by chance, or on the way elsewhere
+  EXPECT_NEAR(n.weights[0], 0.6, 1e-6);
+  EXPECT_EQ(n.num_falls, 0);
+  interval(2.9);
+  EXPECT_EQ(n.weights[0], best);
+  EXPECT_EQ(n.momentum[0], 0);
+  EXPECT_EQ(n.num_falls, 1);
+  ASSERT_EQ(n.curve.size(), 4u);
+  EXPECT_NEAR(n.curve[2], 3.2, 1e-12);
+  interval(4.1);
+  EXPECT_GT(n.weights[0], best);
+  EXPECT_EQ(n.best_score, 4.1);
+}
+
 }  // namespace
 }  // namespace hartline::design

@@ -60,6 +60,7 @@ std::string to_bytes(const TrainedNetwork& network) {
   io::NetworkFile file{*to_value(network).table(), network.weights};
   file.numbers.insert(file.numbers.end(), network.momentum.begin(), network.momentum.end());
   file.numbers.insert(file.numbers.end(), network.square.begin(), network.square.end());
+  file.numbers.insert(file.numbers.end(), network.best.begin(), network.best.end());
   return io::network_bytes(file);
 }
 
@@ -73,7 +74,7 @@ NetworkOfFile network_from(std::string_view bytes, const std::string& path) {
       throw SpecError({"model_hash", "that of the model", network->model_hash, ""});
     out.text = std::make_shared<const models::EncodingText>(network->stimulus, network->model);
     const std::size_t num = models::shape_of(*network, *out.text).num_weights();
-    if (file.numbers.size() != num && file.numbers.size() != 3 * num)
+    if (file.numbers.size() != num && file.numbers.size() != 3 * num && file.numbers.size() != 4 * num)
       throw SpecError({"weights", fmt::format("{} numbers", num), fmt::format("{}", file.numbers.size()), ""});
     const auto part = [&](std::size_t k) {
       const auto first = file.numbers.begin() + static_cast<std::ptrdiff_t>(k * num);
@@ -84,6 +85,7 @@ NetworkOfFile network_from(std::string_view bytes, const std::string& path) {
       network->momentum = part(1);
       network->square = part(2);
     }
+    if (file.numbers.size() > 3 * num) network->best = part(3);
     models::check_network(*network, *out.text, "network");
     spec_of(*network);
   } catch (const SpecError& error) {
@@ -169,17 +171,15 @@ void Training::step() {
 
 void Training::take(std::span<const double> gradient, double score) {
   const double before = share();
-  design::take_step(network_, gradient, design::falling_rate(spec_.learning_rate, before), score);
+  const double start = std::ldexp(spec_.learning_rate, -static_cast<int>(network_.num_falls));
+  design::take_step(network_, gradient, design::falling_rate(start, before), score);
   const double after = share();
-  if (std::floor(num_notes * after) > static_cast<double>(network_.curve.size()) || after >= 1) {
-    network_.curve_steps.push_back(static_cast<double>(network_.num_steps));
-    network_.curve.push_back(network_.score_sum / network_.score_count);
-    network_.score_sum = network_.score_count = 0;
-  }
+  if (std::floor(num_notes * after) > static_cast<double>(network_.curve.size()) || after >= 1) design::note_score(network_);
   if (after < 1) return;
   network_.finished = true;
   network_.momentum.clear();
   network_.square.clear();
+  network_.best.clear();
 }
 
 TrainedNetwork train(const Table& document, const std::string& file, const std::string& folder, const std::string& path,

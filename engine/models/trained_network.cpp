@@ -47,7 +47,7 @@ void check_network(const TrainedNetwork& network, const EncodingText& text, cons
         {path, "a network of at most 8 layers", fmt::format("{}", std::max(network.encoder.size(), network.readout.size())), ""});
   demand("weights", shape_of(network, text).num_weights(), network.weights.size());
   for (const auto* numbers : {&network.weights, &network.stimulus_middle, &network.stimulus_range, &network.response_mean,
-                              &network.response_scale, &network.momentum, &network.square})
+                              &network.response_scale, &network.momentum, &network.square, &network.best})
     for (const double x : *numbers)
       if (!std::isfinite(x)) throw SpecError({path, "a network of finite numbers", number_text(x), ""});
 }

@@ -31,9 +31,13 @@ struct TrainedNetwork {
   double seconds = 0;
   std::vector<double> curve_steps, curve;
   double score_sum = 0, score_count = 0;
+  std::int64_t num_falls = 0;
+  double best_score = 0;
 
   std::vector<double> weights;
-  std::vector<double> momentum, square;  // of an unfinished training: running means of the gradient and of its square; else empty
+  // Of an unfinished training; else empty.
+  std::vector<double> momentum, square;  // running means of the gradient and of its square
+  std::vector<double> best;              // weights of the best note so far
 
   template <class Field>
   static void describe(Field&& field) {
@@ -61,6 +65,8 @@ struct TrainedNetwork {
     field("curve", &Self::curve, "nats", any(), "mean score of the steps since the note before");
     field("score_sum", &Self::score_sum, "nats", any(), "scores since the last note");
     field("score_count", &Self::score_count, "", any(), "how many they are");
+    field("num_falls", &Self::num_falls, "", non_negative(), "how often the score fell and the best weights were taken again");
+    field("best_score", &Self::best_score, "nats", any(), "best note so far");
   }
 };
 
