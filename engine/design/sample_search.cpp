@@ -181,8 +181,12 @@ void SampleSearch::polish(SamplePlan& plan, std::size_t num, std::uint64_t trial
             [](const Climb& a, const Climb& b) { return a.at.utility > b.at.utility; });
   num = std::min(num, num_polished);
   for (std::size_t k = 0; k < num; ++k) plan.climbs[k].done = false;
+  // the deadline may pass before the first of them: what was found stays then
+  const std::int64_t before = units;
+  const double found = best.utility;
   best.utility = -std::numeric_limits<double>::infinity();
   climb(plan, plan.prepared, num, num_polishing, trial, budget, units, best);
+  if (units == before) best.utility = found;
 }
 
 /// One evaluation of a climb, and the decision where to go on.

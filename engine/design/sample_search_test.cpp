@@ -336,6 +336,41 @@ TEST(SampleSearch, IsTheSameAtAnyNumberOfThreadsAndAfterItsUnits) {
   }
 }
 
+/// Time that runs out after so many looks at it.
+class CountingClock final : public Clock {
+ public:
+  explicit CountingClock(int num_looks) : left_(num_looks) {}
+  std::int64_t now_ns() const override { return left_-- > 0 ? 0 : 100; }
+  bool is_over() const { return left_ <= 0; }
+
+ private:
+  mutable int left_;
+};
+
+/// Wherever the deadline falls there is a choice, also of two trials together.
+TEST(SampleSearch, HasAnAnswerWheneverTimeRunsOut) {
+  Setting s = sources("box(-4, 4)[2]", "normal(0, 1)[2]", 1);
+  s.tell({0.5, 0.5}, 1.0);
+  for (const std::int64_t depth : {1, 2}) {
+    DesignSpec spec;
+    spec.lookahead.depth = depth;
+    const auto design = s.design(spec);
+    const auto plan = design->make_plan();
+    bool was_cut = true;
+    for (int looks = 0; was_cut && looks<3000; looks += depth> 1 && looks > 300 ? 7 : 1) {
+      const CountingClock clock(looks);
+      Budget budget;
+      budget.clock = &clock;
+      budget.deadline_ns = 50;
+      Choice choice;
+      ASSERT_NO_THROW(design->choose(*plan, s.view(), 3, budget, choice)) << depth << ' ' << looks;
+      EXPECT_TRUE(std::isfinite(choice.utility)) << depth << ' ' << looks;
+      was_cut = clock.is_over();
+    }
+    EXPECT_FALSE(was_cut) << "all places were tried";
+  }
+}
+
 /// A contrast that has three levels beside a position that may be anything: the best of both.
 TEST(SampleSearch, MixesLevelsWithBoxes) {
   const Setting s({{"x", "box(-3, 3)"}, {"contrast", "values(0.1, 0.5, 1)"}},
