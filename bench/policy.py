@@ -33,7 +33,7 @@ class Training:
 
 SMALL = "encoder = [32]\nnum_codes = 8\nreadout = [32]\n"
 TRAININGS = [
-    Training("location_finding", "gradient", "num_steps = 10000\nnum_rollouts = 64\nnum_contrasts = 5000\nlearning_rate = 0.002", 6.8),
+    Training("location_finding", "gradient", "num_steps = 7000\nnum_rollouts = 64\nnum_contrasts = 5000\nlearning_rate = 0.002", 6.8),
     Training("location_finding", "evolution", SMALL + "num_steps = 3000\nnum_rollouts = 32\nnum_contrasts = 3000\nlearning_rate = 0.02",
              5.8),
     Training("hyperbolic_discounting", "gradient",

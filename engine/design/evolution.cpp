@@ -10,7 +10,7 @@ namespace hartline::design {
 
 namespace {
 
-constexpr double largest_fall = 1;  // nats
+constexpr double largest_fall = 0.5;  // nats
 constexpr double most_usual = 1.5;  // lengths of a gradient
 
 }  // namespace
