@@ -14,11 +14,7 @@ class CurrentClamp final : public Actuator {
  public:
   CurrentClamp(const dynamics::Program& program, const CurrentClampSpec& spec, const std::string& path)
       : program_(program), spec_(spec), path_(path), draws_{static_cast<std::uint64_t>(spec.noise_seed), 63} {
-    try {
-      port_ = program.port(spec.current);
-    } catch (const SpecError& error) {
-      throw SpecError({path + ".current", error.fault.requirement, error.fault.got, error.fault.hint});
-    }
+    port_ = find_port(program, spec.current, path + ".current");
     segment_steps_ = whole_steps(program, spec.segment_ms, path + ".segment_ms");
     onset_steps_ = spec.onset_ms > 0 ? whole_steps(program, spec.onset_ms, path + ".onset_ms") : 0;
     keeps_ = std::exp(-program.dt_s() * 1e3 / spec.noise_ms);

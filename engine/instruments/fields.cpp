@@ -15,11 +15,7 @@ class Fields final : public Actuator {
  public:
   Fields(const dynamics::Program& program, const FieldsSpec& spec, const std::vector<std::int64_t>& shape, const std::string& path)
       : program_(program), spec_(spec), path_(path) {
-    try {
-      port_ = program.port(spec.current);
-    } catch (const SpecError& error) {
-      throw SpecError({path + ".current", error.fault.requirement, error.fault.got, error.fault.hint});
-    }
+    port_ = find_port(program, spec.current, path + ".current");
     const auto of = [&](const std::vector<double>& numbers, std::size_t cell, const char* name) {
       if (numbers.size() != 1 && numbers.size() != port_.num)
         throw SpecError({path + "." + name, fmt::format("1 or {} numbers, the cells of {}", port_.num, spec.current),

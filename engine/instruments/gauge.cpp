@@ -8,13 +8,17 @@
 
 namespace hartline::instruments {
 
-Gauge make_gauge(const dynamics::Program& program, const std::string& name, const std::string& unit, const std::string& path) {
-  Gauge gauge;
+dynamics::Port find_port(const dynamics::Program& program, const std::string& name, const std::string& path) {
   try {
-    gauge.port = program.port(name);
+    return program.port(name);
   } catch (const SpecError& error) {
     throw SpecError({path, error.fault.requirement, error.fault.got, error.fault.hint});
   }
+}
+
+Gauge make_gauge(const dynamics::Program& program, const std::string& name, const std::string& unit, const std::string& path) {
+  Gauge gauge;
+  gauge.port = find_port(program, name, path);
   const Unit stated = read_unit(unit, path), written = read_unit(gauge.port.unit_text, path);
   if (stated.dimension != written.dimension)
     throw UnitError({path, "a quantity in " + unit, name + " in " + gauge.port.unit_text, ""});

@@ -22,6 +22,9 @@ struct Gauge {
   }
 };
 
+/// A port by its name; `path`: of the field that names it. Throws: SpecError.
+dynamics::Port find_port(const dynamics::Program& program, const std::string& name, const std::string& path);
+
 /// `path`: of the field that names the port. Throws: SpecError for a port that is not there, UnitError for one of another unit.
 Gauge make_gauge(const dynamics::Program& program, const std::string& name, const std::string& unit, const std::string& path);
 
