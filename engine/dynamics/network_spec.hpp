@@ -17,6 +17,7 @@ struct NeuronsSpec {
   Table start;
   std::vector<std::string> own;
   std::string method = "auto";
+  double tolerance = 1e-6;
   std::string threshold;
   std::vector<std::string> reset;
   std::string refractory;
@@ -36,8 +37,10 @@ struct NeuronsSpec {
     field("start", &NeuronsSpec::start, "", any(), "of each variable, made of parameters, other starts, i, random and randn");
     field("own", &NeuronsSpec::own, "", any(), "parameters of which each neuron has its own, though they start alike");
     field("method", &NeuronsSpec::method, "",
-          one_of({"auto", "exact", "exponential_euler", "euler", "heun", "rk2", "rk4", "milstein"}),
+          one_of({"auto", "exact", "exponential_euler", "euler", "heun", "rk2", "rk4", "milstein", "rodas4"}),
           "how the equations are integrated; auto: what they call for");
+    field("tolerance", &NeuronsSpec::tolerance, "", between(1e-12, 0.1),
+          "of rodas4: error of a step within a step, of a variable's size or of 1 of its unit, whichever is more");
     field("threshold", &NeuronsSpec::threshold, "", any(), "condition for a spike; absent: none");
     field("reset", &NeuronsSpec::reset, "", any(), "what a spike changes, in order: v = El, w += b");
     field("refractory", &NeuronsSpec::refractory, "", any(),
