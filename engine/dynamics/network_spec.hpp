@@ -89,6 +89,22 @@ struct ConnectSpec {
   }
 };
 
+/// A table of `synapses.NAME.pathways`.
+struct PathwaySpec {
+  std::string from = "source";
+  std::string event = "spike";
+  std::string delay;
+  std::vector<std::string> change;
+
+  template <class Field>
+  static void describe(Field&& field) {
+    field("from", &PathwaySpec::from, "", one_of({"source", "target"}), "whose event it is");
+    field("event", &PathwaySpec::event, "", any(), "its name: spike, or one of the group's events");
+    field("delay", &PathwaySpec::delay, "", any(), "from the event to its effect, made of i, j, random, randn");
+    field("change", &PathwaySpec::change, "", required(), "what it changes, in order");
+  }
+};
+
 /// A table of `synapses`.
 struct SynapsesSpec {
   std::string from;
@@ -103,6 +119,7 @@ struct SynapsesSpec {
   std::vector<std::string> on_post;
   std::string delay;
   std::string delay_post;
+  Table pathways;
   Table summed;
 
   template <class Field>
@@ -122,6 +139,8 @@ struct SynapsesSpec {
     field("on_post", &SynapsesSpec::on_post, "", any(), "what a spike of the target changes");
     field("delay", &SynapsesSpec::delay, "", any(), "from a spike of the source to its effect, made of i, j, random, randn");
     field("delay_post", &SynapsesSpec::delay_post, "", any(), "from a spike of the target to its effect");
+    field("pathways", &SynapsesSpec::pathways, "", any(),
+          "further ones by their names, in their order after on_pre and on_post: late = { delay = \"5 ms\", change = [ … ] }");
     field("summed", &SynapsesSpec::summed, "", any(),
           "parameters of the targets that are sums over their synapses in every step: I_gap = \"g * (v_pre - v_post) : nA\"");
   }
