@@ -47,7 +47,7 @@ class Builder {
     const std::vector<QuantityText> slopes = read_equations(names_, spec_.equations, path_ + ".equations");
     out_.num_variables = out_.num_checked = names_.quantities.size();
     if (spec_.method == "rodas4") {
-      names_.declare({within, *unit_named("s"), "s", true, true, 0}, path_ + ".method");
+      names_.declare({within, *unit_named("s"), "s", true, true}, path_ + ".method");
       ++out_.num_variables;
     }
     const bool spikes = !spec_.threshold.empty();
@@ -55,7 +55,7 @@ class Builder {
       if (!spikes)
         throw SpecError({path_ + ".refractory", "left out where there is no threshold", "\"" + spec_.refractory + "\"", ""});
       const bool lasts = Names::is_condition(spec_.refractory, path_ + ".refractory");  // then it is looked at in every step
-      names_.declare({until, *unit_named("s"), "s", lasts, true, 0}, path_ + ".refractory");
+      names_.declare({until, *unit_named("s"), "s", lasts, true}, path_ + ".refractory");
       if (lasts) ++out_.num_variables;
     }
     const std::vector<QuantityText> parameters = read_parameters(names_, spec_.parameters, spec_.own, path_ + ".parameters");
@@ -348,10 +348,14 @@ Group make_group(const std::string& name, const NeuronsSpec& spec, const std::ve
   return Builder(name, spec, arrays, dt_s, path).build();
 }
 
+std::size_t place(const Quantity& quantity, std::size_t num, Layout& layout) {
+  return quantity.is_narrow ? layout.floats(num) : layout.doubles(num);
+}
+
 void place(Group& group, Layout& layout) {
   for (Quantity& quantity : group.quantities) {
     const std::size_t num = quantity.is_own ? group.stride : 1;
-    quantity.offset = layout.doubles(quantity.is_variable ? 2 * num : num);
+    quantity.offset = place(quantity, quantity.is_variable ? 2 * num : num, layout);
   }
   for (Event& event : group.events) {
     event.counts = layout.integers(event.num_slots);

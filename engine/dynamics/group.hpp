@@ -64,6 +64,8 @@ struct Group {
 Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s,
                  const std::string& path);
 
+/// Gives a row a place in a state.
+std::size_t place(const Quantity& quantity, std::size_t num, Layout& layout);
 /// Gives the rows places in a state; the number of slots of every event must be known.
 void place(Group& group, Layout& layout);
 

@@ -22,7 +22,8 @@ struct Quantity {
   std::string unit_text;
   bool is_variable = false;
   bool is_own = true;      // each neuron, or each synapse, has its own
-  std::size_t offset = 0;  // of its row among the doubles of a state; a shared one is a row of one number
+  bool is_narrow = false;  // kept as floats
+  std::size_t offset = 0;  // of its row in a state; a shared one is a row of one number
 };
 
 /// What a symbol stands for.

@@ -185,6 +185,7 @@ struct ArraySpec {
 /// A whole network.
 struct NetworkSpec {
   double dt_ms = 0.1;
+  std::string precision = "double";
   Table neurons;
   Table synapses;
   Table inputs;
@@ -193,6 +194,10 @@ struct NetworkSpec {
   template <class Field>
   static void describe(Field&& field) {
     field("dt_ms", &NetworkSpec::dt_ms, "ms", positive(), "time step");
+    field(
+        "precision", &NetworkSpec::precision, "", one_of({"double", "float"}),
+        "float: what neurons and synapses have of their own, times excepted, is kept with 24 bits in half the room; all is worked "
+        "out with 53");
     field("neurons", &NetworkSpec::neurons, "", required(), "groups by their names");
     field("synapses", &NetworkSpec::synapses, "", any(), "between groups, by their names");
     field("inputs", &NetworkSpec::inputs, "", any(), "Poisson spikes from outside, by their names");

@@ -65,6 +65,12 @@ Program::Program(const NetworkSpec& spec, std::uint64_t seed, const std::string&
   read_neurons(spec.neurons, below(path, "neurons"));
   read_inputs(spec.inputs, below(path, "inputs"));
   read_synapses(spec.synapses, below(path, "synapses"));
+  const auto narrow = [&](auto& owner) {
+    for (Quantity& q : owner.quantities)
+      q.is_narrow = spec.precision == "float" && q.is_own && q.unit.dimension != unit_named("s")->dimension;
+  };
+  for (Group& group : groups_) narrow(group);
+  for (Synapses& synapses : synapses_) narrow(synapses);
   for (Group& group : groups_) place(group, layout_);
   for (Synapses& synapses : synapses_) place(synapses, layout_);
   id_ = hash_bytes(to_toml(*to_value(spec).table()), hash_bytes(std::to_string(seed)));
@@ -159,7 +165,7 @@ State Program::start() const {
     for (std::size_t k = 0; k < group.quantities.size(); ++k) {
       const Quantity& q = group.quantities[k];
       for (std::size_t half = 0; half < (q.is_variable ? 2u : 1u); ++half)
-        std::copy_n(rows[group.index][k].data(), q.is_own ? group.num : 1, state.doubles() + q.offset + half * group.stride);
+        state.row(q.offset + half * group.stride, q.is_narrow).write(q.is_own ? group.num : 1, rows[group.index][k].data());
     }
     set_coefficients(state, group);
   }
@@ -204,12 +210,12 @@ Port Program::port(std::string_view name) const {
   for (const Group& group : groups_)
     if (const Quantity* q = quantity_of(group)) {
       const bool moves_coefficients = !q->is_own && !group.rates.empty();
-      return {std::string(name), q->offset,   q->is_own ? group.num : 1, q->is_variable ? group.stride : 0, q->unit.scale,
-              q->unit_text,      group.index, moves_coefficients};
+      return {std::string(name), q->is_narrow, q->offset,   q->is_own ? group.num : 1, q->is_variable ? group.stride : 0,
+              q->unit.scale,     q->unit_text, group.index, moves_coefficients};
     }
   for (const Synapses& synapses : synapses_)
     if (const Quantity* q = quantity_of(synapses))
-      return {std::string(name), q->offset, q->is_own ? synapses.num : 1, 0, q->unit.scale, q->unit_text, 0, false};
+      return {std::string(name), q->is_narrow, q->offset, q->is_own ? synapses.num : 1, 0, q->unit.scale, q->unit_text, 0, false};
   const std::vector<std::string_view> views(known.begin(), known.end());
   throw SpecError({"port", "a variable or parameter, as group.name", "\"" + std::string(name) + "\"", did_you_mean(name, views)});
 }
@@ -217,8 +223,12 @@ Port Program::port(std::string_view name) const {
 void Program::read(const State& state, const Port& port, std::span<double> out) const {
   if (out.size() != port.num)
     throw InternalError(fmt::format("{} numbers of {} are read into {}", port.num, port.name, out.size()));
-  const double* row = state.doubles() + port.offset + ((state.step() & 1) != 0 ? port.stride : 0);
-  for (std::size_t k = 0; k < out.size(); ++k) out[k] = row[k] / port.scale;
+  row(state, port).read(out.size(), out.data());
+  for (double& x : out) x /= port.scale;
+}
+
+Row Program::row(const State& state, const Port& port) {
+  return state.row(port.offset + ((state.step() & 1) != 0 ? port.stride : 0), port.is_narrow);
 }
 
 void Program::write(State& state, const Port& port, std::span<const double> values) const {
@@ -227,8 +237,8 @@ void Program::write(State& state, const Port& port, std::span<const double> valu
   for (std::size_t k = 0; k < values.size(); ++k)
     if (!std::isfinite(values[k]))
       throw RunError({fmt::format("{}[{}]", port.name, k), "finite", number_text(values[k]), "Nothing was written."});
-  double* row = state.doubles() + port.offset + ((state.step() & 1) != 0 ? port.stride : 0);
-  for (std::size_t k = 0; k < port.num; ++k) row[k] = values[values.size() == 1 ? 0 : k] * port.scale;
+  const Row to = row(state, port);
+  for (std::size_t k = 0; k < port.num; ++k) to.set(k, values[values.size() == 1 ? 0 : k] * port.scale);
   if (port.moves_coefficients) set_coefficients(state, groups_[port.group]);
 }
 

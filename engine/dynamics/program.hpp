@@ -23,7 +23,8 @@ namespace hartline::dynamics {
 /// A row of numbers that can be read and written between steps, in the unit that it is written in.
 struct Port {
   std::string name;
-  std::size_t offset = 0;  // among the doubles of a state
+  bool is_narrow = false;  // floats
+  std::size_t offset = 0;  // in a state
   std::size_t num = 0;     // 1: shared
   std::size_t stride = 0;  // to the second row of a variable; 0: there is one
   double scale = 1;        // base units in one of it
@@ -64,6 +65,8 @@ class Program {
   /// A variable or parameter by its name: cells.v. Throws: SpecError.
   Port port(std::string_view name) const;
   void read(const State& state, const Port& port, std::span<double> out) const;
+  /// One of its numbers.
+  static double read(const State& state, const Port& port, std::size_t k) { return row(state, port)[k] / port.scale; }
   /// Takes effect with the next step. Throws: RunError for a number that is not finite; nothing has been written then.
   void write(State& state, const Port& port, std::span<const double> values) const;
   void write(State& state, const Port& port, double value) const { write(state, port, std::span<const double>(&value, 1)); }
@@ -88,6 +91,7 @@ class Program {
   void read_inputs(const Table& table, const std::string& path);
   void read_synapses(const Table& table, const std::string& path);
   StartRows start_rows() const;
+  static Row row(const State& state, const Port& port);
   void set_coefficients(State& state, const Group& group) const;
 
   double dt_s_ = 1e-4;

@@ -41,9 +41,9 @@ std::vector<QuantityText> read_equations(Names& names, const Table& equations, c
     if (statement.kind != equations::StatementKind::differential)
       throw SpecError({at, "dx/dt for a variable x, or the name of a value", "\"" + key + "\"", ""});
     const std::size_t colon = text.rfind(':');
-    names.declare({statement.name, statement.has_unit ? statement.unit : Unit{}, statement.has_unit ? statement.unit_text : "1",
-                   true, true, 0},
-                  at);
+    names.declare(
+        {statement.name, statement.has_unit ? statement.unit : Unit{}, statement.has_unit ? statement.unit_text : "1", true, true},
+        at);
     slopes.push_back({statement.name, statement.has_unit ? text.substr(0, colon) : text, at});
   }
   return slopes;
@@ -61,7 +61,7 @@ std::vector<QuantityText> read_parameters(Names& names, const Table& parameters,
         is_own =
             is_own || part.text == "i" || part.text == "j" || part.text.starts_with("random") || part.text.starts_with("randn");
     const auto [unit, unit_text] = names.unit_of(text, at);
-    names.declare({key, unit, unit_text, false, is_own, 0}, at);
+    names.declare({key, unit, unit_text, false, is_own}, at);
     out.push_back({key, text, at});
   }
   for (const std::string& name : own)

@@ -53,10 +53,8 @@ class Quantities final : public Recorder {
     if (state.step() % every_ != 0) return;
     std::size_t at = 0;
     row_[at++] = program.time_s(state) * 1e3;
-    for (const Read& part : parts_) {
-      const double* values = state.doubles() + part.port.offset + ((state.step() & 1) != 0 ? part.port.stride : 0);
-      for (const std::size_t k : part.which) row_[at++] = values[k] / part.port.scale;
-    }
+    for (const Read& part : parts_)
+      for (const std::size_t k : part.which) row_[at++] = Program::read(state, part.port, k);
     sink_.put(row_);
   }
   const std::vector<std::string>& columns() const override { return columns_; }

@@ -1,20 +1,59 @@
 // State: everything about a network that changes, in one block of memory. A copy is a fork, its bytes are a checkpoint.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
+#include <type_traits>
 
 namespace hartline::dynamics {
 
-/// Where things are in a state: rows of doubles and of whole numbers, each on a cache line of its own.
+/// Numbers of a state that follow each other: doubles, or floats, which take half the room. They are worked with as doubles.
+class Row {
+ public:
+  Row(void* first, bool is_narrow) : first_(first), is_narrow_(is_narrow) {}
+
+  /// f of a pointer to all of them.
+  template <class F>
+  decltype(auto) with(F&& f) const {
+    return is_narrow_ ? f(static_cast<float*>(first_)) : f(static_cast<double*>(first_));
+  }
+  double operator[](std::size_t k) const {
+    return with([&](const auto* x) { return static_cast<double>(x[k]); });
+  }
+  void set(std::size_t k, double value) const { write_from(k, 1, &value); }
+  Row from(std::size_t k) const {
+    return {with([&](auto* x) { return static_cast<void*>(x + k); }), is_narrow_};
+  }
+  /// The doubles themselves; null for floats.
+  double* doubles() const { return is_narrow_ ? nullptr : static_cast<double*>(first_); }
+  void read(std::size_t num, double* out) const {
+    with([&](const auto* x) { std::copy_n(x, num, out); });
+  }
+  void write(std::size_t num, const double* values) const { write_from(0, num, values); }
+
+ private:
+  void write_from(std::size_t first, std::size_t num, const double* values) const {
+    with([&](auto* x) {
+      using Real = std::remove_reference_t<decltype(*x)>;
+      for (std::size_t k = 0; k < num; ++k) x[first + k] = static_cast<Real>(values[k]);
+    });
+  }
+
+  void* first_;
+  bool is_narrow_;
+};
+
+/// Where things are in a state: rows of doubles, floats and whole numbers, each on a cache line of its own.
 class Layout {
  public:
   /// A row of `num` doubles; returns its place among the doubles of the state.
   std::size_t doubles(std::size_t num) { return take(num * sizeof(double)) / sizeof(double); }
-  /// The same of whole numbers of four bytes.
+  /// The same of floats, and of whole numbers of four bytes.
+  std::size_t floats(std::size_t num) { return take(num * sizeof(float)) / sizeof(float); }
   std::size_t integers(std::size_t num) { return take(num * sizeof(std::int32_t)) / sizeof(std::int32_t); }
   std::size_t num_bytes() const { return size_; }
 
@@ -57,6 +96,9 @@ class State {
 
   double* doubles() { return reinterpret_cast<double*>(memory_.get()); }
   const double* doubles() const { return reinterpret_cast<const double*>(memory_.get()); }
+  /// The row at a place that Layout gave.
+  Row row(std::size_t place, bool is_narrow) { return Row(doubles(), is_narrow).from(place); }
+  const Row row(std::size_t place, bool is_narrow) const { return const_cast<State*>(this)->row(place, is_narrow); }
   std::int32_t* integers() { return reinterpret_cast<std::int32_t*>(memory_.get()); }
   const std::int32_t* integers() const { return reinterpret_cast<const std::int32_t*>(memory_.get()); }
 

@@ -53,10 +53,12 @@ struct Step {
   std::int64_t number = 0;
   std::uint64_t seed = 0;
 
-  /// Numbers of a quantity; of a variable those before the step, or those after.
-  double* row(const Quantity& q, std::size_t stride, bool later) const {
-    return doubles + q.offset + (q.is_variable && ((number & 1) != 0) != later ? stride : 0);
+  /// Numbers of a quantity; of a variable of neurons those before the step, or those after.
+  Row row(const Quantity& q, std::size_t stride, bool later) const {
+    return Row(doubles, q.is_narrow).from(q.offset + (q.is_variable && ((number & 1) != 0) != later ? stride : 0));
   }
+  /// Of synapses.
+  Row row(const Quantity& q) const { return Row(doubles, q.is_narrow).from(q.offset); }
   std::int32_t* ids(const Group& group, const Event& event, std::int64_t step) const {
     return integers + event.ids + slot(event, step) * group.num;
   }

@@ -83,9 +83,13 @@ void change(const Step& step, const Group& group, const Event& event) {
         for (std::size_t k = 0; k < some.size(); ++k)
           row[k] = random_at(step, given, s, group.index, static_cast<std::size_t>(some[k]));
       } else {
-        const double* from =
-            given.role == Role::quantity ? step.row(group.quantities[given.at], group.stride, true) : own.inputs[s].data;
-        for (std::size_t k = 0; k < some.size(); ++k) row[k] = from[some[k]];
+        const auto gather = [&](const auto* from) {
+          for (std::size_t k = 0; k < some.size(); ++k) row[k] = from[some[k]];
+        };
+        if (given.role == Role::quantity)
+          step.row(group.quantities[given.at], group.stride, true).with(gather);
+        else
+          gather(own.inputs[s].data);
       }
       own.inputs[s].data = row;
     }
@@ -93,8 +97,8 @@ void change(const Step& step, const Group& group, const Event& event) {
     for (std::size_t k = 0; k < event.targets.size(); ++k) own.outputs.push_back(own.result(k, block_size));
     event.change.kernel->run(own.inputs, some.size(), own.outputs);
     for (std::size_t k = 0; k < event.targets.size(); ++k) {
-      double* row = step.row(group.quantities[event.targets[k]], group.stride, true);
-      for (std::size_t n = 0; n < some.size(); ++n) row[some[n]] = own.results[k][n];
+      const Row row = step.row(group.quantities[event.targets[k]], group.stride, true);
+      for (std::size_t n = 0; n < some.size(); ++n) row.set(static_cast<std::size_t>(some[n]), own.results[k][n]);
     }
   }
 }
@@ -137,7 +141,11 @@ void set_inputs(const Step& step, const Group& group, const std::vector<Given>& 
         break;
       case Role::quantity: {
         const Quantity& q = group.quantities[given.at];
-        in.data = step.row(q, group.stride, later) + (q.is_own ? first : 0);
+        const Row row = step.row(q, group.stride, later).from(q.is_own ? first : 0);
+        in.data = row.doubles();
+        if (in.data) break;
+        row.read(num, own.row(s, block_size));
+        in.data = own.row(s, block_size);
         break;
       }
       case Role::array: {
@@ -180,11 +188,16 @@ void update(const Step& step, const Group& group) {
     if (group.trial.kernel) step_within(step, group, first, n);
     set_inputs(step, group, group.given, group.update, first, n, false, own);
     own.outputs.clear();
-    for (std::size_t k = 0; k < group.num_variables; ++k)
-      own.outputs.push_back(step.row(group.quantities[k], group.stride, true) + first);
-    for (std::size_t k = group.num_variables; k < group.update.num_outputs; ++k)
-      own.outputs.push_back(own.result(k - group.num_variables, block_size));
+    const std::size_t num_tests = group.update.num_outputs - group.num_variables;
+    for (std::size_t k = 0; k < group.num_variables; ++k) {
+      double* const row = step.row(group.quantities[k], group.stride, true).from(first).doubles();
+      own.outputs.push_back(row ? row : own.result(num_tests + k, block_size));
+    }
+    for (std::size_t k = 0; k < num_tests; ++k) own.outputs.push_back(own.result(k, block_size));
     group.update.kernel->run(own.inputs, n, own.outputs);
+    for (std::size_t k = 0; k < group.num_variables; ++k)
+      if (group.quantities[k].is_narrow)
+        step.row(group.quantities[k], group.stride, true).from(first).write(n, own.results[num_tests + k].data());
     bool all_finite = true;
     for (std::size_t k = 0; k < group.events.size(); ++k)
       all_counts[static_cast<std::size_t>(b) * group.events.size() + k] = static_cast<std::int32_t>(
@@ -218,7 +231,7 @@ void change(const Step& step, const Group& group) {
 }
 
 void add_input(const Step& step, const Group& group, const Inputs& inputs) {
-  double* const row = step.row(group.quantities[inputs.quantity], group.stride, true);
+  const Row row = step.row(group.quantities[inputs.quantity], group.stride, true);
   double uniform[block_size];
   for (std::size_t first = 0; first < group.num; first += block_size) {
     Scratch& own = scratch();
@@ -229,7 +242,7 @@ void add_input(const Step& step, const Group& group, const Inputs& inputs) {
     fill_uniform({step.seed, 0x40000000u + static_cast<std::uint32_t>(inputs.index)}, step.number, first, n, uniform);
     for (std::size_t k = 0; k < n; ++k)
       if (const double count = poisson(outputs[0][k], uniform[k], step, inputs, first + k); count > 0)
-        row[first + k] += count * outputs[1][k];
+        row.set(first + k, row[first + k] + count * outputs[1][k]);
   }
 }
 

@@ -27,6 +27,14 @@ void evaluate(const Step& step, const Synapses& s, const Formula& formula, std::
     equations::Input& in = own.inputs[k];
     double* row = own.row(k, block_size);
     in.data = row;
+    const auto gather = [&](const Row& all, bool varies, auto&& number) {
+      if (varies)
+        all.with([&](const auto* values) {
+          for (std::size_t l = 0; l < n; ++l) row[l] = values[number(l)];
+        });
+      else
+        in.data = all.doubles();
+    };
     switch (given.role) {
       case Role::time:
         in.data = &step.time;
@@ -46,33 +54,16 @@ void evaluate(const Step& step, const Synapses& s, const Formula& formula, std::
       case Role::count_to:
         in.data = &to.count;
         break;
-      case Role::quantity: {
-        const double* values = step.doubles + s.quantities[given.at].offset;
-        if (!given.varies) {
-          in.data = values;
-          break;
-        }
-        for (std::size_t l = 0; l < n; ++l) row[l] = values[lanes[l]];
+      case Role::quantity:
+        gather(step.row(s.quantities[given.at]), given.varies, [&](std::size_t l) { return lanes[l]; });
         break;
-      }
-      case Role::pre: {
-        const double* values = step.row(from.quantities[given.at], from.stride, later);
-        if (!given.varies) {
-          in.data = values;
-          break;
-        }
-        for (std::size_t l = 0; l < n; ++l) row[l] = values[source[lanes[l]]];
+      case Role::pre:
+        gather(step.row(from.quantities[given.at], from.stride, later), given.varies,
+               [&](std::size_t l) { return source[lanes[l]]; });
         break;
-      }
-      case Role::post: {
-        const double* values = step.row(to.quantities[given.at], to.stride, later);
-        if (!given.varies) {
-          in.data = values;
-          break;
-        }
-        for (std::size_t l = 0; l < n; ++l) row[l] = values[target[lanes[l]]];
+      case Role::post:
+        gather(step.row(to.quantities[given.at], to.stride, later), given.varies, [&](std::size_t l) { return target[lanes[l]]; });
         break;
-      }
       default:
         for (std::size_t l = 0; l < n; ++l) row[l] = random_at(step, given, k, s.owner, lanes[l]);
     }
@@ -82,26 +73,41 @@ void evaluate(const Step& step, const Synapses& s, const Formula& formula, std::
   formula.kernel->run(own.inputs, n, own.outputs);
 }
 
-double* post_row(const Step& step, const Synapses& s, std::size_t quantity, bool later) {
+Row post_row(const Step& step, const Synapses& s, std::size_t quantity, bool later) {
   const Group& to = step.program.groups()[s.to.group];
   return step.row(to.quantities[quantity], to.stride, later);
 }
 
+/// Adds values, or sets them, at number(0), number(1), …
+template <class Number>
+void add(const Row& row, std::size_t num, const double* values, Number&& number) {
+  row.with([&](auto* x) {
+    using Real = std::remove_reference_t<decltype(*x)>;
+    for (std::size_t k = 0; k < num; ++k) x[number(k)] = static_cast<Real>(x[number(k)] + values[k]);
+  });
+}
+template <class Number>
+void set(const Row& row, std::size_t num, const double* values, Number&& number) {
+  row.with([&](auto* x) {
+    using Real = std::remove_reference_t<decltype(*x)>;
+    for (std::size_t k = 0; k < num; ++k) x[number(k)] = static_cast<Real>(values[k]);
+  });
+}
+
 void clear_sum(const Step& step, const Synapses& s, const Sum& sum) {
-  double* row = post_row(step, s, sum.quantity, false);
-  std::fill(row + s.to.first, row + s.to.first + s.to.num, 0.0);
+  post_row(step, s, sum.quantity, false).from(s.to.first).with([&](auto* row) { std::fill_n(row, s.to.num, 0); });
 }
 
 /// Over the targets in their order, and over the synapses of each in theirs.
 void add_sum(const Step& step, const Synapses& s, const Sum& sum) {
-  double* const row = post_row(step, s, sum.quantity, false);
+  const Row row = post_row(step, s, sum.quantity, false);
   const std::span<const std::uint32_t> all = s.by_target;
   const std::size_t num_blocks = (all.size() + block_size - 1) / block_size;
   const auto one = [&](std::size_t b) {
     const auto some = all.subspan(b * block_size, std::min(block_size, all.size() - b * block_size));
     evaluate(step, s, sum.formula, sum.needs, some, false);
     const double* value = scratch().results[0].data();
-    for (std::size_t k = 0; k < some.size(); ++k) row[s.wiring.target[some[k]]] += value[k];
+    add(row, some.size(), value, [&](std::size_t k) { return s.wiring.target[some[k]]; });
   };
   for (std::size_t b = 0; b < num_blocks; ++b) one(b);
 }
@@ -130,24 +136,30 @@ void add_plain(const Step& step, const Synapses& s, const Pathway& pathway, std:
       return static_cast<std::int32_t>(s.to.first + s.to.num * static_cast<std::size_t>(k) / static_cast<std::size_t>(parts));
     };
     for (const Effect::Addition& a : pathway.effect.additions) {
-      double* const row = post_row(step, s, a.quantity, true);
-      const bool own = a.value == Effect::Addition::Value::own;
-      const double* values = a.at == ~std::size_t{0} ? nullptr : step.doubles + s.quantities[a.at].offset;
-      const double same = values && !own ? a.factor * values[0] : a.factor;
-      for (const std::int32_t i : spikes) {
-        if (!in(s.from, i)) continue;
-        auto [begin, end] = synapses_of(pathway.route, static_cast<std::size_t>(i) - s.from.first, lag);
-        if (parts > 1) {
-          begin = static_cast<std::uint32_t>(std::lower_bound(target + begin, target + end, border(part)) - target);
-          end = static_cast<std::uint32_t>(std::lower_bound(target + begin, target + end, border(part + 1)) - target);
+      const bool own = a.value == Effect::Addition::Value::own, is_number = a.at == ~std::size_t{0};
+      const double same = is_number ? a.factor : own ? 0 : a.factor * step.row(s.quantities[a.at])[0];
+      const auto each = [&](auto&& add_to) {
+        for (const std::int32_t i : spikes) {
+          if (!in(s.from, i)) continue;
+          auto [begin, end] = synapses_of(pathway.route, static_cast<std::size_t>(i) - s.from.first, lag);
+          if (parts > 1) {
+            begin = static_cast<std::uint32_t>(std::lower_bound(target + begin, target + end, border(part)) - target);
+            end = static_cast<std::uint32_t>(std::lower_bound(target + begin, target + end, border(part + 1)) - target);
+          }
+          for (std::uint32_t k = begin; k < end; ++k) add_to(k);
         }
-        if (!own)
-          for (std::uint32_t k = begin; k < end; ++k) row[target[k]] += same;
-        else if (a.factor == 1)
-          for (std::uint32_t k = begin; k < end; ++k) row[target[k]] += values[k];
-        else
-          for (std::uint32_t k = begin; k < end; ++k) row[target[k]] += a.factor * values[k];
-      }
+      };
+      post_row(step, s, a.quantity, true).with([&](auto* row) {
+        using Real = std::remove_reference_t<decltype(*row)>;
+        const auto plus = [&](std::uint32_t k, double value) { row[target[k]] = static_cast<Real>(row[target[k]] + value); };
+        if (!own) return each([&](std::uint32_t k) { plus(k, same); });
+        step.row(s.quantities[a.at]).with([&](const auto* values) {
+          if (a.factor == 1)
+            each([&](std::uint32_t k) { plus(k, values[k]); });
+          else
+            each([&](std::uint32_t k) { plus(k, a.factor * values[k]); });
+        });
+      });
     }
   };
   if (parts == 1)
@@ -161,22 +173,14 @@ void flush(const Step& step, const Synapses& s, const Effect& effect) {
   if (own.lanes.empty()) return;
   evaluate(step, s, effect.formula, effect.needs, own.lanes, true);
   const std::size_t n = own.lanes.size();
+  const auto target = [&](std::size_t l) { return s.wiring.target[own.lanes[l]]; };
+  const auto itself = [&](std::size_t l) { return own.lanes[l]; };
   std::size_t output = 0;
-  for (const Effect::Addition& a : effect.additions) {
-    double* row = post_row(step, s, a.quantity, true);
-    const double* value = own.results[output++].data();
-    for (std::size_t l = 0; l < n; ++l) row[s.wiring.target[own.lanes[l]]] += value[l];
-  }
-  for (const std::size_t quantity : effect.targets) {
-    double* row = step.doubles + s.quantities[quantity].offset;
-    const double* value = own.results[output++].data();
-    for (std::size_t l = 0; l < n; ++l) row[own.lanes[l]] = value[l];
-  }
-  for (const std::size_t quantity : effect.assigned) {
-    double* row = post_row(step, s, quantity, true);
-    const double* value = own.results[output++].data();
-    for (std::size_t l = 0; l < n; ++l) row[s.wiring.target[own.lanes[l]]] = value[l];
-  }
+  for (const Effect::Addition& a : effect.additions)
+    add(post_row(step, s, a.quantity, true), n, own.results[output++].data(), target);
+  for (const std::size_t quantity : effect.targets) set(step.row(s.quantities[quantity]), n, own.results[output++].data(), itself);
+  for (const std::size_t quantity : effect.assigned)
+    set(post_row(step, s, quantity, true), n, own.results[output++].data(), target);
   own.lanes.clear();
 }
 
@@ -237,7 +241,7 @@ void go_on(const Step& step, const Synapses& s) {
                        [](double x) { return std::isfinite(x); }))
         throw RunError({fmt::format("synapses.{}.{}", s.name, s.quantities[k].name), "finite", "another number",
                         fmt::format("At {} ms.", number_text(step.time * 1e3))});
-      std::copy_n(own.results[k].data(), n, step.doubles + s.quantities[k].offset + first);
+      step.row(s.quantities[k]).from(first).write(n, own.results[k].data());
     }
     own.lanes.clear();
   });
@@ -252,7 +256,7 @@ void start(const Step& step, const Synapses& s) {
     evaluate(step, s, s.start, s.start_needs, own.lanes, false);
     for (std::size_t k = 0; k < s.quantities.size(); ++k) {
       const Quantity& q = s.quantities[k];
-      std::copy_n(own.results[k].data(), q.is_own ? n : 1, step.doubles + q.offset + (q.is_own ? first : 0));
+      step.row(q).from(q.is_own ? first : 0).write(q.is_own ? n : 1, own.results[k].data());
     }
   }
   own.lanes.clear();

@@ -118,7 +118,7 @@ class Builder {
     if (out_.every_step) return;
     out_.has_last = true;
     out_.last = names_.quantities.size();
-    names_.declare({last_change, *unit_named("s"), "s", true, true, 0}, path_);
+    names_.declare({last_change, *unit_named("s"), "s", true, true}, path_);
   }
 
   /// on_pre, on_post, then those that have names.
@@ -363,7 +363,7 @@ Synapses make_synapses(const std::string& name, const SynapsesSpec& spec, std::v
 }
 
 void place(Synapses& synapses, Layout& layout) {
-  for (Quantity& quantity : synapses.quantities) quantity.offset = layout.doubles(quantity.is_own ? synapses.stride : 1);
+  for (Quantity& quantity : synapses.quantities) quantity.offset = place(quantity, quantity.is_own ? synapses.stride : 1, layout);
 }
 
 }  // namespace hartline::dynamics

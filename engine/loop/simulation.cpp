@@ -59,6 +59,7 @@ struct Recording {
 dynamics::NetworkSpec network_of(SimulationSpec spec) {
   dynamics::NetworkSpec out;
   out.dt_ms = spec.dt_ms;
+  out.precision = spec.precision;
   Table network;
   network.set("neurons", std::move(spec.neurons));
   network.set("synapses", std::move(spec.synapses));

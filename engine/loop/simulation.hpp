@@ -51,6 +51,7 @@ struct SimulationSpec {
   std::int64_t seed = 1;
   double duration_ms = 1000;
   double dt_ms = 0.1;
+  std::string precision = "double";
   std::optional<double> speed;
   std::string begin, keep;
   Table neurons, synapses, inputs, arrays, record;
@@ -62,6 +63,7 @@ struct SimulationSpec {
     field("seed", &SimulationSpec::seed, "", required(non_negative()), "seed of everything random");
     field("duration_ms", &SimulationSpec::duration_ms, "ms", required(positive()), "how long the network runs");
     field("dt_ms", &SimulationSpec::dt_ms, "ms", positive(), "time step");
+    field("precision", &SimulationSpec::precision, "", one_of({"double", "float"}), "of what is kept of neurons and synapses");
     field("speed", &SimulationSpec::speed, "", positive(), "paced against the clock, 1: in real time; absent: as fast as it goes");
     field("begin", &SimulationSpec::begin, "", any(), "state to go on from, relative to this file; absent: the start");
     field("keep", &SimulationSpec::keep, "", any(), "file for the state at the end, in the folder of the results; absent: none");

@@ -51,6 +51,16 @@ Table run(const std::string& more, const std::string& folder) {
 
 std::vector<double> rows(const std::string& folder, const char* name) { return io::read_npy(folder + "/" + name + ".npy").values; }
 
+TEST(Simulation, KeepsFloatsWhereTheyAreAskedFor) {
+  const io::TemporaryFolder wide, narrow;
+  run("keep = \"state\"", wide.path());
+  run("keep = \"state\"\nprecision = \"float\"", narrow.path());
+  EXPECT_LT(io::read_text(narrow.path() + "/state").size(), io::read_text(wide.path() + "/state").size());
+  const std::vector<double> v = rows(wide.path(), "v"), v_narrow = rows(narrow.path(), "v");
+  EXPECT_NE(v[3], v_narrow[3]);
+  EXPECT_NEAR(v[3], v_narrow[3], 1e-4);
+}
+
 TEST(Simulation, WritesWhatIsAskedFor) {
   const io::TemporaryFolder folder;
   const Table told = run("", folder.path());

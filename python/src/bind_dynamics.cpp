@@ -50,9 +50,10 @@ void check_owner(const std::shared_ptr<const Program>& program, const StateHandl
 }
 
 NetworkHandle network(nb::handle neurons, nb::handle synapses, nb::handle inputs, nb::handle arrays, double dt_ms,
-                      std::uint64_t seed) {
+                      const std::string& precision, std::uint64_t seed) {
   Table table;
   table.set("dt_ms", dt_ms);
+  table.set("precision", precision);
   for (const auto& [name, part] :
        {std::pair{"neurons", neurons}, std::pair{"synapses", synapses}, std::pair{"inputs", inputs}, std::pair{"arrays", arrays}})
     if (!part.is_none()) table.set(name, table_from(part, name));
@@ -273,11 +274,15 @@ array([-60., -65., -70.])
       .def(
           "__init__",
           [](NetworkHandle* self, nb::handle neurons, nb::handle synapses, nb::handle inputs, nb::handle arrays, double dt_ms,
-             std::uint64_t seed) { new (self) NetworkHandle(network(neurons, synapses, inputs, arrays, dt_ms, seed)); },
-          "neurons"_a, "synapses"_a = nb::none(), "inputs"_a = nb::none(), "arrays"_a = nb::none(), "dt_ms"_a = 0.1, "seed"_a = 1,
-          nb::sig("def __init__(self, neurons: collections.abc.Mapping[str, typing.Any], synapses: collections.abc.Mapping[str, "
-                  "typing.Any] | None = None, inputs: collections.abc.Mapping[str, typing.Any] | None = None, arrays: "
-                  "collections.abc.Mapping[str, typing.Any] | None = None, dt_ms: float = 0.1, seed: int = 1) -> None"),
+             const std::string& precision,
+             std::uint64_t seed) { new (self) NetworkHandle(network(neurons, synapses, inputs, arrays, dt_ms, precision, seed)); },
+          "neurons"_a, "synapses"_a = nb::none(), "inputs"_a = nb::none(), "arrays"_a = nb::none(), "dt_ms"_a = 0.1,
+          "precision"_a = "double", "seed"_a = 1,
+          nb::sig(
+              "def __init__(self, neurons: collections.abc.Mapping[str, typing.Any], synapses: collections.abc.Mapping[str, "
+              "typing.Any] | None = None, inputs: collections.abc.Mapping[str, typing.Any] | None = None, arrays: "
+              "collections.abc.Mapping[str, typing.Any] | None = None, dt_ms: float = 0.1, precision: str = 'double', seed: int "
+              "= 1) -> None"),
           "Reads and compiles it.")
       .def(
           "start", [](const NetworkHandle& n) { return compute([&] {
