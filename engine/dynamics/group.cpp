@@ -22,7 +22,8 @@ using equations::Replacement;
 namespace {
 
 constexpr std::size_t line = 16;                   // numbers that rows are padded to
-constexpr const char* until = "refractory until";  // no text can use it
+constexpr const char* until = "refractory until";  // no text can use these
+constexpr const char* within = "step within a step";
 
 /// Builds one group.
 class Builder {
@@ -45,6 +46,10 @@ class Builder {
     names_.declare_arrays(out_.arrays, out_.num);
     const std::vector<QuantityText> slopes = read_equations(names_, spec_.equations, path_ + ".equations");
     out_.num_variables = out_.num_checked = names_.quantities.size();
+    if (spec_.method == "rodas4") {
+      names_.declare({within, *unit_named("s"), "s", true, true, 0}, path_ + ".method");
+      ++out_.num_variables;
+    }
     const bool spikes = !spec_.threshold.empty();
     if (!spec_.refractory.empty()) {
       if (!spikes)
@@ -126,7 +131,7 @@ class Builder {
   std::vector<std::string_view> variable_names() const {
     std::vector<std::string_view> out;
     for (const Quantity& q : names_.quantities)
-      if (q.is_variable && q.name != until) out.push_back(q.name);
+      if (q.is_variable && q.name != until && q.name != within) out.push_back(q.name);
     return out;
   }
 
@@ -180,6 +185,7 @@ class Builder {
 
   void integrate() {
     equations::Graph& g = names_.graph;
+    if (spec_.method == "rodas4") stop_held();
     Dynamics dynamics = dynamics_of(names_, slopes_);
     dynamics.is_shared = [this](std::uint32_t symbol) {
       return !names_.varies(symbol) && names_.given[symbol].role != Role::array;
@@ -201,9 +207,68 @@ class Builder {
       equations::Integrated integrated = equations::integrate(g, dynamics, out_.method);
       next_ = std::move(integrated.next);
       propagators_ = std::move(integrated.propagator);
+      if (!integrated.error.empty()) step_within(integrated.error);
     } catch (const SpecError& error) {
       throw SpecError({path_ + (error.fault.path == "method" ? "." : ".equations.") + error.fault.path, error.fault.requirement,
                        error.fault.got, error.fault.hint});
+    }
+  }
+
+  /// Whether a neuron is refractory in a step from `t`, of length `dt`; and whether it is not.
+  std::pair<Id, Id> waits_or_free(Id t, Id dt) {
+    equations::Graph& g = names_.graph;
+    const Id now = g.add(t, g.multiply(g.constant(0.5), dt));
+    return {g.apply(Op::less, now, value_of(until)), g.apply(Op::less_equal, value_of(until), now)};
+  }
+  bool is_held(std::size_t quantity) const {
+    return std::find(spec_.held.begin(), spec_.held.end(), names_.quantities[quantity].name) != spec_.held.end();
+  }
+
+  /// Variables that are held have no slope for a whole step; time in a step within it is another.
+  void stop_held() {
+    if (spec_.refractory.empty()) return;
+    equations::Graph& g = names_.graph;
+    const Id t = g.symbol_value(names_.stand_for("start of the step", {Role::time, 0, false}));
+    const Id dt = g.symbol_value(names_.stand_for("length of the step", {Role::dt, 0, false}));
+    const Id waits = waits_or_free(t, dt).first;
+    for (std::size_t k = 0; k < slopes_.size(); ++k)
+      if (is_held(k)) slopes_[k] = g.where(waits, g.constant(0), slopes_[k]);
+  }
+
+  /// next_ becomes a trial of a step within a step; what is left of it is where all of them have led.
+  void step_within(const std::vector<Id>& error) {
+    equations::Graph& g = names_.graph;
+    const std::size_t num = out_.num_integrated = next_.size();
+    const Replacement inside[] = {
+        {names_.dt(), g.symbol_value(names_.stand_for("length within", {Role::substep, 0, true}))},
+        {names_.time(), g.add(value_of("t"), g.symbol_value(names_.stand_for("elapsed within", {Role::elapsed, 0, true})))}};
+    std::vector<Id> outputs = equations::replace(g, next_, inside);
+    const std::vector<Id> errors = equations::replace(g, error, inside);
+    Id sum = g.constant(0);
+    std::vector<Replacement> after;
+    for (std::size_t k = 0; k < num; ++k) {
+      const Id x = value_of(names_.quantities[k].name);
+      const Id size = g.apply(Op::max, g.constant(names_.quantities[k].unit.scale),
+                              g.apply(Op::max, g.apply(Op::abs, x), g.apply(Op::abs, outputs[k])));
+      const Id share = g.divide(errors[k], g.multiply(g.constant(spec_.tolerance), size));
+      sum = g.add(sum, g.multiply(share, share));
+      after.push_back({names_.symbol_of(names_.quantities[k].name), outputs[k]});
+    }
+    outputs.push_back(g.apply(Op::sqrt, g.divide(sum, g.constant(static_cast<double>(num)))));
+    if (spec_.reset.empty()) {
+      outputs.push_back(g.constant(0));
+    } else {
+      Id met = equations::replace(g, std::span<const Id>(conditions_.data(), 1), after)[0];
+      if (!spec_.refractory.empty()) met = g.apply(Op::both, met, waits_or_free(value_of("t"), value_of("dt")).second);
+      outputs.push_back(g.where(met, g.constant(1), g.constant(0)));
+    }
+    out_.trial = make_formula(names_, outputs);
+    for (std::size_t k = 0; k <= num; ++k) {
+      const Id end = g.symbol_value(names_.stand_for("integrated", {Role::integrated, k, true}));
+      if (k < num)
+        next_[k] = end;
+      else
+        next_.push_back(end);
     }
   }
 
@@ -212,12 +277,10 @@ class Builder {
     std::vector<Replacement> later;
     Id free = equations::no_id;  // not refractory
     if (!spec_.refractory.empty()) {
-      const Id now = g.add(value_of("t"), g.multiply(g.constant(0.5), value_of("dt")));
-      const Id waits = g.apply(Op::less, now, value_of(until));
-      free = g.apply(Op::less_equal, value_of(until), now);
+      const auto [waits, is_free] = waits_or_free(value_of("t"), value_of("dt"));
+      free = is_free;
       for (std::size_t k = 0; k < next_.size(); ++k)
-        if (std::find(spec_.held.begin(), spec_.held.end(), names_.quantities[k].name) != spec_.held.end())
-          next_[k] = g.where(waits, value_of(names_.quantities[k].name), next_[k]);
+        if (is_held(k)) next_[k] = g.where(waits, value_of(names_.quantities[k].name), next_[k]);
       if (lasts_ != equations::no_id) {
         // as long as the condition holds where the step begins
         const Id goes_on = g.apply(Op::both, waits, lasts_);

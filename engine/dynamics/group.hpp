@@ -43,7 +43,11 @@ struct Group {
 
   equations::Method method = equations::Method::euler;
   std::string reason;  // why that method
-  Formula update;      // variables one step later, then 1 where an event happens, in the first row NaN where one is not finite
+  /// Where steps are taken within a step: variables after one of them, then its error in units of the tolerance, then 1 where it
+  /// ends in a spike that resets.
+  Formula trial;
+  std::size_t num_integrated = 0;  // variables that it moves; the next one is the length to begin with
+  Formula update;  // variables one step later, then 1 where an event happens, in the first row NaN where one is not finite
   std::vector<Event> events;
   bool spikes = false;  // events[0] are spikes
   bool given_spikes = false;

@@ -89,6 +89,11 @@ void Names::declare(const Quantity& quantity, const std::string& at) {
   quantities.push_back(quantity);
 }
 
+std::uint32_t Names::stand_for(const std::string& name, Given what) {
+  given.push_back(what);
+  return graph.add_symbol({name, {}, {}, ""});
+}
+
 void Names::define(const std::string& name, const std::string& text, const std::string& at) {
   declare_random_names(text);
   scope_.define(equations::parse_expression(name, text, at), at);

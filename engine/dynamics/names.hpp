@@ -41,6 +41,10 @@ enum class Role : std::uint8_t {
   post,      // quantity of the target's group
   array,     // values over time
   propagator,
+  // of steps within a step, behind all others:
+  substep,     // its length, s
+  elapsed,     // from the start of the step to its own, s
+  integrated,  // a variable after all of them
 };
 
 struct Given {
@@ -75,6 +79,8 @@ class Names {
   /// The quantities of a group, by their names with `suffix`.
   void declare_group(const std::vector<Quantity>& quantities, Role role, const std::string& suffix);
   void declare(const Quantity& quantity, const std::string& at);
+  /// A symbol that no text can use.
+  std::uint32_t stand_for(const std::string& name, Given what);
   /// A named value.
   void define(const std::string& name, const std::string& text, const std::string& at);
 

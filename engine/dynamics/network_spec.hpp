@@ -17,6 +17,7 @@ struct NeuronsSpec {
   Table start;
   std::vector<std::string> own;
   std::string method = "auto";
+  double tolerance = 1e-6;
   std::string threshold;
   std::vector<std::string> reset;
   std::string refractory;
@@ -36,8 +37,10 @@ struct NeuronsSpec {
     field("start", &NeuronsSpec::start, "", any(), "of each variable, made of parameters, other starts, i, random and randn");
     field("own", &NeuronsSpec::own, "", any(), "parameters of which each neuron has its own, though they start alike");
     field("method", &NeuronsSpec::method, "",
-          one_of({"auto", "exact", "exponential_euler", "euler", "heun", "rk2", "rk4", "milstein"}),
+          one_of({"auto", "exact", "exponential_euler", "euler", "heun", "rk2", "rk4", "milstein", "rodas4"}),
           "how the equations are integrated; auto: what they call for");
+    field("tolerance", &NeuronsSpec::tolerance, "", between(1e-12, 0.1),
+          "of rodas4: error of a step within a step, of a variable's size or of 1 of its unit, whichever is more");
     field("threshold", &NeuronsSpec::threshold, "", any(), "condition for a spike; absent: none");
     field("reset", &NeuronsSpec::reset, "", any(), "what a spike changes, in order: v = El, w += b");
     field("refractory", &NeuronsSpec::refractory, "", any(),
@@ -86,6 +89,22 @@ struct ConnectSpec {
   }
 };
 
+/// A table of `synapses.NAME.pathways`.
+struct PathwaySpec {
+  std::string from = "source";
+  std::string event = "spike";
+  std::string delay;
+  std::vector<std::string> change;
+
+  template <class Field>
+  static void describe(Field&& field) {
+    field("from", &PathwaySpec::from, "", one_of({"source", "target"}), "whose event it is");
+    field("event", &PathwaySpec::event, "", any(), "its name: spike, or one of the group's events");
+    field("delay", &PathwaySpec::delay, "", any(), "from the event to its effect, made of i, j, random, randn");
+    field("change", &PathwaySpec::change, "", required(), "what it changes, in order");
+  }
+};
+
 /// A table of `synapses`.
 struct SynapsesSpec {
   std::string from;
@@ -100,6 +119,7 @@ struct SynapsesSpec {
   std::vector<std::string> on_post;
   std::string delay;
   std::string delay_post;
+  Table pathways;
   Table summed;
 
   template <class Field>
@@ -119,6 +139,8 @@ struct SynapsesSpec {
     field("on_post", &SynapsesSpec::on_post, "", any(), "what a spike of the target changes");
     field("delay", &SynapsesSpec::delay, "", any(), "from a spike of the source to its effect, made of i, j, random, randn");
     field("delay_post", &SynapsesSpec::delay_post, "", any(), "from a spike of the target to its effect");
+    field("pathways", &SynapsesSpec::pathways, "", any(),
+          "further ones by their names, in their order after on_pre and on_post: late = { delay = \"5 ms\", change = [ … ] }");
     field("summed", &SynapsesSpec::summed, "", any(),
           "parameters of the targets that are sums over their synapses in every step: I_gap = \"g * (v_pre - v_post) : nA\"");
   }

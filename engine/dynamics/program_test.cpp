@@ -355,8 +355,17 @@ TEST(Texts, WrongOnesAreToldWhereAndWhy) {
   has(message(adex_cell("auto"),
               joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {"parameters", table({{"w", "v_pre"}})}}))),
       "synapses.s.parameters.w: must be the same for all");
-  has(message(adex_cell("auto"), joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {"delay", "-1 ms"}}))),
-      "synapses.s.delay: must be 0 ms or more");
+  const auto late = [&](const char* key, const Value& value, const char* delay) {
+    return message(adex_cell("auto"),
+                   joined(table({{"from", "cell"}, {"to", "cell"}, {"connect", all}, {key, value}, {"delay", delay}})));
+  };
+  has(late("on_pre", List{"w_post += 1 nA"}, "-1 ms"), "synapses.s.delay: must be 0 ms or more");
+  has(late("on_post", List{"w_post += 1 nA"}, "1 ms"), "synapses.s.delay: must be left out without on_pre");
+  const auto path = [&](Table pathway) { return late("pathways", table({{"p", std::move(pathway)}}), ""); };
+  has(path(table({{"event", "burst"}, {"change", List{"w_post += 1 nA"}}})),
+      "synapses.s.pathways.p.event: must be an event of cell");
+  has(path(table({{"from", "source"}})), "synapses.s.pathways.p.change: must be given");
+  has(path(table({{"change", List{"u_post += 1"}}})), "synapses.s.pathways.p.change[0]");
 }
 
 }  // namespace

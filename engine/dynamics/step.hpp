@@ -20,6 +20,9 @@ struct Scratch {
   std::vector<std::vector<double>> results;
   std::vector<std::uint32_t> lanes;  // synapses in hand
   std::vector<std::int32_t> counts;
+  std::vector<std::vector<double>> within;  // of each neuron of a block: variables, the length to go on with, what has elapsed
+  std::vector<equations::Input> whole;      // inputs of the block
+  std::vector<std::uint32_t> active;        // neurons that are not at the end of the step
 
   double* row(std::size_t symbol, std::size_t num);
   double* result(std::size_t k, std::size_t num);
@@ -80,6 +83,12 @@ double random_at(const Step& step, const Given& given, std::uint32_t symbol, std
 /// Variables of a group go on; events are looked for. Throws: RunError where one is no longer finite; nothing has been changed then
 /// that the state before the step needs.
 void update(const Step& step, const Group& group);
+/// Inputs of a formula, of the neurons first … first + num - 1 before the step, or after it.
+void set_inputs(const Step& step, const Group& group, const std::vector<Given>& all, const Formula& formula, std::size_t first,
+                std::size_t num, bool later, Scratch& own);
+/// Steps of any length within the step, of the neurons first … first + num - 1; Scratch::within holds where they lead. A variable
+/// is NaN there where no length met the tolerance.
+void step_within(const Step& step, const Group& group, std::size_t first, std::size_t num);
 /// Spikes from outside the network, after the update.
 void add_input(const Step& step, const Group& group, const Inputs& inputs);
 /// What events change, of the neurons that they happened to.

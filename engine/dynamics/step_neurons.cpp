@@ -41,53 +41,6 @@ HARTLINE_CLONES std::size_t places_of(const double* x, std::size_t num, std::siz
   return n;
 }
 
-/// Inputs of the neurons first … first + num - 1, before the step.
-void set_inputs(const Step& step, const Group& group, const std::vector<Given>& all, const Formula& formula, std::size_t first,
-                std::size_t num, bool later, Scratch& own) {
-  own.inputs.resize(all.size());
-  std::size_t next_random = 0;
-  for (std::uint32_t s = 0; s < all.size(); ++s) {
-    const Given& given = all[s];
-    equations::Input& in = own.inputs[s];
-    in = {nullptr, 1, given.varies ? std::size_t{1} : std::size_t{0}};
-    switch (given.role) {
-      case Role::time:
-        in.data = &step.time;
-        break;
-      case Role::dt:
-        in.data = &step.dt;
-        break;
-      case Role::index:
-        in.data = group.numbers.data() + first;
-        break;
-      case Role::count:
-        in.data = &group.count;
-        break;
-      case Role::quantity: {
-        const Quantity& q = group.quantities[given.at];
-        in.data = step.row(q, group.stride, later) + (q.is_own ? first : 0);
-        break;
-      }
-      case Role::array: {
-        const TimedArray& array = group.arrays[given.at];
-        if (!group.uses_array[given.at]) break;
-        in.data = row_at(array, step.time) + (array.num == 1 ? 0 : first);
-        break;
-      }
-      case Role::propagator:
-        in.data = step.doubles + group.propagator_at[0];
-        break;
-      default:
-        if (next_random < formula.random.size() && formula.random[next_random] == s) {
-          ++next_random;
-          double* row = own.row(s, block_size);
-          fill_random(step, given, s, group.index, first, num, row);
-          in.data = row;
-        }
-    }
-  }
-}
-
 /// Spikes of this step that are given, into the place of the first block's.
 std::int32_t given_spikes(const Step& step, const Group& group) {
   std::int32_t* const list = step.ids(group, group.events[0], step.number);
@@ -105,10 +58,11 @@ std::int32_t given_spikes(const Step& step, const Group& group) {
       const double x = step.row(q, group.stride, true)[i];
       if (std::isfinite(x)) continue;
       const double before = step.row(q, group.stride, false)[i] / q.unit.scale;
+      const char* hint = group.trial.kernel ? "No length of steps met the tolerance; the solution may be infinite."
+                                            : "A smaller dt_ms or another method may help.";
       throw RunError({fmt::format("neurons.{}.{}[{}]", group.name, q.name, i), "finite", number_text(x),
-                      fmt::format("At {} ms, step {}; before that step it was {} {}. The state is as it was then. A smaller "
-                                  "dt_ms or another method may help.",
-                                  number_text((step.time + step.dt) * 1e3), step.number, number_text(before), q.unit_text)});
+                      fmt::format("At {} ms, step {}; before that step it was {} {}. The state is as it was then. {}",
+                                  number_text((step.time + step.dt) * 1e3), step.number, number_text(before), q.unit_text, hint)});
     }
   throw InternalError("a number that is not finite was not found again");
 }
@@ -122,7 +76,7 @@ void change(const Step& step, const Group& group, const Event& event) {
     set_inputs(step, group, group.given, event.change, 0, 0, true, own);
     for (std::uint32_t s = 0; s < group.given.size(); ++s) {
       const Given& given = group.given[s];
-      if (!given.varies) continue;
+      if (!given.varies || given.role >= Role::substep) continue;
       double* row = own.row(s, block_size);
       if (is_random(given)) {
         if (std::find(event.change.random.begin(), event.change.random.end(), s) == event.change.random.end()) continue;
@@ -160,6 +114,58 @@ double poisson(double mean, double uniform, const Step& step, const Inputs& inpu
 
 }  // namespace
 
+void set_inputs(const Step& step, const Group& group, const std::vector<Given>& all, const Formula& formula, std::size_t first,
+                std::size_t num, bool later, Scratch& own) {
+  own.inputs.resize(all.size());
+  std::size_t next_random = 0;
+  for (std::uint32_t s = 0; s < all.size(); ++s) {
+    const Given& given = all[s];
+    equations::Input& in = own.inputs[s];
+    in = {nullptr, 1, given.varies ? std::size_t{1} : std::size_t{0}};
+    switch (given.role) {
+      case Role::time:
+        in.data = &step.time;
+        break;
+      case Role::dt:
+        in.data = &step.dt;
+        break;
+      case Role::index:
+        in.data = group.numbers.data() + first;
+        break;
+      case Role::count:
+        in.data = &group.count;
+        break;
+      case Role::quantity: {
+        const Quantity& q = group.quantities[given.at];
+        in.data = step.row(q, group.stride, later) + (q.is_own ? first : 0);
+        break;
+      }
+      case Role::array: {
+        const TimedArray& array = group.arrays[given.at];
+        if (!group.uses_array[given.at]) break;
+        in.data = row_at(array, step.time) + (array.num == 1 ? 0 : first);
+        break;
+      }
+      case Role::substep:
+      case Role::elapsed:
+        break;  // step_within sets them
+      case Role::integrated:
+        if (given.at < own.within.size()) in.data = own.within[given.at].data();
+        break;
+      case Role::propagator:
+        in.data = step.doubles + group.propagator_at[0];
+        break;
+      default:
+        if (next_random < formula.random.size() && formula.random[next_random] == s) {
+          ++next_random;
+          double* row = own.row(s, block_size);
+          fill_random(step, given, s, group.index, first, num, row);
+          in.data = row;
+        }
+    }
+  }
+}
+
 void update(const Step& step, const Group& group) {
   const std::size_t num_blocks = (group.num + block_size - 1) / block_size;
   std::atomic<bool> finite{true};
@@ -171,6 +177,7 @@ void update(const Step& step, const Group& group) {
     const FlushSmall flush;
     const std::size_t first = static_cast<std::size_t>(b) * block_size, n = std::min(block_size, group.num - first);
     Scratch& own = scratch();
+    if (group.trial.kernel) step_within(step, group, first, n);
     set_inputs(step, group, group.given, group.update, first, n, false, own);
     own.outputs.clear();
     for (std::size_t k = 0; k < group.num_variables; ++k)

@@ -95,7 +95,7 @@ void clear_sum(const Step& step, const Synapses& s, const Sum& sum) {
 /// Over the targets in their order, and over the synapses of each in theirs.
 void add_sum(const Step& step, const Synapses& s, const Sum& sum) {
   double* const row = post_row(step, s, sum.quantity, false);
-  const std::span<const std::uint32_t> all = s.wiring.post;
+  const std::span<const std::uint32_t> all = s.by_target;
   const std::size_t num_blocks = (all.size() + block_size - 1) / block_size;
   const auto one = [&](std::size_t b) {
     const auto some = all.subspan(b * block_size, std::min(block_size, all.size() - b * block_size));
@@ -106,8 +106,8 @@ void add_sum(const Step& step, const Synapses& s, const Sum& sum) {
   for (std::size_t b = 0; b < num_blocks; ++b) one(b);
 }
 
-std::pair<std::uint32_t, std::uint32_t> synapses_of(const Synapses& s, std::size_t source, std::size_t lag) {
-  const std::uint32_t* at = s.wiring.begin.data() + source * s.wiring.lags.size() + lag;
+std::pair<std::uint32_t, std::uint32_t> synapses_of(const Route& route, std::size_t neuron, std::size_t lag) {
+  const std::uint32_t* at = route.begin.data() + neuron * route.lags.size() + lag;
   return {at[0], at[1]};
 }
 
@@ -116,11 +116,11 @@ bool in(const Part& part, std::int32_t neuron) {
 }
 
 /// Additions of rows and numbers. Threads share the targets, so that each target's sum has its order.
-void add_plain(const Step& step, const Synapses& s, std::span<const std::int32_t> spikes, std::size_t lag) {
+void add_plain(const Step& step, const Synapses& s, const Pathway& pathway, std::span<const std::int32_t> spikes, std::size_t lag) {
   std::size_t num_events = 0;
   for (const std::int32_t i : spikes)
     if (in(s.from, i)) {
-      const auto [begin, end] = synapses_of(s, static_cast<std::size_t>(i) - s.from.first, lag);
+      const auto [begin, end] = synapses_of(pathway.route, static_cast<std::size_t>(i) - s.from.first, lag);
       num_events += end - begin;
     }
   const int parts = step.executor.num_threads() > 1 && num_events > worth_threads ? step.executor.num_threads() : 1;
@@ -129,14 +129,14 @@ void add_plain(const Step& step, const Synapses& s, std::span<const std::int32_t
     const auto border = [&](int k) {
       return static_cast<std::int32_t>(s.to.first + s.to.num * static_cast<std::size_t>(k) / static_cast<std::size_t>(parts));
     };
-    for (const Effect::Addition& a : s.on_pre.additions) {
+    for (const Effect::Addition& a : pathway.effect.additions) {
       double* const row = post_row(step, s, a.quantity, true);
       const bool own = a.value == Effect::Addition::Value::own;
       const double* values = a.at == ~std::size_t{0} ? nullptr : step.doubles + s.quantities[a.at].offset;
       const double same = values && !own ? a.factor * values[0] : a.factor;
       for (const std::int32_t i : spikes) {
         if (!in(s.from, i)) continue;
-        auto [begin, end] = synapses_of(s, static_cast<std::size_t>(i) - s.from.first, lag);
+        auto [begin, end] = synapses_of(pathway.route, static_cast<std::size_t>(i) - s.from.first, lag);
         if (parts > 1) {
           begin = static_cast<std::uint32_t>(std::lower_bound(target + begin, target + end, border(part)) - target);
           end = static_cast<std::uint32_t>(std::lower_bound(target + begin, target + end, border(part + 1)) - target);
@@ -181,20 +181,20 @@ void flush(const Step& step, const Synapses& s, const Effect& effect) {
 }
 
 /// Any changes. Where rows of targets are set, each spike is done before the next.
-template <class EachSynapse>
-void apply(const Step& step, const Synapses& s, const Effect& effect, std::span<const std::int32_t> spikes,
-           EachSynapse&& each_synapse, const Part& part) {
+void apply(const Step& step, const Synapses& s, const Pathway& pathway, std::span<const std::int32_t> spikes, std::size_t lag) {
+  const Part& part = pathway.of_target ? s.to : s.from;
   std::vector<std::uint32_t>& lanes = scratch().lanes;
   lanes.clear();
   for (const std::int32_t neuron : spikes) {
     if (!in(part, neuron)) continue;
-    each_synapse(static_cast<std::size_t>(neuron) - part.first, [&](std::uint32_t k) {
-      lanes.push_back(k);
-      if (lanes.size() == block_size) flush(step, s, effect);
-    });
-    if (!effect.assigned.empty()) flush(step, s, effect);
+    const auto [begin, end] = synapses_of(pathway.route, static_cast<std::size_t>(neuron) - part.first, lag);
+    for (std::uint32_t k = begin; k < end; ++k) {
+      lanes.push_back(pathway.route.synapses.empty() ? k : pathway.route.synapses[k]);
+      if (lanes.size() == block_size) flush(step, s, pathway.effect);
+    }
+    if (!pathway.effect.assigned.empty()) flush(step, s, pathway.effect);
   }
-  flush(step, s, effect);
+  flush(step, s, pathway.effect);
 }
 
 }  // namespace
@@ -208,33 +208,16 @@ void add_sums(const Step& step, const Synapses& s) {
 }
 
 void deliver(const Step& step, const Synapses& s) {
-  if (s.on_pre.any()) {
-    const Group& from = step.program.groups()[s.from.group];
-    for (std::size_t l = 0; l < s.wiring.lags.size(); ++l) {
-      const auto spikes = step.happened(from, from.events[0], step.number - s.wiring.lags[l]);
+  for (const Pathway& pathway : s.pathways) {
+    const Group& group = step.program.groups()[pathway.of_target ? s.to.group : s.from.group];
+    for (std::size_t l = 0; l < pathway.route.lags.size(); ++l) {
+      const auto spikes = step.happened(group, group.events[pathway.event], step.number - pathway.route.lags[l]);
       if (spikes.empty()) continue;
-      if (s.on_pre.plain)
-        add_plain(step, s, spikes, l);
+      if (pathway.effect.plain && !pathway.of_target && pathway.route.synapses.empty())
+        add_plain(step, s, pathway, spikes, l);
       else
-        apply(
-            step, s, s.on_pre, spikes,
-            [&](std::size_t neuron, auto&& each) {
-              const auto [begin, end] = synapses_of(s, neuron, l);
-              for (std::uint32_t k = begin; k < end; ++k) each(k);
-            },
-            s.from);
+        apply(step, s, pathway, spikes, l);
     }
-  }
-  if (s.on_post.any()) {
-    const Group& to = step.program.groups()[s.to.group];
-    const auto spikes = step.happened(to, to.events[0], step.number - s.on_post.lag);
-    if (spikes.empty()) return;
-    apply(
-        step, s, s.on_post, spikes,
-        [&](std::size_t neuron, auto&& each) {
-          for (std::uint32_t k = s.wiring.post_begin[neuron]; k < s.wiring.post_begin[neuron + 1]; ++k) each(s.wiring.post[k]);
-        },
-        s.to);
   }
 }
 

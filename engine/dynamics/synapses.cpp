@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 
 #include "base/error.hpp"
@@ -20,6 +21,18 @@ using equations::Replacement;
 namespace {
 
 constexpr std::size_t line = 16;
+/// A pathway as it is written.
+struct PathwayText {
+  std::string path;
+  bool of_target = false;
+  std::string event;
+  std::vector<std::string> texts;
+  std::string delay_text, delay_key;
+  Id delay = equations::no_id;
+  std::vector<Change> changes;
+};
+
+constexpr const char* every_step = "variables go on every step";
 constexpr const char* last_change = "last change";  // no text can use it
 
 /// Builds synapses.
@@ -46,20 +59,19 @@ class Builder {
     const std::vector<QuantityText> parameters = read_parameters(names_, spec_.parameters, spec_.own, path_ + ".parameters");
     slopes_ = lower_slopes(names_, slopes);
     choose_method();
+    read_pathways();
     const std::vector<Changeable> owners{{Role::quantity, &names_.quantities, "", "synapse", false},
                                          {Role::post, &to.quantities, "_post", "neuron", true}};
-    on_pre_ = read_changes(names_, owners, spec_.on_pre, path_ + ".on_pre");
-    on_post_ = read_changes(names_, owners, spec_.on_post, path_ + ".on_post");
+    for (PathwayText& pathway : pathways_) pathway.changes = read_changes(names_, owners, pathway.texts, pathway.path);
     lower_sums(to);
     starts_ = lower_starts(names_, spec_.start, parameters, path_);
-    const auto lowered = [&](const std::string& text, const char* key, const Unit& unit, const char* words) {
+    const auto lowered = [&](const std::string& text, const std::string& key, const Unit& unit, const char* words) {
       return text.empty() ? equations::no_id : names_.lower("", text, path_ + "." + key, unit, words);
     };
     rules_.probability = lowered(spec_.connect.probability, "connect.probability", {}, "1");
     if (!spec_.connect.condition.empty())
       rules_.condition = names_.condition(spec_.connect.condition, path_ + ".connect.condition");
-    rules_.delay = lowered(spec_.delay, "delay", *unit_named("s"), "ms");
-    rules_.delay_post = lowered(spec_.delay_post, "delay_post", *unit_named("s"), "ms");
+    for (PathwayText& pathway : pathways_) pathway.delay = lowered(pathway.delay_text, pathway.delay_key, *unit_named("s"), "ms");
     erase();
     wire();
     effects();
@@ -93,7 +105,7 @@ class Builder {
     throw SpecError({path, "a group of neurons", "\"" + name + "\"", did_you_mean(name, known)});
   }
 
-  /// Variables go on at spikes where each is linear in itself and needs nothing that changes in between.
+  /// Variables go on at spikes where they need nothing that changes in between; until_now says whether they can.
   void choose_method() {
     if (slopes_.empty()) return;
     bool fits = true;
@@ -102,11 +114,32 @@ class Builder {
     out_.every_step = spec_.method == "every_step" || (spec_.method == "auto" && !fits);
     if (spec_.method == "event" && !fits)
       throw SpecError({path_ + ".method", "every_step or auto where equations need what changes between spikes", "\"event\"", ""});
-    out_.reason = out_.every_step ? "variables go on every step" : "variables are worked out when a spike comes";
+    out_.reason = out_.every_step ? every_step : "variables are worked out when a spike comes";
     if (out_.every_step) return;
     out_.has_last = true;
     out_.last = names_.quantities.size();
     names_.declare({last_change, *unit_named("s"), "s", true, true, 0}, path_);
+  }
+
+  /// on_pre, on_post, then those that have names.
+  void read_pathways() {
+    const auto side = [&](bool of_target, const std::vector<std::string>& texts, const std::string& delay) {
+      const std::string key = of_target ? "on_post" : "on_pre", delay_key = of_target ? "delay_post" : "delay";
+      if (!texts.empty())
+        pathways_.push_back({path_ + "." + key, of_target, "spike", texts, delay, delay_key, equations::no_id, {}});
+      else if (!delay.empty())
+        throw SpecError({path_ + "." + delay_key, "left out without " + key, "\"" + delay + "\"", ""});
+    };
+    side(false, spec_.on_pre, spec_.delay);
+    side(true, spec_.on_post, spec_.delay_post);
+    for (const auto& [name, value] : spec_.pathways.items) {
+      const std::string key = "pathways." + name, at = path_ + "." + key;
+      if (!value.table()) throw SpecError({at, "a table with change", display(value), ""});
+      PathwaySpec read;
+      read_table(*value.table(), {at, ""}, read);
+      pathways_.push_back(
+          {at + ".change", read.from == "target", read.event, read.change, read.delay, key + ".delay", equations::no_id, {}});
+    }
   }
 
   void lower_sums(const Group& to) {
@@ -125,12 +158,12 @@ class Builder {
     std::vector<Id*> roots;
     for (auto* list : {&slopes_, &sums_, &starts_})
       for (Id& id : *list) roots.push_back(&id);
-    for (auto* changes : {&on_pre_, &on_post_})
-      for (Change& change : *changes) roots.push_back(&change.value);
-    const std::pair<const char*, Id*> rules[] = {{"connect.probability", &rules_.probability},
-                                                 {"connect.condition", &rules_.condition},
-                                                 {"delay", &rules_.delay},
-                                                 {"delay_post", &rules_.delay_post}};
+    std::vector<std::pair<std::string, Id*>> rules = {{"connect.probability", &rules_.probability},
+                                                      {"connect.condition", &rules_.condition}};
+    for (PathwayText& pathway : pathways_) {
+      for (Change& change : pathway.changes) roots.push_back(&change.value);
+      rules.emplace_back(pathway.delay_key, &pathway.delay);
+    }
     for (const auto& [key, id] : rules)
       if (*id != equations::no_id) roots.push_back(id);
     names_.erase(std::move(roots));
@@ -142,23 +175,46 @@ class Builder {
 
   void wire() {
     Wirer wirer(names_, out_.from, out_.to, groups_, rows_, seed_, out_.index, dt_s_, path_);
-    out_.wiring = wirer.draw(spec_.connect, rules_);
-    Wiring& w = out_.wiring;
+    Wiring& w = out_.wiring = wirer.draw(spec_.connect, rules_);
     out_.num = w.num();
     out_.stride = (out_.num + line - 1) / line * line;
-    if (!on_pre_.empty()) remember(out_.from.group, w.lags.empty() ? 0 : w.lags.back(), path_ + ".from");
-    if (on_post_.empty() && rules_.delay_post != equations::no_id)
-      throw SpecError({path_ + ".delay_post", "left out without on_post", "\"" + spec_.delay_post + "\"", ""});
-    if (!on_post_.empty())
-      remember(out_.to.group, out_.on_post.lag = wirer.steps_of(rules_.delay_post, "delay_post"), path_ + ".to");
-    if (!on_post_.empty() || !sums_.empty()) wirer.index_targets(w);
+    const PathwayText* first = nullptr;  // synapses stand as its spikes arrive
+    for (const PathwayText& pathway : pathways_)
+      if (!first && !pathway.of_target) first = &pathway;
+    std::vector<std::int32_t> first_lags;
+    if (first) wirer.sort(w, first_lags = wirer.lags_of(w, first->delay, 0, first->delay_key));
+    for (std::size_t k = 0; k < pathways_.size(); ++k) {
+      const PathwayText& pathway = pathways_[k];
+      const std::vector<std::int32_t> lags =
+          &pathway == first ? first_lags : wirer.lags_of(w, pathway.delay, k + 1, pathway.delay_key);
+      Pathway made;
+      made.of_target = pathway.of_target;
+      made.route = wirer.route(w, lags, pathway.of_target);
+      made.event = remember(pathway, made.route.lags.empty() ? 0 : made.route.lags.back());
+      out_.pathways.push_back(std::move(made));
+    }
+    if (sums_.empty()) return;
+    out_.by_target.resize(out_.num);
+    std::iota(out_.by_target.begin(), out_.by_target.end(), 0u);
+    std::stable_sort(out_.by_target.begin(), out_.by_target.end(),
+                     [&](std::uint32_t a, std::uint32_t b) { return w.target[a] < w.target[b]; });
   }
 
-  /// Spikes of a group are kept until they have arrived.
-  void remember(std::size_t group, std::int32_t lag, const std::string& path) {
-    Group& g = groups_[group];
-    if (!g.spikes) throw SpecError({path, "a group whose neurons spike", "\"" + g.name + "\", which has no threshold", ""});
-    g.events[0].num_slots = std::max(g.events[0].num_slots, static_cast<std::size_t>(lag) + 1);
+  /// Events of a group are kept until they have arrived. Returns which it is.
+  std::size_t remember(const PathwayText& pathway, std::int32_t lag) {
+    Group& g = groups_[pathway.of_target ? out_.to.group : out_.from.group];
+    std::vector<std::string_view> known;
+    for (std::size_t k = 0; k < g.events.size(); ++k) {
+      known.push_back(g.events[k].name);
+      if (g.events[k].name != pathway.event) continue;
+      g.events[k].num_slots = std::max(g.events[k].num_slots, static_cast<std::size_t>(lag) + 1);
+      return k;
+    }
+    if (pathway.event == "spike")
+      throw SpecError({path_ + (pathway.of_target ? ".to" : ".from"), "a group whose neurons spike",
+                       "\"" + g.name + "\", which has no threshold", ""});
+    throw SpecError({pathway.path.substr(0, pathway.path.rfind('.')) + ".event", "an event of " + g.name,
+                     "\"" + pathway.event + "\"", did_you_mean(pathway.event, known)});
   }
 
   // --- effects
@@ -170,21 +226,22 @@ class Builder {
     equations::Graph& g = names_.graph;
     equations::Dynamics dynamics = dynamics_of(names_, slopes_);
     dynamics.is_shared = [](std::uint32_t) { return true; };
-    const auto linear = equations::advise(g, dynamics);
-    if (linear.method != equations::Method::exact)
-      throw SpecError({path_ + ".equations", "linear where variables are worked out at spikes", "others",
-                       "method = \"every_step\" takes any."});
-    std::vector<Id> next;
-    try {
-      next = equations::integrate(g, dynamics, equations::Method::exponential_euler).next;
-    } catch (const SpecError& error) {
-      throw SpecError({path_ + ".equations." + error.fault.path, error.fault.requirement, error.fault.got, error.fault.hint});
-    }
+    bool fits = equations::advise(g, dynamics).method == equations::Method::exact;
     for (std::size_t k = 0; k < slopes_.size(); ++k)
       for (std::size_t j = 0; j < slopes_.size(); ++j)
-        if (j != k && equations::depends_on(g, slopes_[k], names_.symbol_of(names_.quantities[j].name)))
-          throw SpecError({path_ + ".equations", "each of its own variable alone, where they are worked out at spikes",
-                           "coupled ones", "method = \"every_step\" takes any."});
+        fits = fits && (j == k || !equations::depends_on(g, slopes_[k], names_.symbol_of(names_.quantities[j].name)));
+    if (!fits && spec_.method == "event")
+      throw SpecError({path_ + ".equations", "each linear and of its own variable alone, where they are worked out at spikes",
+                       "others", "method = \"every_step\" takes any."});
+    if (!fits) {
+      out_.every_step = true;
+      out_.has_last = false;
+      out_.reason = every_step;
+      names_.quantities.pop_back();  // the time of the last change
+      starts_.pop_back();
+      return {};
+    }
+    std::vector<Id> next = equations::integrate(g, dynamics, equations::Method::exponential_euler).next;
     const Id elapsed = g.subtract(g.symbol_value(names_.time()), g.symbol_value(names_.symbol_of(last_change)));
     const Replacement dt{names_.dt(), elapsed};
     next = equations::replace(g, next, std::span<const Replacement>(&dt, 1));
@@ -196,8 +253,7 @@ class Builder {
   void effects() {
     equations::Graph& g = names_.graph;
     const std::vector<Replacement> now = until_now();
-    make_effect(on_pre_, now, out_.on_pre);
-    make_effect(on_post_, now, out_.on_post);
+    for (std::size_t k = 0; k < pathways_.size(); ++k) make_effect(pathways_[k].changes, now, out_.pathways[k].effect);
     for (std::size_t k = 0; k < sums_.size(); ++k) {
       const std::vector<Id> value = equations::replace(g, std::span<const Id>(&sums_[k], 1), now);
       out_.sums[k].formula = make_formula(names_, value);
@@ -217,7 +273,6 @@ class Builder {
   }
 
   void make_effect(const std::vector<Change>& changes, const std::vector<Replacement>& now, Effect& out) {
-    if (changes.empty()) return;
     equations::Graph& g = names_.graph;
     std::vector<Id> additions, own, set;
     bool plain = true;
@@ -289,7 +344,7 @@ class Builder {
   const std::string& path_;
   Names names_;
   Synapses out_;
-  std::vector<Change> on_pre_, on_post_;
+  std::vector<PathwayText> pathways_;
   Rules rules_;
   std::vector<Id> slopes_, sums_, starts_;
 };

@@ -9,7 +9,7 @@
 
 namespace hartline::dynamics {
 
-/// What spikes change.
+/// What a spike changes.
 struct Effect {
   /// A sum that is added to a row of the target's group. Fast where the value is one row of the synapses or one number.
   struct Addition {
@@ -25,8 +25,14 @@ struct Effect {
   Formula formula;
   bool plain = false;                // additions only, none by formula
   std::vector<std::uint32_t> needs;  // symbols
-  std::int32_t lag = 0;              // of spikes of the target
-  bool any() const { return !additions.empty() || !targets.empty() || !assigned.empty(); }
+};
+
+/// From an event of the sources or of the targets to its effect.
+struct Pathway {
+  bool of_target = false;
+  std::size_t event = 0;  // of its group
+  Route route;
+  Effect effect;
 };
 
 /// Sums over the synapses of a target, in every step.
@@ -45,9 +51,10 @@ struct Synapses {
   std::size_t num_variables = 0;
   std::size_t num = 0, stride = 0, index = 0, owner = 0;  // owner: number among the owners of random rows
   std::vector<Given> given;
-  Effect on_pre, on_post;
+  std::vector<Pathway> pathways;
   std::vector<Sum> sums;
-  Formula update;  // of the variables, where they go on every step
+  std::vector<std::uint32_t> by_target;  // [num] synapses of each target, rising; empty without sums
+  Formula update;                        // of the variables, where they go on every step
   std::vector<std::uint32_t> update_needs;
   bool every_step = false;
   std::size_t last = 0;  // quantity: time of the last change, where variables are worked out at spikes

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "base/error.hpp"
@@ -61,23 +62,11 @@ void Wirer::of_pairs(const Formula& formula, const std::int32_t* from, const std
   }
 }
 
-double Wirer::one_number(Id id, const char* key) const {
-  if (!names_.is_shared(id)) throw SpecError({path_ + "." + key, "the same for all synapses", "different ones", ""});
-  const std::int32_t none = 0;
-  double out = 0;
-  of_pairs(make_formula(names_, std::array<Id, 1>{id}), &none, &none, 0, 1, source(3), &out);
-  return out;
-}
-
-std::int32_t Wirer::rounded(double seconds, const char* key) const {
+std::int32_t Wirer::rounded(double seconds, const std::string& key) const {
   const double steps = std::nearbyint(seconds / dt_s_);
   if (!(steps >= 0 && steps <= 1e6))
     throw SpecError({path_ + "." + key, "0 ms or more, and at most 1e6 steps", number_text(seconds * 1e3) + " ms", ""});
   return static_cast<std::int32_t>(steps);
-}
-
-std::int32_t Wirer::steps_of(Id delay, const char* key) {
-  return delay == equations::no_id ? 0 : rounded(one_number(delay, key), key);
 }
 
 Wiring Wirer::draw(const ConnectSpec& spec, const Rules& rules) {
@@ -108,53 +97,64 @@ Wiring Wirer::draw(const ConnectSpec& spec, const Rules& rules) {
     out.source.push_back(i + static_cast<std::int32_t>(from_.first));
     out.target.push_back(j + static_cast<std::int32_t>(to_.first));
   }
-  std::vector<std::int32_t> lag = lags_of(out, rules.delay);
-  const std::set<std::int32_t> different(lag.begin(), lag.end());
-  out.lags.assign(different.begin(), different.end());
-  if (out.lags.size() > 1) {
-    std::vector<std::uint32_t> order(lag.size());
-    for (std::size_t k = 0; k < order.size(); ++k) order[k] = static_cast<std::uint32_t>(k);
-    std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return out.source[a] != out.source[b] ? out.source[a] < out.source[b] : lag[a] < lag[b];
-    });
-    for (std::vector<std::int32_t>* values : {&out.source, &out.target, &lag}) {
-      const std::vector<std::int32_t> old = *values;
-      for (std::size_t k = 0; k < order.size(); ++k) (*values)[k] = old[order[k]];
-    }
-  }
-  const std::size_t num_lags = std::max<std::size_t>(1, out.lags.size());
-  out.begin.assign(from_.num * num_lags + 1, 0);
-  for (std::size_t k = 0; k < lag.size(); ++k) {
-    const auto which = static_cast<std::size_t>(std::lower_bound(out.lags.begin(), out.lags.end(), lag[k]) - out.lags.begin());
-    ++out.begin[(static_cast<std::size_t>(out.source[k]) - from_.first) * num_lags + which + 1];
-  }
-  for (std::size_t k = 1; k < out.begin.size(); ++k) out.begin[k] += out.begin[k - 1];
   return out;
 }
 
-/// Delays in steps, of every synapse.
-std::vector<std::int32_t> Wirer::lags_of(const Wiring& wiring, Id delay) const {
+std::vector<std::int32_t> Wirer::lags_of(const Wiring& wiring, Id delay, std::size_t number, const std::string& key) const {
   std::vector<std::int32_t> out(wiring.num(), 0);
   if (delay == equations::no_id) return out;
+  const Formula formula = make_formula(names_, std::array<Id, 1>{delay});
   if (names_.is_shared(delay)) {
-    std::fill(out.begin(), out.end(), rounded(one_number(delay, "delay"), "delay"));
+    const std::int32_t none = 0;
+    double seconds = 0;
+    of_pairs(formula, &none, &none, 0, 1, source(3), &seconds);
+    std::fill(out.begin(), out.end(), rounded(seconds, key));
     return out;
   }
   std::vector<double> seconds(wiring.num());
-  of_pairs(make_formula(names_, std::array<Id, 1>{delay}), wiring.source.data(), wiring.target.data(), 0, wiring.num(), source(2),
-           seconds.data());
-  for (std::size_t k = 0; k < out.size(); ++k) out[k] = rounded(seconds[k], "delay");
+  const std::uint32_t random_source = number == 0 ? source(2) : source(4) + (static_cast<std::uint32_t>(number) << 10);
+  of_pairs(formula, wiring.source.data(), wiring.target.data(), 0, wiring.num(), random_source, seconds.data());
+  for (std::size_t k = 0; k < out.size(); ++k) out[k] = rounded(seconds[k], key);
   return out;
 }
 
-void Wirer::index_targets(Wiring& wiring) const {
-  wiring.post_begin.assign(to_.num + 1, 0);
-  for (const std::int32_t j : wiring.target) ++wiring.post_begin[static_cast<std::size_t>(j) - to_.first + 1];
-  for (std::size_t k = 1; k < wiring.post_begin.size(); ++k) wiring.post_begin[k] += wiring.post_begin[k - 1];
-  wiring.post.resize(wiring.num());
-  std::vector<std::uint32_t> at(wiring.post_begin.begin(), wiring.post_begin.end() - 1);
-  for (std::size_t k = 0; k < wiring.num(); ++k)
-    wiring.post[at[static_cast<std::size_t>(wiring.target[k]) - to_.first]++] = static_cast<std::uint32_t>(k);
+void Wirer::sort(Wiring& wiring, std::vector<std::int32_t>& lags) const {
+  std::vector<std::uint32_t> order(lags.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return wiring.source[a] != wiring.source[b] ? wiring.source[a] < wiring.source[b] : lags[a] < lags[b];
+  });
+  for (std::vector<std::int32_t>* values : {&wiring.source, &wiring.target, &lags}) {
+    const std::vector<std::int32_t> old = *values;
+    for (std::size_t k = 0; k < order.size(); ++k) (*values)[k] = old[order[k]];
+  }
+}
+
+Route Wirer::route(const Wiring& wiring, const std::vector<std::int32_t>& lags, bool of_target) const {
+  const Part& part = of_target ? to_ : from_;
+  const std::vector<std::int32_t>& neuron = of_target ? wiring.target : wiring.source;
+  Route out;
+  const std::set<std::int32_t> different(lags.begin(), lags.end());
+  out.lags.assign(different.begin(), different.end());
+  const std::size_t num_lags = std::max<std::size_t>(1, out.lags.size());
+  const auto place = [&](std::size_t k) {
+    const auto lag = static_cast<std::size_t>(std::lower_bound(out.lags.begin(), out.lags.end(), lags[k]) - out.lags.begin());
+    return (static_cast<std::size_t>(neuron[k]) - part.first) * num_lags + lag;
+  };
+  out.begin.assign(part.num * num_lags + 1, 0);
+  bool as_they_stand = true;
+  for (std::size_t k = 0, before = 0; k < lags.size(); ++k) {
+    const std::size_t at = place(k);
+    ++out.begin[at + 1];
+    as_they_stand = as_they_stand && at >= before;
+    before = at;
+  }
+  for (std::size_t k = 1; k < out.begin.size(); ++k) out.begin[k] += out.begin[k - 1];
+  if (as_they_stand) return out;
+  out.synapses.resize(lags.size());
+  std::vector<std::uint32_t> next(out.begin.begin(), out.begin.end() - 1);
+  for (std::size_t k = 0; k < lags.size(); ++k) out.synapses[next[place(k)]++] = static_cast<std::uint32_t>(k);
+  return out;
 }
 
 }  // namespace hartline::dynamics

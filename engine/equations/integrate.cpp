@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "equations/differentiate.hpp"
+#include "equations/rosenbrock.hpp"
 
 namespace hartline::equations {
 
@@ -30,23 +31,25 @@ class Integration {
       case Method::exact:
         return exact();
       case Method::exponential_euler:
-        return {exponential_euler(), {}};
+        return {exponential_euler(), {}, {}};
       case Method::euler:
-        return {moved(slope_, dt_), {}};
+        return {moved(slope_, dt_), {}, {}};
       case Method::heun: {
         const std::vector<Id> ahead = slopes_at(moved(slope_, dt_), dt_);
-        return {moved(sums(slope_, ahead), half(dt_)), {}};
+        return {moved(sums(slope_, ahead), half(dt_)), {}, {}};
       }
       case Method::rk2:
-        return {moved(slopes_at(moved(slope_, half(dt_)), half(dt_)), dt_), {}};
+        return {moved(slopes_at(moved(slope_, half(dt_)), half(dt_)), dt_), {}, {}};
       case Method::rk4: {
         const std::vector<Id> k2 = slopes_at(moved(slope_, half(dt_)), half(dt_)), k3 = slopes_at(moved(k2, half(dt_)), half(dt_)),
                               k4 = slopes_at(moved(k3, dt_), dt_);
         const std::vector<Id> middle = sums(k2, k3);
-        return {moved(sums(sums(slope_, k4), sums(middle, middle)), g_.divide(dt_, g_.constant(6))), {}};
+        return {moved(sums(sums(slope_, k4), sums(middle, middle)), g_.divide(dt_, g_.constant(6))), {}, {}};
       }
       case Method::milstein:
-        return {milstein(), {}};
+        return {milstein(), {}, {}};
+      case Method::rodas4:
+        return rosenbrock(g_, d_);
     }
     return {};
   }
@@ -136,7 +139,7 @@ class Integration {
     if (linear.empty())
       throw SpecError({"method", "another one than exact", "equations that are not linear with coefficients that all neurons share",
                        "exponential_euler and rk4 take any of parameters."});
-    if (!is_coupled(linear)) return {exponential_euler(), {}};
+    if (!is_coupled(linear)) return {exponential_euler(), {}, {}};
     if (is_noisy())
       throw SpecError({"method", "another one than exact", "coupled equations with noise", "euler and heun take them."});
     const std::size_t num = x_.size();
@@ -239,6 +242,7 @@ const std::vector<MethodName>& methods() {
       {"rk2", Method::rk2, "the midpoint rule, second order"},
       {"rk4", Method::rk4, "Runge and Kutta's, fourth order"},
       {"milstein", Method::milstein, "noise that a variable scales"},
+      {"rodas4", Method::rodas4, "Rosenbrock's for stiff equations, fourth order, in steps as long as the tolerance allows"},
   };
   return all;
 }

@@ -28,7 +28,7 @@ struct Dynamics {
   std::function<bool(std::uint32_t)> is_shared;  // a symbol is one number for all lanes that stays as it is in a step
 };
 
-enum class Method : std::uint8_t { exact, exponential_euler, euler, heun, rk2, rk4, milstein };
+enum class Method : std::uint8_t { exact, exponential_euler, euler, heun, rk2, rk4, milstein, rodas4 };
 
 /// A method and its name in texts.
 struct MethodName {
@@ -50,6 +50,7 @@ struct Propagator {
 struct Integrated {
   std::vector<Id> next;
   std::vector<Propagator> propagator;  // one where the method needs it, else none
+  std::vector<Id> error;               // of `next`, estimated, where steps can be longer and shorter: of rodas4
 };
 
 /// The method that the equations call for, and why: exact where they are linear with shared coefficients, exponential Euler where
@@ -70,6 +71,7 @@ Advice advise(Graph& graph, const Dynamics& dynamics);
 ///   rk2                x + h f(x + h/2 f, t + h/2)
 ///   rk4                Runge and Kutta's of order four
 ///   milstein           x + h f + ½ c c′ (h ξ)²; one source of noise an equation, scaled by that variable alone
+///   rodas4             Rosenbrock's of order four, for stiff equations (rosenbrock.hpp)
 ///
 /// Order: measured for each    (integrate_test.cpp: Integrators.HaveTheirOrder, Integrators.NoiseHasItsStrongOrder)
 /// Throws: SpecError where the equations do not have the form that a method needs.

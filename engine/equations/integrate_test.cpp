@@ -101,6 +101,19 @@ TEST(Integrators, HaveTheirOrder) {
                 return std::abs(gates.run(Method::exponential_euler, {0.1, 0.2}, 1.0 / n, n)[0] - end);
               }),
               1, 0.1);
+  // errors of order four and five meet at longer steps
+  const auto rodas4 = [](System& system, std::vector<double> x, double wanted) {
+    const auto error = [&](int n) { return std::abs(system.run(Method::rodas4, x, 1.0 / n, n)[0] - wanted); };
+    return std::log2(error(128) / error(256));
+  };
+  EXPECT_NEAR(rodas4(cubic, {0.5}, fine), 4, 0.2);
+  EXPECT_NEAR(rodas4(gates, {0.1, 0.2}, end), 4, 0.2);
+}
+
+TEST(Integrators, StiffEquationsAllowLongSteps) {
+  // x' = -10⁶ (x - cos t) - sin t (Prothero & Robinson 1974): x = cos t, however long the steps; explicit ones would explode
+  System stiff(std::vector<System::Equation>{{"x", "-10^6 * (x - cos(t)) - sin(t)"}});
+  EXPECT_NEAR(stiff.run(Method::rodas4, {1}, 0.1, 20)[0], std::cos(2.0), 1e-8);
 }
 
 TEST(Integrators, ExactIsExact) {

@@ -23,6 +23,7 @@ TEST(Network, StepsWithoutAllocating) {
                             {"on_pre", List{"x += 1", "ge_post += 0.01 * w"}},
                             {"on_post", List{"w += 0.01 mV * x"}}});
   plastic.find("synapses")->table()->set("plastic", rule);
+  plastic.find("neurons")->table()->set("squid", squid_cell("rodas4"));
   plastic.set("inputs",
               table({{"noise", table({{"to", "cells"}, {"adds", "ge"}, {"weight", "0.1 mV"}, {"rate", "20 Hz"}, {"num", 100}})}}));
   for (const int num_threads : {1, 2}) {
