@@ -171,7 +171,7 @@ TEST(SpikeTimes, AreThoseOfTheirSources) {
       }
       std::string allowed =
           spec.absolute_ms ? fmt::format("{:g} ms", *spec.absolute_ms) : fmt::format("{:.3g} of each time", *spec.relative);
-      if (spec.samples > 0) allowed += fmt::format(" and {} steps", spec.samples);
+      if (spec.samples > 0) allowed += spec.samples == 1 ? " and a step" : fmt::format(" and {} steps", spec.samples);
       sheet.row({title, file.source, fmt::format("{:g}", program.dt_s() * 1e3), std::to_string(found.size()),
                  fmt::format("{:.2g}", largest), fmt::format("{:.2g}", most), allowed});
     }
