@@ -44,7 +44,8 @@ struct CaseSpec {
     field("which", &CaseSpec::which, "", at_least(0), "of all times these are expected ones; absent: all");
     field("num", &CaseSpec::num, "", at_least(1), "how many there are in all; absent: as many as expected");
     field("samples", &CaseSpec::samples, "", at_least(0), "steps by which the record of the source is late, allowed besides");
-    field("relative", &CaseSpec::relative, "", positive(), "tolerance of each time, of that time");
+    field("relative", &CaseSpec::relative, "", positive(),
+          "tolerance of each time, of that time; and 1e-8 ms, as NumPy's allclose");
     field("absolute_ms", &CaseSpec::absolute_ms, "ms", positive(), "tolerance of each time");
   }
 };
@@ -163,7 +164,7 @@ TEST(SpikeTimes, AreThoseOfTheirSources) {
         const std::size_t at = spec.which.empty() ? i : static_cast<std::size_t>(spec.which[i]);
         if (at >= found.size()) continue;
         const double error = std::abs(found[at] - spec.times_ms[i]);
-        const double allowed = (spec.absolute_ms ? *spec.absolute_ms : spec.relative.value() * spec.times_ms[i]) +
+        const double allowed = (spec.absolute_ms ? *spec.absolute_ms : spec.relative.value() * spec.times_ms[i] + 1e-8) +
                                static_cast<double>(spec.samples) * program.dt_s() * 1e3;
         EXPECT_LE(error, allowed) << title << ": " << found[at] << " beside " << spec.times_ms[i];
         largest = std::max(largest, error);
