@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/error.hpp"
 
@@ -157,6 +158,17 @@ std::pair<Unit, std::string> Names::unit_of(const std::string& text, const std::
                                                         : std::string(trimmed(words.substr(space)))};
   }
   const Dimension dimension = graph.at(scope_.lower(statement, at)).dimension;
+  // "0 mW/mm^2": a number, then nothing but its unit
+  const char* const number = text.c_str();
+  char* words = nullptr;
+  std::strtod(number, &words);
+  if (words != number) {
+    const std::string unit_words(trimmed(words));
+    try {
+      if (const Unit unit = read_unit(unit_words, at); unit.dimension == dimension) return {unit, unit_words};
+    } catch (const UnitError&) {  // more than a unit
+    }
+  }
   return {{dimension, 1}, hartline::unit_text(dimension)};
 }
 

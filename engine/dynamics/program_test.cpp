@@ -287,6 +287,27 @@ TEST(Ports, ParametersChangeBetweenSteps) {
   EXPECT_THROW(program.port("cell.u"), SpecError);
 }
 
+TEST(Ports, AreInTheUnitThatTheyAreWrittenIn) {
+  const auto unit = [](const char* text) {
+    const Table cell = table({{"equations", table({{"dv/dt", "0 mV/s : mV"}})},
+                              {"parameters", table({{"p", text}})},
+                              {"start", table({{"v", "0 mV"}})}});
+    const Program program(network(1, table({{"cell", cell}})), 1);
+    const Port port = program.port("cell.p");
+    State state = program.start();
+    program.write(state, port, 7);
+    double out = 0;
+    program.read(state, port, {&out, 1});
+    EXPECT_DOUBLE_EQ(out, 7) << text;
+    return port.unit_text;
+  };
+  EXPECT_EQ(unit("0 mW/mm^2"), "mW/mm^2");
+  EXPECT_EQ(unit("-3 mS/cm^2"), "mS/cm^2");
+  EXPECT_EQ(unit("10 nS"), "nS");
+  EXPECT_EQ(unit("2 nS * 3"), "S");
+  EXPECT_EQ(unit("3 mV / (2 ms) : V/s"), "V/s");
+}
+
 TEST(Ports, ValuesOverTimeAreHeldAndEnd) {
   Table net = network(
       0.5, table({{"cell", table({{"equations", table({{"dv/dt", "drive / (1 ms) : mV"}})}, {"start", table({{"v", "0 mV"}})}})}}));

@@ -254,6 +254,26 @@ TEST(Light, SpreadsOverNeighbours) {
   EXPECT_NEAR(power, 1, 1e-6);
 }
 
+TEST(Light, TakesThePowersOfItsTargetsAsNumbers) {
+  const Program program(network(0.5, lit_cells()), 1);
+  const LightSpec bare{.light = "cells.light", .cells_um = places, .pulse_ms = 1};
+  LightSpec aimed = bare;
+  aimed.targets = {2, 0};
+  aimed.onset_ms = 2;
+  aimed.duration_ms = 10;
+  aimed.rate_hz = 200;
+  const auto light = make_light(program, aimed), other = make_light(program, bare);
+  EXPECT_EQ(light->unit(), "mW");
+  EXPECT_EQ(driven(program, *light, numbers_of({3, 1}), "cells.light", 40),
+            driven(program, *other, {Pattern{{2, 0}, {3, 1}, 2, 10, 200}, {}}, "cells.light", 40));
+  State state = program.start();
+  InstrumentState own = light->start();
+  EXPECT_THROW(light->begin(state, own, 0, numbers_of({1})), SpecError);
+  EXPECT_THROW(light->begin(state, own, 0, numbers_of({1, -1})), SpecError);
+  aimed.targets = {4};
+  EXPECT_THROW(make_light(program, aimed), SpecError);
+}
+
 TEST(Light, PulsesAtItsRate) {
   const Program program(network(0.5, lit_cells()), 1);
   const auto light = make_light(program, {.light = "cells.light", .cells_um = places, .pulse_ms = 1});

@@ -17,6 +17,7 @@ class Light final : public Actuator {
   Light(const dynamics::Program& program, const LightSpec& spec, const std::string& path)
       : program_(program), spec_(spec), path_(path), light_(make_gauge(program, spec.light, "mW/mm^2", path + ".light")) {
     check_points(spec.cells_um, light_.num(), "cells", path + ".cells_um");
+    for (std::size_t k = 0; k < spec.targets.size(); ++k) check_target(spec.targets[k], fmt::format("{}.targets[{}]", path, k));
   }
 
   InstrumentState start() const override {
@@ -26,17 +27,21 @@ class Light final : public Actuator {
   }
 
   void begin(const dynamics::State& state, InstrumentState& own, std::int64_t trial, const Stimulus& stimulus) const override {
+    Pattern of_numbers;
     const Pattern* pattern = std::get_if<Pattern>(&stimulus.what);
-    if (!pattern) throw SpecError({path_, "given a pattern as stimulus", "another kind", ""});
+    if (!pattern) {
+      if (spec_.targets.empty())
+        throw SpecError({path_, "given a pattern as stimulus", "another kind", "With targets it takes numbers: their powers."});
+      of_numbers = {spec_.targets, array_of(stimulus, path_), spec_.onset_ms, spec_.duration_ms, spec_.rate_hz};
+      pattern = &of_numbers;
+    }
     if (pattern->targets.size() != pattern->power_mw.size())
       throw SpecError({"stimulus.power_mw", fmt::format("one for each of {} targets", pattern->targets.size()),
                        std::to_string(pattern->power_mw.size()), ""});
     double total = 0;
     for (std::size_t k = 0; k < pattern->targets.size(); ++k) {
       const std::string at = fmt::format("stimulus.power_mw[{}]", k);
-      if (pattern->targets[k] < 0 || pattern->targets[k] >= static_cast<std::int64_t>(light_.num()))
-        throw SpecError({fmt::format("stimulus.targets[{}]", k), fmt::format("0 to {}", light_.num() - 1),
-                         std::to_string(pattern->targets[k]), ""});
+      check_target(pattern->targets[k], fmt::format("stimulus.targets[{}]", k));
       if (!(pattern->power_mw[k] >= 0) || !std::isfinite(pattern->power_mw[k]))
         throw SpecError({at, ">= 0 mW", number_text(pattern->power_mw[k]) + " mW", ""});
       total += pattern->power_mw[k];
@@ -75,8 +80,13 @@ class Light final : public Actuator {
   }
 
   Terms terms() const override { return {spec_.delay_ms, spec_.cost}; }
+  std::string unit() const override { return "mW"; }
 
  private:
+  void check_target(std::int64_t target, const std::string& at) const {
+    if (target < 0 || target >= static_cast<std::int64_t>(light_.num()))
+      throw SpecError({at, fmt::format("0 to {}", light_.num() - 1), std::to_string(target), ""});
+  }
   enum Number : std::size_t { onset, end, period, pulses };
 
   /// Irradiance in mW/mm² of a cell for 1 mW at another.

@@ -17,6 +17,10 @@ struct LightSpec {
   double axial_spread_um = 30;
   double pulse_ms = 5;
   double most_mw = 1000;
+  std::vector<std::int64_t> targets = {};
+  double onset_ms = 0;
+  double duration_ms = 10;
+  double rate_hz = 0;
   double delay_ms = 0;
   double cost = 0;
 
@@ -28,12 +32,17 @@ struct LightSpec {
     field("axial_spread_um", &LightSpec::axial_spread_um, "um", positive(), "along the beam, which is z");
     field("pulse_ms", &LightSpec::pulse_ms, "ms", positive(), "of each pulse of a pattern that has a rate");
     field("most_mw", &LightSpec::most_mw, "mW", positive(), "power of all targets together that the source can give");
+    field("targets", &LightSpec::targets, "", at_least(0), "cells that a stimulus of numbers lights: one power in mW for each");
+    field("onset_ms", &LightSpec::onset_ms, "ms", non_negative(), "of such a stimulus, from the beginning of the trial");
+    field("duration_ms", &LightSpec::duration_ms, "ms", positive(), "of such a stimulus");
+    field("rate_hz", &LightSpec::rate_hz, "Hz", non_negative(), "of its pulses; 0: light throughout");
     field("delay_ms", &LightSpec::delay_ms, "ms", non_negative(), "from the choice of a stimulus to its trial");
     field("cost", &LightSpec::cost, "", non_negative(), "of a trial");
   }
 };
 
-/// Takes patterns {targets, power_mw, onset_ms, duration_ms, rate_hz}; a rate of 0 is light throughout. Irradiance of cell j:
+/// Takes patterns {targets, power_mw, onset_ms, duration_ms, rate_hz}, a rate of 0 being light throughout, or, where it has
+/// targets, numbers: their powers in mW. Irradiance of cell j:
 ///
 ///   E_j = Σ P_k / (2π s²) exp(-(Δx² + Δy²) / 2s²) exp(-Δz² / 2s_z²)
 ///

@@ -1,6 +1,6 @@
-# cmake -DFOLDER=library -DOUTPUT=library_texts.hpp -P library.cmake: the texts of cells, synapses and indicators as a header
+# cmake -DFOLDER=library -DOUTPUT=library_texts.hpp -P library.cmake: the texts of cells, synapses, indicators and opsins as a header
 set(rows "")
-foreach(folder neurons synapses indicators)
+foreach(folder neurons synapses indicators opsins)
   file(GLOB files ${FOLDER}/${folder}/*.toml)
   list(SORT files)
   foreach(file ${files})

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.hpp"
+#include "instruments/opsin.hpp"
 #include "io/toml.hpp"
 #include "loop/library_texts.hpp"
 #include "loop/spec.hpp"
@@ -49,6 +50,21 @@ void take_from_library(Table& network, const std::string& path) {
         if (key != "model") own.set(key, item);
       lay_over(whole, own);
       *table = std::move(whole);
+    }
+  }
+  Value* neurons = network.find("neurons");
+  if (!neurons || !neurons->table()) return;
+  for (auto& [name, value] : neurons->table()->items) {
+    Table* table = value.table();
+    const Value* opsin = table ? table->find("opsin") : nullptr;
+    if (!opsin) continue;
+    const std::string at = fmt::format("{}neurons.{}", path, name);
+    const Table channel = library_table("opsins", *opsin, at + ".opsin");
+    std::erase_if(table->items, [](const auto& item) { return item.first == "opsin"; });
+    try {
+      instruments::add_opsin(*table, instruments::read_opsin(channel, {"opsin", ""}));
+    } catch (const SpecError& error) {
+      throw SpecError({at + "." + error.fault.path, error.fault.requirement, error.fault.got, error.fault.hint});
     }
   }
 }

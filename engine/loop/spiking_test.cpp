@@ -121,6 +121,31 @@ TEST(Spiking, AStimulusBeyondTheAmplifierIsARunError) {
   }
 }
 
+/// A cell with channelrhodopsin spikes more with more light, and not in the dark.
+TEST(Spiking, LightReachesACellThroughAnOpsin) {
+  std::string text = noisy_cell;
+  using Change = std::pair<const char*, const char*>;
+  for (const auto& [from, to] :
+       {Change{"model = \"lif\"", "model = \"lif\"\nopsin = \"chr2\""},
+        {"R * I) / tau + 10 mV * sqrt(2 / tau) * xi", "R * (I - I_opsin)) / tau"},
+        {"kind = \"current_clamp\"\ncurrent = \"cell.I\"\nsegment_ms = 100",
+         "kind = \"light\"\nlight = \"cell.light\"\ncells_um = [0, 0, 0]\ntargets = [0]\nduration_ms = 100"},
+        {"current = \"range(0, 600, 50) : pA\"", "power = \"range(0, 2, 0.1) : uW\""},
+        {"(current - middle) / (100 pA)", "(power - middle) / (100 nW)"},
+        {"uniform(0, 500) : pA", "uniform(0, 500) : nW"}})
+    text = with(text, from, to);
+  const Built built(text);
+  const auto subject = make_spiking_subject(built.experiment->spiking);
+  EXPECT_EQ(answer(*subject, 0, 0), 0);
+  const double little = answer(*subject, 5, 0.05), more = answer(*subject, 10, 2);
+  EXPECT_GT(little, 0);
+  EXPECT_GT(more, little);
+  EXPECT_NE(
+      message_of(with(text, "\"chr2\"", "\"chr3\"")).find("subject.network.neurons.cell.opsin: must be a name of library/opsins"),
+      std::string::npos);
+  EXPECT_NE(message_of(with(text, "targets = [0]\n", "")).find("With targets it takes numbers"), std::string::npos);
+}
+
 TEST(Spiking, WhatDoesNotFitIsRefused) {
   EXPECT_NE(message_of(with(noisy_cell, "read = \"sum\"\n", "")).find("subject.sensor: must be responses of 1 x 1"),
             std::string::npos);
