@@ -1,4 +1,5 @@
-// Every cell and synapse of the library runs, and does so with the same bits where its equations are interpreted.
+// Every cell and synapse of the library runs, and does so with the same bits where its equations are interpreted, after a copy or a
+// restored state, and at any number of threads. A file that is added to the library is found here: a cell needs a drive.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -48,23 +49,19 @@ struct Outcome {
   std::size_t num_spikes = 0;
 };
 
-Outcome run_cell(const std::string& name, Table cell) {
-  cell.set("num", 11);
+/// `num` of the cell; `spread`: each with its own drive.
+Table cell_network(const std::string& name, Table cell, int num, bool spread) {
+  cell.set("num", num);
   Table parameters = *cell.find("parameters")->table();
-  parameters.set(name == "poisson_glm" ? "drive" : "I", drives.at(name));
+  parameters.set(name == "poisson_glm" ? "drive" : "I",
+                 spread ? "(" + std::string(drives.at(name)) + ") * (0.8 + 0.4 * random)" : drives.at(name));
   cell.set("parameters", parameters);
-  const Program program(network(name == "hodgkin_huxley" || name == "traub_miles" ? 0.02 : 0.05, table({{"cell", cell}})), 1);
-  State state = program.start();
-  MemorySink sink;
-  const auto recorder = record_events(program, "cell", sink);
-  Recorder* const recorders[] = {recorder.get()};
-  run(program, state, std::llround(0.3 / program.dt_s()), *make_serial_executor(), recorders);
-  return {digest(state), sink.values.size() / 2};
+  return network(name == "hodgkin_huxley" || name == "traub_miles" ? 0.02 : 0.05, table({{"cell", cell}}));
 }
 
-Outcome run_synapse(Table synapse) {
-  const Table source = table({{"num", 20}, {"threshold", "random < 30 Hz * dt"}});
-  const Table target = table({{"num", 10},
+Table synapse_network(Table synapse, int num_sources, int num_targets, const char* probability) {
+  const Table source = table({{"num", num_sources}, {"threshold", "random < 30 Hz * dt"}});
+  const Table target = table({{"num", num_targets},
                               {"equations", table({{"dv/dt", "(-60 mV - v + g / (1 nS) * 30 mV) / (10 ms) : mV"},
                                                    {"dg/dt", "(x - g) / (5 ms) : nS"},
                                                    {"dx/dt", "-x / (5 ms) : nS"}})},
@@ -75,22 +72,28 @@ Outcome run_synapse(Table synapse) {
                               {"reset", List{"v = -60 mV"}}});
   synapse.set("from", "source");
   synapse.set("to", "target");
-  synapse.set("connect", table({{"probability", "0.5"}}));
-  const Program program(network(0.1, table({{"source", source}, {"target", target}}), table({{"s", synapse}})), 2);
+  synapse.set("connect", table({{"probability", probability}}));
+  return network(0.1, table({{"source", source}, {"target", target}}), table({{"s", synapse}}));
+}
+
+Outcome outcome(const Table& net, const std::string& spikes_of, double duration_s) {
+  const Program program(net, 2);
   State state = program.start();
   MemorySink sink;
-  const auto recorder = record_events(program, "source", sink);
+  const auto recorder = record_events(program, spikes_of, sink);
   Recorder* const recorders[] = {recorder.get()};
   const std::uint64_t before = digest(state);
-  run(program, state, 3000, *make_serial_executor(), recorders);
+  run(program, state, std::llround(duration_s / program.dt_s()), *make_serial_executor(), recorders);
   EXPECT_NE(digest(state), before);
   return {digest(state), sink.values.size() / 2};
 }
 
 std::map<std::string, Outcome> outcomes() {
   std::map<std::string, Outcome> out;
-  for (const auto& [name, cell] : library("neurons")) out["neurons/" + name] = run_cell(name, cell);
-  for (const auto& [name, synapse] : library("synapses")) out["synapses/" + name] = run_synapse(synapse);
+  for (const auto& [name, cell] : library("neurons"))
+    out["neurons/" + name] = outcome(cell_network(name, cell, 11, false), "cell", 0.3);
+  for (const auto& [name, synapse] : library("synapses"))
+    out["synapses/" + name] = outcome(synapse_network(synapse, 20, 10, "0.5"), "source", 0.3);
   return out;
 }
 
@@ -120,6 +123,39 @@ TEST(LibraryNetworks, InterpretedAndCompiledHaveTheSameBits) {
   const auto compiled = outcomes();
   EXPECT_EQ(interpreted.size(), compiled.size());
   for (const auto& [name, outcome] : compiled) EXPECT_EQ(interpreted[name], outcome.digest) << name;
+}
+
+/// A fork and a restored state go on as the state itself, and any number of threads does.
+void expect_the_same_bits(const std::string& name, const Table& net) {
+  SCOPED_TRACE(name);
+  const Program program(net, 3);
+  const auto after = [&](State state, Executor& executor) {
+    run(program, state, 200, executor);
+    return digest(state);
+  };
+  const auto serial = make_serial_executor();
+  State state = program.start();
+  run(program, state, 200, *serial);
+  const State fork = state;
+  const std::uint64_t before = digest(state);
+  const State restored = program.restore(state.bytes());
+  const std::uint64_t whole = after(program.start(), *serial);
+  EXPECT_EQ(whole, before);
+  run(program, state, 200, *serial);
+  EXPECT_EQ(digest(fork), before);  // what it was copied from has gone on
+  EXPECT_EQ(after(fork, *serial), digest(state));
+  EXPECT_EQ(after(restored, *serial), digest(state));
+  for (const int num : {2, 8}) {
+    const auto threads = make_executor(num);
+    State other = program.start();
+    run(program, other, 400, *threads);
+    EXPECT_EQ(digest(other), digest(state)) << num << " threads";
+  }
+}
+
+TEST(LibraryNetworks, ForksRestoredStatesAndThreadsHaveTheSameBits) {
+  for (const auto& [name, cell] : library("neurons")) expect_the_same_bits(name, cell_network(name, cell, 2500, true));
+  for (const auto& [name, synapse] : library("synapses")) expect_the_same_bits(name, synapse_network(synapse, 2500, 2500, "0.004"));
 }
 
 }  // namespace
