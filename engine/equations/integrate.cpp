@@ -271,15 +271,47 @@ Advice advise(Graph& graph, const Dynamics& dynamics) {
 
 Integrated integrate(Graph& graph, const Dynamics& dynamics, Method method) { return Integration(graph, dynamics).run(method); }
 
+namespace {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+/// Puts variables into units of their own, so that the exponential does not lose digits to coefficients of far-off sizes: a becomes
+/// D⁻¹ a D (balancing, Parlett & Reinsch 1969). Returns D; powers of two leave every digit as it is.
+Eigen::VectorXd balance(Matrix& a) {
+  Eigen::VectorXd d = Eigen::VectorXd::Ones(a.rows());
+  bool changed = true;
+  for (int sweep = 0; sweep < 50 && changed; ++sweep) {
+    changed = false;
+    for (Eigen::Index i = 0; i < a.rows(); ++i) {
+      const double own = std::abs(a(i, i)), row = a.row(i).cwiseAbs().sum() - own, column = a.col(i).cwiseAbs().sum() - own;
+      if (row == 0 && column == 0) continue;
+      // where a variable only moves others or is only moved, their sum becomes one
+      const double by = row == 0 ? 1 / column : column == 0 ? row : std::sqrt(row / column);
+      const double factor = std::exp2(std::round(std::log2(by)));
+      if (!(factor < 0.5 || factor > 2)) continue;
+      a.col(i) *= factor;
+      a.row(i) /= factor;
+      d(i) *= factor;
+      changed = true;
+    }
+  }
+  return d;
+}
+
+}  // namespace
+
 void propagate(std::span<const double> rates, double dt, std::span<double> out) {
-  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const auto num =
-      static_cast<Eigen::Index>(out.size() / 2 == 0 ? 0 : std::llround(std::sqrt(static_cast<double>(out.size()) / 2)));
+  const auto num = static_cast<Eigen::Index>(std::llround(std::sqrt(static_cast<double>(out.size()) / 2)));
+  Matrix a = Eigen::Map<const Matrix>(rates.data(), num, num) * dt;
+  const Eigen::VectorXd d = balance(a);
   // exp [[A, I], [0, 0]] dt holds e^{A dt} and the integral beside it
   Matrix whole = Matrix::Zero(2 * num, 2 * num);
-  whole.topLeftCorner(num, num) = Eigen::Map<const Matrix>(rates.data(), num, num) * dt;
+  whole.topLeftCorner(num, num) = a;
   whole.topRightCorner(num, num) = Matrix::Identity(num, num) * dt;
-  Eigen::Map<Matrix>(out.data(), num, 2 * num) = whole.exp().topRows(num);
+  const Matrix both = whole.exp().topRows(num);
+  Eigen::Map<Matrix> to(out.data(), num, 2 * num);
+  to.leftCols(num) = d.asDiagonal() * both.leftCols(num) * d.cwiseInverse().asDiagonal();
+  to.rightCols(num) = d.asDiagonal() * both.rightCols(num) * d.cwiseInverse().asDiagonal();
 }
 
 std::vector<Id> replace(Graph& graph, std::span<const Id> roots, std::span<const Replacement> replacements) {
