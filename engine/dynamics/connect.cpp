@@ -72,6 +72,16 @@ std::vector<std::int32_t> sample(std::size_t all, std::size_t num, std::size_t e
   return out;
 }
 
+/// Pairs that rise by target, by source.
+Found by_source(const Found& pairs, std::size_t num_sources) {
+  std::vector<std::size_t> next(num_sources + 1);
+  for (const auto& [i, j] : pairs) ++next[static_cast<std::size_t>(i) + 1];
+  for (std::size_t i = 1; i < next.size(); ++i) next[i] += next[i - 1];
+  Found out(pairs.size());
+  for (const auto& pair : pairs) out[next[static_cast<std::size_t>(pair.first)]++] = pair;
+  return out;
+}
+
 /// The same number of synapses of each neuron of one side.
 void by_degree(const Pairs& pairs, std::size_t degree, bool in, bool to_itself, std::uint64_t seed, std::uint64_t index,
                const std::string& path, Found& out) {
@@ -108,7 +118,7 @@ Found draw_pairs(const ConnectSpec& spec, const Pairs& pairs, std::uint64_t seed
   } else if (spec.fixed_in > 0 || spec.fixed_out > 0) {
     const bool in = spec.fixed_in > 0;
     by_degree(pairs, static_cast<std::size_t>(in ? spec.fixed_in : spec.fixed_out), in, spec.to_itself, seed, index, path, out);
-    std::sort(out.begin(), out.end());
+    if (in) out = by_source(out, pairs.num_sources);
   } else if (spec.one_to_one) {
     if (pairs.num_sources != pairs.num_targets)
       throw SpecError({path + ".one_to_one", "left out where sources and targets differ in number",

@@ -50,13 +50,6 @@ void for_each_table(const Table& table, const std::string& path, F&& f) {
 
 }  // namespace
 
-State::Memory State::allocate(std::size_t bytes) {
-  if (bytes == 0) return {};
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-  if (!memory) throw std::bad_alloc();
-  return Memory(memory);
-}
-
 Program::Program(const Table& network, std::uint64_t seed, const std::string& path)
     : Program(read_network(network, path), seed, path) {}
 

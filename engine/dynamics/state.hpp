@@ -24,25 +24,18 @@ class Row {
   double operator[](std::size_t k) const {
     return with([&](const auto* x) { return static_cast<double>(x[k]); });
   }
-  void set(std::size_t k, double value) const { write_from(k, 1, &value); }
+  void set(std::size_t k, double value) const {
+    with([&](auto* x) { x[k] = static_cast<std::remove_reference_t<decltype(*x)>>(value); });
+  }
   Row from(std::size_t k) const {
     return {with([&](auto* x) { return static_cast<void*>(x + k); }), is_narrow_};
   }
   /// The doubles themselves; null for floats.
   double* doubles() const { return is_narrow_ ? nullptr : static_cast<double*>(first_); }
-  void read(std::size_t num, double* out) const {
-    with([&](const auto* x) { std::copy_n(x, num, out); });
-  }
-  void write(std::size_t num, const double* values) const { write_from(0, num, values); }
+  void read(std::size_t num, double* out) const;
+  void write(std::size_t num, const double* values) const;
 
  private:
-  void write_from(std::size_t first, std::size_t num, const double* values) const {
-    with([&](auto* x) {
-      using Real = std::remove_reference_t<decltype(*x)>;
-      for (std::size_t k = 0; k < num; ++k) x[first + k] = static_cast<Real>(values[k]);
-    });
-  }
-
   void* first_;
   bool is_narrow_;
 };

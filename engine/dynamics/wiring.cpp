@@ -119,6 +119,7 @@ std::vector<std::int32_t> Wirer::lags_of(const Wiring& wiring, Id delay, std::si
 }
 
 void Wirer::sort(Wiring& wiring, std::vector<std::int32_t>& lags) const {
+  if (std::adjacent_find(lags.begin(), lags.end(), std::not_equal_to<>()) == lags.end()) return;
   std::vector<std::uint32_t> order(lags.size());
   std::iota(order.begin(), order.end(), 0u);
   std::stable_sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
