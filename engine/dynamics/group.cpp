@@ -348,15 +348,16 @@ Group make_group(const std::string& name, const NeuronsSpec& spec, const std::ve
   return Builder(name, spec, arrays, dt_s, path).build();
 }
 
-std::size_t place(const Quantity& quantity, std::size_t num, Layout& layout) {
-  return quantity.is_narrow ? layout.floats(num) : layout.doubles(num);
+void place(std::span<Quantity> quantities, std::size_t stride, bool goes_on, Layout& layout) {
+  for (Quantity& quantity : quantities) {
+    quantity.apart = quantity.is_variable && goes_on ? stride : 0;
+    const std::size_t num = (quantity.is_own ? stride : 1) + quantity.apart;
+    quantity.offset = quantity.is_narrow ? layout.floats(num) : layout.doubles(num);
+  }
 }
 
 void place(Group& group, Layout& layout) {
-  for (Quantity& quantity : group.quantities) {
-    const std::size_t num = quantity.is_own ? group.stride : 1;
-    quantity.offset = place(quantity, quantity.is_variable ? 2 * num : num, layout);
-  }
+  place(group.quantities, group.stride, true, layout);
   for (Event& event : group.events) {
     event.counts = layout.integers(event.num_slots);
     event.ids = layout.integers(event.num_slots * group.num);

@@ -64,9 +64,9 @@ struct Group {
 Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s,
                  const std::string& path);
 
-/// Gives a row a place in a state.
-std::size_t place(const Quantity& quantity, std::size_t num, Layout& layout);
-/// Gives the rows places in a state; the number of slots of every event must be known.
+/// Gives rows places in a state: two to variables, where they go on in every step.
+void place(std::span<Quantity> quantities, std::size_t stride, bool goes_on, Layout& layout);
+/// The same of a group; the number of slots of every event must be known.
 void place(Group& group, Layout& layout);
 
 /// Kernel of expressions whose units are erased.

@@ -157,8 +157,8 @@ State Program::start() const {
   for (const Group& group : groups_) {
     for (std::size_t k = 0; k < group.quantities.size(); ++k) {
       const Quantity& q = group.quantities[k];
-      for (std::size_t half = 0; half < (q.is_variable ? 2u : 1u); ++half)
-        state.row(q.offset + half * group.stride, q.is_narrow).write(q.is_own ? group.num : 1, rows[group.index][k].data());
+      for (std::size_t half = 0; half < (q.apart > 0 ? 2u : 1u); ++half)
+        state.row(q.offset + half * q.apart, q.is_narrow).write(q.is_own ? group.num : 1, rows[group.index][k].data());
     }
     set_coefficients(state, group);
   }
@@ -203,12 +203,20 @@ Port Program::port(std::string_view name) const {
   for (const Group& group : groups_)
     if (const Quantity* q = quantity_of(group)) {
       const bool moves_coefficients = !q->is_own && !group.rates.empty();
-      return {std::string(name), q->is_narrow, q->offset,   q->is_own ? group.num : 1, q->is_variable ? group.stride : 0,
+      return {std::string(name), q->is_narrow, q->offset,   q->is_own ? group.num : 1, q->apart,
               q->unit.scale,     q->unit_text, group.index, moves_coefficients};
     }
   for (const Synapses& synapses : synapses_)
     if (const Quantity* q = quantity_of(synapses))
-      return {std::string(name), q->is_narrow, q->offset, q->is_own ? synapses.num : 1, 0, q->unit.scale, q->unit_text, 0, false};
+      return {std::string(name),
+              q->is_narrow,
+              q->offset,
+              q->is_own ? synapses.num : 1,
+              q->apart,
+              q->unit.scale,
+              q->unit_text,
+              0,
+              false};
   const std::vector<std::string_view> views(known.begin(), known.end());
   throw SpecError({"port", "a variable or parameter, as group.name", "\"" + std::string(name) + "\"", did_you_mean(name, views)});
 }

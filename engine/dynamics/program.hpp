@@ -36,8 +36,9 @@ struct Port {
 /// Equations, synapses and their order in time. In a step, of length dt from t:
 ///
 ///   1. sums over synapses (gap junctions), of the state at t
-///   2. the variables of all groups go on to t + dt; conditions of spikes and events are looked at
-///   3. inputs, then synapses, hand on the spikes that arrive now, in their order; then variables of synapses that go on every step
+///   2. the variables of all groups go on to t + dt; conditions of spikes and events are looked at; so do variables of synapses that
+///      go on in every step, with neurons as they are at t
+///   3. inputs, then synapses, hand on the spikes that arrive now, in their order
 ///   4. resets and other changes
 ///
 /// A spike of a step belongs to the time t at which the step begins. A state is the same, bit for bit, at any number of threads.

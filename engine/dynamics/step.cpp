@@ -63,6 +63,19 @@ const double* row_at(const TimedArray& array, double time) {
   return array.values.data() + row * array.num;
 }
 
+void refuse_infinite(const Step& step, const std::string& owner, std::span<const Quantity> variables, std::size_t num,
+                     const char* hint) {
+  for (std::size_t i = 0; i < num; ++i)
+    for (const Quantity& q : variables) {
+      const double x = step.row(q, true)[i], before = step.row(q, false)[i] / q.unit.scale;
+      if (std::isfinite(x)) continue;
+      throw RunError({fmt::format("{}.{}[{}]", owner, q.name, i), "finite", number_text(x),
+                      fmt::format("At {} ms, step {}; before that step it was {} {}. The state is as it was then. {}",
+                                  number_text((step.time + step.dt) * 1e3), step.number, number_text(before), q.unit_text, hint)});
+    }
+  throw InternalError("a number that is not finite was not found again");
+}
+
 Step::Step(const Program& p, State& state, Executor& e, std::uint64_t s)
     : program(p),
       executor(e),
@@ -80,11 +93,10 @@ void Program::step(State& state, Executor& executor) const {
   for (const Synapses& synapses : synapses_) clear_sums(step, synapses);
   for (const Synapses& synapses : synapses_) add_sums(step, synapses);
   for (const Group& group : groups_) update(step, group);
+  for (const Synapses& synapses : synapses_) go_on(step, synapses);
+  // every variable is finite: from here on also those rows change of which there is one
   for (const Inputs& inputs : inputs_) add_input(step, groups_[inputs.group], inputs);
-  for (const Synapses& synapses : synapses_) {
-    deliver(step, synapses);
-    go_on(step, synapses);
-  }
+  for (const Synapses& synapses : synapses_) deliver(step, synapses);
   for (const Group& group : groups_) change(step, group);
   state.next_step();
 }

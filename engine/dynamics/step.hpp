@@ -53,12 +53,10 @@ struct Step {
   std::int64_t number = 0;
   std::uint64_t seed = 0;
 
-  /// Numbers of a quantity; of a variable of neurons those before the step, or those after.
-  Row row(const Quantity& q, std::size_t stride, bool later) const {
-    return Row(doubles, q.is_narrow).from(q.offset + (q.is_variable && ((number & 1) != 0) != later ? stride : 0));
+  /// Numbers of a quantity; of a variable that goes on in every step those before the step, or those after.
+  Row row(const Quantity& q, bool later) const {
+    return Row(doubles, q.is_narrow).from(q.offset + (((number & 1) != 0) != later ? q.apart : 0));
   }
-  /// Of synapses.
-  Row row(const Quantity& q) const { return Row(doubles, q.is_narrow).from(q.offset); }
   std::int32_t* ids(const Group& group, const Event& event, std::int64_t step) const {
     return integers + event.ids + slot(event, step) * group.num;
   }
@@ -82,6 +80,10 @@ void fill_random(const Step& step, const Given& given, std::uint32_t symbol, std
 /// One of them.
 double random_at(const Step& step, const Given& given, std::uint32_t symbol, std::size_t owner, std::size_t lane);
 
+/// Ends the run with the first number after the step that is not finite. `owner`: of the variables; `hint`: what may help.
+[[noreturn]] void refuse_infinite(const Step& step, const std::string& owner, std::span<const Quantity> variables, std::size_t num,
+                                  const char* hint);
+
 /// Variables of a group go on; events are looked for. Throws: RunError where one is no longer finite; nothing has been changed then
 /// that the state before the step needs.
 void update(const Step& step, const Group& group);
@@ -99,10 +101,10 @@ void change(const Step& step, const Group& group);
 /// Sums over synapses begin at 0, of all synapses, then are added up.
 void clear_sums(const Step& step, const Synapses& synapses);
 void add_sums(const Step& step, const Synapses& synapses);
+/// Variables of synapses that go on in every step. Throws as update does.
+void go_on(const Step& step, const Synapses& synapses);
 /// Hands on the spikes that arrive now.
 void deliver(const Step& step, const Synapses& synapses);
-/// Variables of synapses that go on in every step.
-void go_on(const Step& step, const Synapses& synapses);
 /// Start values of synapses.
 void start(const Step& step, const Synapses& synapses);
 

@@ -51,22 +51,6 @@ std::int32_t given_spikes(const Step& step, const Group& group) {
   return n;
 }
 
-[[noreturn]] void refuse_infinite(const Step& step, const Group& group) {
-  for (std::size_t i = 0; i < group.num; ++i)
-    for (std::size_t k = 0; k < group.num_checked; ++k) {
-      const Quantity& q = group.quantities[k];
-      const double x = step.row(q, group.stride, true)[i];
-      if (std::isfinite(x)) continue;
-      const double before = step.row(q, group.stride, false)[i] / q.unit.scale;
-      const char* hint = group.trial.kernel ? "No length of steps met the tolerance; the solution may be infinite."
-                                            : "A smaller dt_ms or another method may help.";
-      throw RunError({fmt::format("neurons.{}.{}[{}]", group.name, q.name, i), "finite", number_text(x),
-                      fmt::format("At {} ms, step {}; before that step it was {} {}. The state is as it was then. {}",
-                                  number_text((step.time + step.dt) * 1e3), step.number, number_text(before), q.unit_text, hint)});
-    }
-  throw InternalError("a number that is not finite was not found again");
-}
-
 /// What an event changes, of the neurons that it happened to.
 void change(const Step& step, const Group& group, const Event& event) {
   const auto all = step.happened(group, event, step.number);
@@ -87,7 +71,7 @@ void change(const Step& step, const Group& group, const Event& event) {
           for (std::size_t k = 0; k < some.size(); ++k) row[k] = from[some[k]];
         };
         if (given.role == Role::quantity)
-          step.row(group.quantities[given.at], group.stride, true).with(gather);
+          step.row(group.quantities[given.at], true).with(gather);
         else
           gather(own.inputs[s].data);
       }
@@ -97,7 +81,7 @@ void change(const Step& step, const Group& group, const Event& event) {
     for (std::size_t k = 0; k < event.targets.size(); ++k) own.outputs.push_back(own.result(k, block_size));
     event.change.kernel->run(own.inputs, some.size(), own.outputs);
     for (std::size_t k = 0; k < event.targets.size(); ++k) {
-      const Row row = step.row(group.quantities[event.targets[k]], group.stride, true);
+      const Row row = step.row(group.quantities[event.targets[k]], true);
       for (std::size_t n = 0; n < some.size(); ++n) row.set(static_cast<std::size_t>(some[n]), own.results[k][n]);
     }
   }
@@ -141,7 +125,7 @@ void set_inputs(const Step& step, const Group& group, const std::vector<Given>& 
         break;
       case Role::quantity: {
         const Quantity& q = group.quantities[given.at];
-        const Row row = step.row(q, group.stride, later).from(q.is_own ? first : 0);
+        const Row row = step.row(q, later).from(q.is_own ? first : 0);
         in.data = row.doubles();
         if (in.data) break;
         row.read(num, own.row(s, block_size));
@@ -190,14 +174,14 @@ void update(const Step& step, const Group& group) {
     own.outputs.clear();
     const std::size_t num_tests = group.update.num_outputs - group.num_variables;
     for (std::size_t k = 0; k < group.num_variables; ++k) {
-      double* const row = step.row(group.quantities[k], group.stride, true).from(first).doubles();
+      double* const row = step.row(group.quantities[k], true).from(first).doubles();
       own.outputs.push_back(row ? row : own.result(num_tests + k, block_size));
     }
     for (std::size_t k = 0; k < num_tests; ++k) own.outputs.push_back(own.result(k, block_size));
     group.update.kernel->run(own.inputs, n, own.outputs);
     for (std::size_t k = 0; k < group.num_variables; ++k)
       if (group.quantities[k].is_narrow)
-        step.row(group.quantities[k], group.stride, true).from(first).write(n, own.results[num_tests + k].data());
+        step.row(group.quantities[k], true).from(first).write(n, own.results[num_tests + k].data());
     bool all_finite = true;
     for (std::size_t k = 0; k < group.events.size(); ++k)
       all_counts[static_cast<std::size_t>(b) * group.events.size() + k] = static_cast<std::int32_t>(
@@ -210,7 +194,10 @@ void update(const Step& step, const Group& group) {
     one(0);
   else
     step.executor.for_each_block(static_cast<int>(num_blocks), one);
-  if (!finite) refuse_infinite(step, group);
+  if (!finite)
+    refuse_infinite(step, "neurons." + group.name, {group.quantities.data(), group.num_checked}, group.num,
+                    group.trial.kernel ? "No length of steps met the tolerance; the solution may be infinite."
+                                       : "A smaller dt_ms or another method may help.");
   if (group.given_spikes) all_counts[0] = given_spikes(step, group);
   for (std::size_t k = 0; k < group.events.size(); ++k) {
     const Event& event = group.events[k];
@@ -231,7 +218,7 @@ void change(const Step& step, const Group& group) {
 }
 
 void add_input(const Step& step, const Group& group, const Inputs& inputs) {
-  const Row row = step.row(group.quantities[inputs.quantity], group.stride, true);
+  const Row row = step.row(group.quantities[inputs.quantity], true);
   double uniform[block_size];
   for (std::size_t first = 0; first < group.num; first += block_size) {
     Scratch& own = scratch();

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "base/error.hpp"
@@ -55,14 +56,13 @@ void evaluate(const Step& step, const Synapses& s, const Formula& formula, std::
         in.data = &to.count;
         break;
       case Role::quantity:
-        gather(step.row(s.quantities[given.at]), given.varies, [&](std::size_t l) { return lanes[l]; });
+        gather(step.row(s.quantities[given.at], later), given.varies, [&](std::size_t l) { return lanes[l]; });
         break;
       case Role::pre:
-        gather(step.row(from.quantities[given.at], from.stride, later), given.varies,
-               [&](std::size_t l) { return source[lanes[l]]; });
+        gather(step.row(from.quantities[given.at], later), given.varies, [&](std::size_t l) { return source[lanes[l]]; });
         break;
       case Role::post:
-        gather(step.row(to.quantities[given.at], to.stride, later), given.varies, [&](std::size_t l) { return target[lanes[l]]; });
+        gather(step.row(to.quantities[given.at], later), given.varies, [&](std::size_t l) { return target[lanes[l]]; });
         break;
       default:
         for (std::size_t l = 0; l < n; ++l) row[l] = random_at(step, given, k, s.owner, lanes[l]);
@@ -75,7 +75,7 @@ void evaluate(const Step& step, const Synapses& s, const Formula& formula, std::
 
 Row post_row(const Step& step, const Synapses& s, std::size_t quantity, bool later) {
   const Group& to = step.program.groups()[s.to.group];
-  return step.row(to.quantities[quantity], to.stride, later);
+  return step.row(to.quantities[quantity], later);
 }
 
 /// Adds values, or sets them, at number(0), number(1), …
@@ -137,7 +137,7 @@ void add_plain(const Step& step, const Synapses& s, const Pathway& pathway, std:
     };
     for (const Effect::Addition& a : pathway.effect.additions) {
       const bool own = a.value == Effect::Addition::Value::own, is_number = a.at == ~std::size_t{0};
-      const double same = is_number ? a.factor : own ? 0 : a.factor * step.row(s.quantities[a.at])[0];
+      const double same = is_number ? a.factor : own ? 0 : a.factor * step.row(s.quantities[a.at], true)[0];
       const auto each = [&](auto&& add_to) {
         for (const std::int32_t i : spikes) {
           if (!in(s.from, i)) continue;
@@ -153,7 +153,7 @@ void add_plain(const Step& step, const Synapses& s, const Pathway& pathway, std:
         using Real = std::remove_reference_t<decltype(*row)>;
         const auto plus = [&](std::uint32_t k, double value) { row[target[k]] = static_cast<Real>(row[target[k]] + value); };
         if (!own) return each([&](std::uint32_t k) { plus(k, same); });
-        step.row(s.quantities[a.at]).with([&](const auto* values) {
+        step.row(s.quantities[a.at], true).with([&](const auto* values) {
           if (a.factor == 1)
             each([&](std::uint32_t k) { plus(k, values[k]); });
           else
@@ -178,7 +178,8 @@ void flush(const Step& step, const Synapses& s, const Effect& effect) {
   std::size_t output = 0;
   for (const Effect::Addition& a : effect.additions)
     add(post_row(step, s, a.quantity, true), n, own.results[output++].data(), target);
-  for (const std::size_t quantity : effect.targets) set(step.row(s.quantities[quantity]), n, own.results[output++].data(), itself);
+  for (const std::size_t quantity : effect.targets)
+    set(step.row(s.quantities[quantity], true), n, own.results[output++].data(), itself);
   for (const std::size_t quantity : effect.assigned)
     set(post_row(step, s, quantity, true), n, own.results[output++].data(), target);
   own.lanes.clear();
@@ -225,26 +226,27 @@ void deliver(const Step& step, const Synapses& s) {
   }
 }
 
-/// Variables of synapses that go on in every step.
 void go_on(const Step& step, const Synapses& s) {
   if (!s.every_step) return;
   const std::size_t num_blocks = (s.num + block_size - 1) / block_size;
+  std::atomic<bool> finite{true};
   step.executor.for_each_block(static_cast<int>(num_blocks), [&](int b) {
     const FlushSmall flush;
     Scratch& own = scratch();
     const std::size_t first = static_cast<std::size_t>(b) * block_size, n = std::min(block_size, s.num - first);
     own.lanes.resize(n);
     for (std::size_t k = 0; k < n; ++k) own.lanes[k] = static_cast<std::uint32_t>(first + k);
-    evaluate(step, s, s.update, s.update_needs, own.lanes, true);
+    evaluate(step, s, s.update, s.update_needs, own.lanes, false);
     for (std::size_t k = 0; k < s.num_variables; ++k) {
-      if (!std::all_of(own.results[k].begin(), own.results[k].begin() + static_cast<std::ptrdiff_t>(n),
-                       [](double x) { return std::isfinite(x); }))
-        throw RunError({fmt::format("synapses.{}.{}", s.name, s.quantities[k].name), "finite", "another number",
-                        fmt::format("At {} ms.", number_text(step.time * 1e3))});
-      step.row(s.quantities[k]).from(first).write(n, own.results[k].data());
+      const double* const value = own.results[k].data();
+      if (!std::all_of(value, value + n, [](double x) { return std::isfinite(x); })) finite = false;
+      step.row(s.quantities[k], true).from(first).write(n, value);
     }
     own.lanes.clear();
   });
+  if (!finite)
+    refuse_infinite(step, "synapses." + s.name, {s.quantities.data(), s.num_variables}, s.num,
+                    "A smaller dt_ms or another method may help.");
 }
 
 void start(const Step& step, const Synapses& s) {
@@ -256,7 +258,7 @@ void start(const Step& step, const Synapses& s) {
     evaluate(step, s, s.start, s.start_needs, own.lanes, false);
     for (std::size_t k = 0; k < s.quantities.size(); ++k) {
       const Quantity& q = s.quantities[k];
-      step.row(q).from(q.is_own ? first : 0).write(q.is_own ? n : 1, own.results[k].data());
+      step.row(q, false).from(q.is_own ? first : 0).write(q.is_own ? n : 1, own.results[k].data());
     }
   }
   own.lanes.clear();

@@ -26,7 +26,7 @@ void step_within(const Step& step, const Group& group, std::size_t first, std::s
   if (own.within.size() < variables + 2) own.within.resize(variables + 2);
   for (std::size_t k = 0; k < variables + 2; ++k) {
     if (own.within[k].size() < block_size) own.within[k].resize(block_size);
-    if (k <= variables) step.row(group.quantities[k], group.stride, false).from(first).read(num, own.within[k].data());
+    if (k <= variables) step.row(group.quantities[k], false).from(first).read(num, own.within[k].data());
   }
   double* const length = own.within[variables].data();
   double* const elapsed = own.within[variables + 1].data();

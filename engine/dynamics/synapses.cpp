@@ -362,8 +362,6 @@ Synapses make_synapses(const std::string& name, const SynapsesSpec& spec, std::v
   return Builder(name, spec, groups, rows, index, seed, dt_s, path).build();
 }
 
-void place(Synapses& synapses, Layout& layout) {
-  for (Quantity& quantity : synapses.quantities) quantity.offset = place(quantity, quantity.is_own ? synapses.stride : 1, layout);
-}
+void place(Synapses& synapses, Layout& layout) { place(synapses.quantities, synapses.stride, synapses.every_step, layout); }
 
 }  // namespace hartline::dynamics

@@ -109,6 +109,37 @@ TEST(Pathways, ThreadsDoNotMatter) {
   }
 }
 
+TEST(Methods, WhatIsNotFiniteInASynapseEndsTheRunBeforeTheStep) {
+  // two sets: the first goes on, the second has one synapse that explodes at 1 s; spikes come all the time
+  const auto growing = [](const char* slope, const char* start) {
+    return table({{"from", "source"},
+                  {"to", "cells"},
+                  {"connect", table({{"one_to_one", true}})},
+                  {"equations", table({{"dx/dt", slope}})},
+                  {"start", table({{"x", start}})},
+                  {"method", "every_step"},
+                  {"on_pre", List{"x_post += 1"}}});
+  };
+  const Table synapses =
+      table({{"calm", growing("(1 - x) / (1 s)", "0")}, {"wild", growing("x^2 / (1 s)", "where(i == 1, 1, 0)")}});
+  Table source = table({{"num", 2}, {"threshold", "random < 2"}});
+  const Program program(network(10, table({{"source", source}, {"cells", targets(2)}}), synapses), 1);
+  State state = program.start();
+  const char* const names[] = {"cells.x", "calm.x", "wild.x"};
+  std::vector<std::vector<double>> before(3);
+  try {
+    for (int k = 0; k < 200; ++k) {
+      for (std::size_t n = 0; n < 3; ++n) before[n] = row(program, state, names[n]);
+      program.step(state, *serial);
+    }
+    FAIL();
+  } catch (const RunError& error) {
+    EXPECT_NE(std::string(error.what()).find("synapses.wild.x[1]: must be finite"), std::string::npos) << error.what();
+    EXPECT_GT(before[2][1], 100);
+    for (std::size_t n = 0; n < 3; ++n) EXPECT_EQ(row(program, state, names[n]), before[n]) << names[n];
+  }
+}
+
 TEST(Methods, WhatIsNotLinearGoesOnEveryStep) {
   // x' = x (1 - x) of each synapse needs nothing from outside and has a closed form, but no exact step between spikes
   const Table source = table({{"spike_times_ms", List{0.0}}, {"spike_neurons", List{0}}});
