@@ -5,21 +5,10 @@
 #include <cmath>
 
 #include "loop/metrics.hpp"
+#include "serve/figures.hpp"
 #include "serve/sections.hpp"
 
 namespace hartline::serve {
-
-namespace {
-
-const Value* member(const Value& value, std::string_view key) { return value.table() ? value.table()->find(key) : nullptr; }
-
-double number(const Value& value) {
-  if (const auto* whole = std::get_if<std::int64_t>(&value.is)) return static_cast<double>(*whole);
-  const auto* real = std::get_if<double>(&value.is);
-  return real ? *real : std::nan("");
-}
-
-}  // namespace
 
 void Sections::add_lookahead(const std::vector<std::pair<std::int64_t, Array>>& told) {
   for (const auto& [trial, array] : told) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "io/npy.hpp"
+#include "serve/figures.hpp"
 
 namespace hartline::serve {
 
@@ -13,24 +14,6 @@ namespace {
 
 constexpr std::size_t max_spikes = 40000, max_rows = 4000, max_lines = 12;
 constexpr std::uintmax_t max_bytes = 512u << 20;  // of a recording that is read for its page
-
-double number(const Table& table, const char* key) {
-  const Value* value = table.find(key);
-  if (!value) return 0;
-  if (const auto* whole = std::get_if<std::int64_t>(&value->is)) return static_cast<double>(*whole);
-  const auto* real = std::get_if<double>(&value->is);
-  return real ? *real : 0;
-}
-
-Table figure(const char* label, double value, const char* unit, int digits, std::string note) {
-  Table out;
-  out.set("label", label);
-  out.set("value", value);
-  out.set("unit", unit);
-  out.set("digits", digits);
-  out.set("note", std::move(note));
-  return out;
-}
 
 /// Of more spikes than can be drawn those of every k-th neuron.
 Table raster(const std::string& of, const Array& rows, std::int64_t num_neurons) {
@@ -93,26 +76,28 @@ Value network_document(const Table& summary, const std::string& folder, const st
                        const std::string& command) {
   Table out, network;
   List rasters, traces, figures;
-  const double from_ms = number(summary, "begun_ms"), simulated_ms = number(summary, "simulated_ms");
+  const Value* begun = summary.find("begun_ms");  // of a run that went on from a state
+  const double from_ms = begun ? number(*begun) : 0, simulated_ms = number(*summary.find("simulated_ms"));
   out.set("format", 1);
   if (const Value* title = summary.find("title")) out.set("title", *title);
   std::string sentence;
   double num_neurons = 0;
   for (const auto& [name, value] : summary.find("neurons")->table()->items) {
     const Table& group = *value.table();
-    num_neurons += number(group, "num");
+    num_neurons += number(*group.find("num"));
     if (group.find("mean_rate_hz"))
-      figures.emplace_back(figure(("Mean rate, " + name).c_str(), number(group, "mean_rate_hz"), "Hz", 1,
-                                  fmt::format("{:.0f} spikes of {:.0f}", number(group, "spikes"), number(group, "num"))));
+      figures.emplace_back(
+          figure("Mean rate, " + name, number(*group.find("mean_rate_hz")), "Hz", 1,
+                 fmt::format("{:.0f} spikes of {:.0f}", number(*group.find("spikes")), number(*group.find("num")))));
   }
   double num_synapses = 0;
   if (const Value* synapses = summary.find("synapses"))
-    for (const auto& [name, value] : synapses->table()->items) num_synapses += number(*value.table(), "num");
+    for (const auto& [name, value] : synapses->table()->items) num_synapses += number(*member(value, "num"));
   sentence = fmt::format("{:.0f} {}, {:.0f} ms of their time", num_neurons, num_neurons == 1 ? "neuron" : "neurons", simulated_ms);
   if (num_synapses > 0)
     sentence = fmt::format("{:.0f} neurons and {:.0f} synapses, {:.0f} ms of their time", num_neurons, num_synapses, simulated_ms);
   out.set("sentence", sentence + ".");
-  figures.emplace_back(figure("Speed", number(summary, "times_real_time"), "×", 2, "of real time"));
+  figures.emplace_back(figure("Speed", number(*summary.find("times_real_time")), "×", 2, "of real time"));
   const Value* record = summary.find("record");
   for (const auto& [name, value] : record ? record->table()->items : Table{}.items) {
     const Table& about = *value.table();
@@ -127,7 +112,7 @@ Value network_document(const Table& summary, const std::string& folder, const st
     const std::string of = about.find("of") ? *about.find("of")->text() : name;
     if (columns.size() > 1 && *columns[1].text() == "neuron") {
       const Value* num = summary.find("neurons")->table()->find(of);
-      rasters.emplace_back(raster(of, rows, num ? static_cast<std::int64_t>(number(*num->table(), "num")) : 0));
+      rasters.emplace_back(raster(of, rows, num ? static_cast<std::int64_t>(number(*member(*num, "num"))) : 0));
     } else {
       add_traces(of, rows, columns, *about.find("units")->list(), traces);
     }

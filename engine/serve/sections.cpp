@@ -13,30 +13,13 @@
 #include "models/grid.hpp"
 #include "models/population.hpp"
 #include "models/text_model.hpp"
+#include "serve/figures.hpp"
 
 namespace hartline::serve {
 
 namespace {
 
 using loop::Metric;
-
-Table figure(std::string label, double value, std::string unit, int digits, std::string note) {
-  Table out;
-  out.set("label", std::move(label));
-  out.set("value", value);
-  out.set("unit", std::move(unit));
-  out.set("digits", digits);
-  out.set("note", std::move(note));
-  return out;
-}
-
-const Value* member(const Value& value, std::string_view key) { return value.table() ? value.table()->find(key) : nullptr; }
-
-double number(const Value& value) {
-  if (const auto* whole = std::get_if<std::int64_t>(&value.is)) return static_cast<double>(*whole);
-  const auto* real = std::get_if<double>(&value.is);
-  return real ? *real : std::nan("");
-}
 
 const loop::MetricInfo* metric_named(std::string_view name) {
   for (const auto& info : loop::metric_info)

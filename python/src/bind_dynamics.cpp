@@ -71,6 +71,18 @@ std::int64_t steps_of(const Program& program, double ms) {
   return static_cast<std::int64_t>(whole);
 }
 
+/// Hears of Ctrl-C between steps.
+struct Listener final : dynamics::Recorder {
+  explicit Listener(std::int64_t all) : progress(nb::none(), all) {}
+  Progress progress;
+  std::int64_t done = 0;
+  std::vector<std::string> none;
+  void observe(const Program&, const dynamics::State&) override {
+    if (++done % 64 == 0) progress(done);
+  }
+  const std::vector<std::string>& columns() const override { return none; }
+};
+
 /// What a run writes down, in memory.
 struct Recordings {
   struct One {
@@ -79,8 +91,9 @@ struct Recordings {
     std::unique_ptr<dynamics::Recorder> recorder;
   };
   std::deque<One> all;
+  Listener listener;
 
-  Recordings(const Program& program, nb::handle record) {
+  Recordings(const Program& program, nb::handle record, std::int64_t num_steps) : listener(num_steps) {
     if (record.is_none()) return;
     for (auto& [name, value] : table_from(record, "record").items) {
       const std::string at = "record." + name;
@@ -93,8 +106,8 @@ struct Recordings {
     }
   }
 
-  std::vector<dynamics::Recorder*> recorders() const {
-    std::vector<dynamics::Recorder*> out;
+  std::vector<dynamics::Recorder*> recorders() {
+    std::vector<dynamics::Recorder*> out{&listener};
     for (const One& one : all) out.push_back(one.recorder.get());
     return out;
   }
@@ -110,25 +123,11 @@ struct Recordings {
   }
 };
 
-/// Hears of Ctrl-C between steps.
-struct Listener final : dynamics::Recorder {
-  explicit Listener(std::int64_t all) : progress(nb::none(), all) {}
-  Progress progress;
-  std::int64_t done = 0;
-  std::vector<std::string> none;
-  void observe(const Program&, const dynamics::State&) override {
-    if (++done % 64 == 0) progress(done);
-  }
-  const std::vector<std::string>& columns() const override { return none; }
-};
-
 nb::dict run(const NetworkHandle& self, StateHandle& state, double duration_ms, nb::handle record, int threads) {
   check_owner(self.program, state);
   const std::int64_t num = steps_of(*self.program, duration_ms);
-  Recordings recordings(*self.program, record);
-  std::vector<dynamics::Recorder*> recorders = recordings.recorders();
-  Listener listener(num);
-  recorders.push_back(&listener);
+  Recordings recordings(*self.program, record, num);
+  const std::vector<dynamics::Recorder*> recorders = recordings.recorders();
   const auto executor = executor_of(threads);
   compute(*state.mutex, [&] { dynamics::run(*self.program, state.state, num, *executor, recorders); });
   return recordings.arrays();
@@ -140,10 +139,8 @@ std::pair<nb::dict, nb::dict> pace(const NetworkHandle& self, nb::object state_o
   check_owner(self.program, state);
   if (!(speed > 0) || !std::isfinite(speed)) throw SpecError({"speed", "> 0", number_text(speed), ""});
   const std::int64_t num = steps_of(*self.program, duration_ms);
-  Recordings recordings(*self.program, record);
-  std::vector<dynamics::Recorder*> recorders = recordings.recorders();
-  Listener listener(num);
-  recorders.push_back(&listener);
+  Recordings recordings(*self.program, record, num);
+  const std::vector<dynamics::Recorder*> recorders = recordings.recorders();
   const auto executor = executor_of(threads);
   std::function<void(dynamics::State&)> before;
   if (!before_step.is_none())

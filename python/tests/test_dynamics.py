@@ -64,6 +64,20 @@ def test_a_fork_and_a_saved_state_go_on_alike(tmp_path: Path) -> None:
         hl.dynamics.Network(NOISY, PAIRS, seed=5).step(state)
 
 
+def test_floats_take_less_room_and_say_the_same(tmp_path: Path) -> None:
+    wide, narrow = (hl.dynamics.Network(NOISY, PAIRS, precision=precision, seed=4) for precision in ("double", "float"))
+    sizes, v = [], []
+    for network in (wide, narrow):
+        state = network.start()
+        v.append(network.run(state, 5, record={"v": {"values": ["cells.v"]}})["v"])
+        state.save(tmp_path / "state")
+        sizes.append((tmp_path / "state").stat().st_size)
+    assert sizes[1] < sizes[0]
+    assert np.allclose(v[0], v[1], rtol=1e-5) and not np.array_equal(v[0], v[1])
+    with pytest.raises(hl.SpecError, match="precision"):
+        hl.dynamics.Network(NOISY, precision="half")
+
+
 def test_ports_are_written_between_steps() -> None:
     network = net()
     state, current, v = network.start(), network.port("cells.I"), network.port("cells.v")
