@@ -16,9 +16,6 @@ namespace {
 
 using dynamics::network;
 using dynamics::table;
-using numerics::LaneBits;
-using numerics::Lanes;
-using numerics::num_lanes;
 
 std::vector<double> numbers(const dynamics::Program& program, const dynamics::State& state, const char* name) {
   const dynamics::Port port = program.port(name);
@@ -38,8 +35,8 @@ Lists lists_of(const dynamics::Synapses& synapses) {
   return {synapses.wiring.begin, synapses.wiring.target};
 }
 
-/// What one writes for CUBA and nothing else: constants folded, one pass over the cells eight at a time, a list of targets for each
-/// cell. mV, ms; the solution over a step is exact:  v' = -49 + (v + 49) e + b ge + c gi.
+/// What one writes for CUBA and nothing else: constants folded, one pass over the cells that vectors can do, a list of targets for
+/// each cell. mV, ms; the solution over a step is exact:  v' = -49 + (v + 49) e + b ge + c gi.
 class ByHand {
  public:
   static constexpr double dt = 0.1, tau = 20, tau_e = 5, tau_i = 10, rest = -49, threshold = -50, reset = -60;
@@ -47,7 +44,7 @@ class ByHand {
 
   ByHand(std::vector<double> v, std::vector<Lists> lists)
       : v_(std::move(v)), ge_(v_.size(), 0), gi_(v_.size(), 0), free_(v_.size(), 0), lists_(std::move(lists)) {
-    if (v_.size() % (4 * num_lanes) != 0) throw std::runtime_error("cells come in fours of vectors");
+    if (v_.size() % at_once != 0) throw std::runtime_error("cells come in groups of 32");
   }
 
   const std::vector<std::int32_t>& step() {
@@ -70,27 +67,28 @@ class ByHand {
   }
 
  private:
-  static constexpr std::size_t num_excitatory = 3200;
+  static constexpr std::size_t num_excitatory = 3200, at_once = 32;
 
   HARTLINE_CLONES void update() {
     const double e = std::exp(-dt / tau), ee = std::exp(-dt / tau_e), ei = std::exp(-dt / tau_i);
     const double b = tau_e / (tau_e - tau) * (ee - e), c = tau_i / (tau_i - tau) * (ei - e), d = rest - rest * e;
-    const Lanes now = numerics::spread(static_cast<double>(now_)), top = numerics::spread(threshold);
-    for (std::size_t first = 0; first < v_.size(); first += 4 * num_lanes) {
-      LaneBits any = {};
-      for (std::size_t i = first; i < first + 4 * num_lanes; i += num_lanes) {
-        const Lanes v = numerics::load(&v_[i]), ge = numerics::load(&ge_[i]), gi = numerics::load(&gi_[i]);
-        const Lanes moved = v * e + ge * b + gi * c + d;
-        const LaneBits free = numerics::load(&free_[i]) <= now;
-        const Lanes next = free ? moved : v;
-        any |= free & (next > top);
-        numerics::store(&v_[i], next);
-        numerics::store(&ge_[i], ge * ee);
-        numerics::store(&gi_[i], gi * ei);
+    const double now = static_cast<double>(now_);
+    double* __restrict const v = v_.data(), * __restrict const ge = ge_.data(), * __restrict const gi = gi_.data();
+    const double* __restrict const free = free_.data();
+    for (std::size_t first = 0; first < v_.size(); first += at_once) {
+      std::int64_t any = 0;
+      for (std::size_t i = first; i < first + at_once; ++i) {
+        const double moved = v[i] * e + ge[i] * b + gi[i] * c + d;
+        const bool moves = free[i] <= now;
+        const double next = moves ? moved : v[i];
+        any |= std::int64_t{moves} & std::int64_t{next > threshold};
+        v[i] = next;
+        ge[i] *= ee;
+        gi[i] *= ei;
       }
-      if (((any[0] | any[4]) | (any[1] | any[5])) | ((any[2] | any[6]) | (any[3] | any[7])))
-        for (std::size_t i = first; i < first + 4 * num_lanes; ++i)
-          if (v_[i] > threshold && free_[i] <= static_cast<double>(now_)) spikes_.push_back(static_cast<std::int32_t>(i));
+      if (any != 0)
+        for (std::size_t i = first; i < first + at_once; ++i)
+          if (v[i] > threshold && free[i] <= now) spikes_.push_back(static_cast<std::int32_t>(i));
     }
   }
 
