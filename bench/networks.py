@@ -20,9 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build/venv-networks/bin/python"
 OURS = ROOT / "build/venv-python/bin/python"
-NETWORKS = ("cobahh", "cuba")
+NETWORKS = {"cobahh": (500.0, 1500.0), "cuba": (500.0, 3500.0)}  # short and long run, ms
 NUM_ROUNDS = 3
-SHORT_MS, LONG_MS, FIRST_MS = 500.0, 1500.0, 20.0
+FIRST_MS = 20.0
 NUM_CELLS, NUM_STEPS = 4000, 10000  # of a second
 # the squid's membrane
 DT_MS, NUM_CELL_STEPS, NUM_CELL_ROUNDS = 0.025, 3800, 9
@@ -102,39 +102,40 @@ def aims(bound: float | None, ratio: float) -> dict:
     return {"aim": f"ratio >= {bound:g}" if bound else "", "aim_met": ratio >= bound if bound else True}
 
 
-def second_of(run: Callable[[float], dict], threads: int) -> tuple[float, float]:
+def second_of(run: Callable[[float], dict], network: str, threads: int) -> tuple[float, float]:
     """Time of a second of the network and its mean rate over the long run."""
     key = "seconds" if threads == 1 else "wall_s"
-    long, short = run(LONG_MS), run(SHORT_MS)
-    return (long[key] - short[key]) / ((LONG_MS - SHORT_MS) * 1e-3), long["rate_hz"]
+    short_ms, long_ms = NETWORKS[network]
+    long, short = run(long_ms), run(short_ms)
+    return (long[key] - short[key]) / ((long_ms - short_ms) * 1e-3), long["rate_hz"]
 
 
 def rows(engine: Path, network: str, instruction_set: str) -> list[dict]:
-    mine: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+    mine: list[list[tuple[float, float]]] = [[] for _ in PEER_PROGRAMS]
     theirs: list[list[tuple[float, float]]] = [[] for _ in PEER_PROGRAMS]
-    labels = []
     with ExitStack() as stack:
         processes = [stack.enter_context(peer.start(network)) for peer in PEER_PROGRAMS]
         labels = [peer.label.format(**process.hello) for peer, process in zip(PEER_PROGRAMS, processes)]
         for process in processes:  # what is compiled at the first run
             process.ask(1, FIRST_MS)
         for seed in range(1, NUM_ROUNDS + 1):
-            for peer, process, times in zip(PEER_PROGRAMS, processes, theirs):
-                if seed <= peer.rounds.get(network, NUM_ROUNDS):
-                    times.append(second_of(lambda duration, process=process: process.ask(seed, duration), peer.threads))
-                mine[peer.threads].append(second_of(lambda duration, peer=peer: ours(engine, network, seed, duration, peer.threads),
-                                                    peer.threads))
+            for k, (peer, process) in enumerate(zip(PEER_PROGRAMS, processes)):
+                if seed > peer.rounds.get(network, NUM_ROUNDS):
+                    continue
+                theirs[k].append(second_of(lambda duration: process.ask(seed, duration), network, peer.threads))
+                mine[k].append(second_of(lambda duration: ours(engine, network, seed, duration, peer.threads), network,
+                                         peer.threads))
     method = ours(engine, network, 1, FIRST_MS)["cells"]["method"]
     out = []
-    for peer, label, times in zip(PEER_PROGRAMS, labels, theirs):
-        value, other = median([seconds for seconds, _ in mine[peer.threads]]), median([seconds for seconds, _ in times])
-        rate, peer_rate = (sum(r for _, r in runs) / len(runs) for runs in (mine[peer.threads], times))
+    for peer, label, our_times, times in zip(PEER_PROGRAMS, labels, mine, theirs):
+        value, other = (median([seconds for seconds, _ in runs]) for runs in (our_times, times))
+        rate, peer_rate = (sum(r for _, r in runs) / len(runs) for runs in (our_times, times))
         ratio = other / value
         what, count = ("processor time", "one thread") if peer.threads == 1 else ("time on the wall", "two threads")
         out.append({"name": network, "metric": f"{what} of a second, {count}", "value": value, "unit": "s", "ok": True,
                     "peer": label, "peer_value": other, "ratio": ratio, "bound": "", **aims(peer.aims.get(network), ratio),
                     "answer_ok": abs(rate - peer_rate) <= 0.2 * peer_rate,
-                    "answer": f"mean rate {rate:.1f} Hz, the peer's {peer_rate:.1f} Hz over {len(times)} seeds; "
+                    "answer": f"mean rate {rate:.1f} Hz, the peer's {peer_rate:.1f} Hz over {len(times)} seed{'s' * (len(times) > 1)}; "
                               f"{1e9 * value / NUM_CELLS / NUM_STEPS:.3g} ns a neuron and step, {method}, {instruction_set}"})
     return out
 
