@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "build/venv-networks/bin/python"
-OURS = ROOT / "build/venv-python/bin/python"
+OURS = ROOT / "build/venv-cloud/bin/python"  # has NumPy, which the package needs
 NETWORKS = {"cobahh": (500.0, 1500.0), "cuba": (500.0, 3500.0)}  # short and long run, ms
 NUM_ROUNDS = 3
 FIRST_MS = 20.0
