@@ -1,5 +1,6 @@
-// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | compile | particles | adex_port |
-// grid PEERS.json | any_model PEERS.json | lookahead golden | lookahead PROBLEM DEADLINE_MS NUM_EXPERIMENTS
+// hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | compile | particles | adex_port
+// | squid_port | cuba | synaptic_events | instruction_set | grid PEERS.json | any_model PEERS.json | lookahead golden | lookahead
+// PROBLEM DEADLINE_MS NUM_EXPERIMENTS
 //
 // Runs one benchmark and prints its rows as JSON; bench/run calls it.
 #include <fmt/format.h>
@@ -31,6 +32,15 @@ int main(int argc, char** argv) try {
     rows = particle_rows();
   } else if (words.size() == 1 && words[0] == "adex_port") {
     rows = adex_port_rows();
+  } else if (words.size() == 1 && words[0] == "squid_port") {
+    rows = squid_port_rows();
+  } else if (words.size() == 1 && words[0] == "cuba") {
+    rows = cuba_rows();
+  } else if (words.size() == 1 && words[0] == "synaptic_events") {
+    rows = synaptic_events_rows();
+  } else if (words.size() == 1 && words[0] == "instruction_set") {
+    std::cout << instruction_set() << '\n';
+    return 0;
   } else if (words.size() == 1 && words[0] == "gp") {
     rows = gp_rows();
   } else if (words.size() == 2 && words[0] == "lookahead") {
@@ -42,7 +52,8 @@ int main(int argc, char** argv) try {
     rows = grid_rows(nlohmann::json::parse(file), words[0] == "any_model");
   } else {
     std::cerr << "usage: hartline_bench glm NUM_WEIGHTS NUM_RUN_IN NUM_TRIALS | run | gp | population | lags | censoring | "
-                 "compile | particles | adex_port | grid PEERS.json | any_model PEERS.json | lookahead golden | "
+                 "compile | particles | adex_port | squid_port | cuba | synaptic_events | instruction_set | grid PEERS.json | "
+                 "any_model PEERS.json | lookahead golden | "
                  "lookahead PROBLEM DEADLINE_MS NUM_EXPERIMENTS\n";
     return 2;
   }

@@ -79,6 +79,15 @@ Rows glm_rows(std::size_t num_weights, std::size_t num_run_in, std::size_t num_t
 /// An adaptive cell through its ports.
 Rows adex_port_rows();
 
+/// The squid's membrane through its ports; bench/port_cell.py puts NEURON beside it.
+Rows squid_port_rows();
+
+/// CUBA beside a loop written for it.
+Rows cuba_rows();
+
+/// Synaptic events a second, beside a loop and the memory's speed.
+Rows synaptic_events_rows();
+
 /// A filter with lags, scored jointly, by the current bin and at random.
 Rows lags_rows();
 
@@ -110,6 +119,8 @@ Rows gp_rows();
 double read_bandwidth(std::size_t num_bytes);
 /// The same of a = b + s c, counted as 24 bytes an element.
 double triad_bandwidth(std::size_t num_bytes);
+/// The widest vectors that kernels and clones use here: AVX-512, AVX2 or SSE2.
+std::string instruction_set();
 /// Multiplications and additions of doubles that one thread does a second, Gflop/s, where nothing waits.
 double multiply_add_rate();
 

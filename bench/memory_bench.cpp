@@ -70,6 +70,15 @@ double triad_bandwidth(std::size_t num_bytes) {
   return median(rate);
 }
 
+std::string instruction_set() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("x86-64-v4") ? "AVX-512" : __builtin_cpu_supports("x86-64-v3") ? "AVX2" : "SSE2";
+#else
+  return "portable vectors";
+#endif
+}
+
 double multiply_add_rate() {
   constexpr std::size_t num = 400'000;
   std::vector<double> rate;

@@ -1,26 +1,28 @@
 #!/usr/bin/env python3
-"""A network in Brian's C++ standalone mode, built once for each duration.
+"""A network of the benchmarks in Brian, in its C++ standalone mode or by Cython, run once for each line of standard input.
 
-Prints {"seconds": {duration: processor time}, "rate_hz", "wall_s"}.
+    bench/peers/brian_network.py cuba|coba|cobahh standalone|cython THREADS [CACHE]
 
-    bench/peers/brian_network.py cuba|coba|cobahh SEED DURATION_MS [DURATION_MS]
-
-Processor times are of the built program alone. wall_s is from the start of this script to the end of the first run, compiling included.
+Prints {"version"} and then, for each line "SEED DURATION_MS", {"seconds": processor time, "wall_s", "rate_hz"}. Standalone: of the whole
+built program, which is compiled at the first line; threads by OpenMP. Cython: of net.run; CACHE is the folder of what it compiles.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-begun = time.time()
+import brian2 as b2
+from brian2 import Hz, cm, mV, ms, msiemens, nS, siemens, ufarad, umetre
 
-import brian2 as b2  # noqa: E402
-from brian2 import Hz, cm, mV, ms, msiemens, nS, siemens, ufarad, umetre  # noqa: E402
+SEED = 12345  # stands in the generated program where the seed is taken from outside
 
 
 def cuba() -> tuple[b2.NeuronGroup, list]:
@@ -97,26 +99,67 @@ def build(network: str, record: bool) -> tuple[b2.Network, b2.SpikeMonitor]:
     return b2.Network(cells, excitatory, inhibitory, spikes), spikes
 
 
+def compile_for_any_seed(folder: str, any_duration: bool = False) -> None:
+    """Builds what was run so far, after b2.seed(SEED), as a program that takes its seed from $NETWORK_SEED."""
+    b2.device.build(directory=folder, compile=False, run=False)
+    main_file = Path(folder) / "main.cpp"
+    changes = [(f"{SEED}L", 'std::atol(std::getenv("NETWORK_SEED"))')]
+    if any_duration:
+        changes.append((".run(0.5,", '.run(std::atof(std::getenv("NETWORK_SECONDS")),'))
+    text = main_file.read_text()
+    for old, new in changes:
+        assert old in text, f"main.cpp must hold {old}"
+        text = text.replace(old, new)
+    main_file.write_text(text)
+    b2.device.compile_source(folder, b2.codegen.cpp_prefs.get_compiler_and_args()[0], False, True)
+
+
+def run_built(folder: str, **settings: str) -> None:
+    subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **settings})
+    b2.get_device().has_been_run = True
+    b2.get_device().array_cache.clear()
+
+
+def standalone(network: str, num_threads: int, lines: Iterable[tuple[int, float]]) -> Iterator[dict]:
+    with tempfile.TemporaryDirectory() as folder:
+        b2.prefs.devices.cpp_standalone.openmp_threads = 0 if num_threads == 1 else num_threads
+        b2.set_device("cpp_standalone", build_on_run=False, directory=folder)
+        b2.seed(SEED)
+        net, spikes = build(network, record=False)
+        net.run(500 * ms)
+        compiled = False
+        for seed, duration_ms in lines:
+            if not compiled:
+                compile_for_any_seed(folder, any_duration=True)
+                compiled = True
+            before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+            # a thread's seed is this one and its number
+            run_built(folder, NETWORK_SEED=str(100 * seed), NETWORK_SECONDS=str(duration_ms * 1e-3))
+            wall_s, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+            yield {"seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, "wall_s": wall_s,
+                   "rate_hz": float(spikes.num_spikes) / 4000 / (duration_ms * 1e-3)}
+
+
+def cython(network: str, cache: str, lines: Iterable[tuple[int, float]]) -> Iterator[dict]:
+    b2.prefs.codegen.target = "cython"
+    if cache:
+        b2.prefs.codegen.runtime.cython.cache_dir = cache
+    for seed, duration_ms in lines:
+        b2.seed(seed)
+        net, spikes = build(network, record=False)
+        net.run(0 * ms)  # compiles
+        before, begun = time.process_time(), time.monotonic()
+        net.run(duration_ms * ms)
+        yield {"seconds": time.process_time() - before, "wall_s": time.monotonic() - begun,
+               "rate_hz": float(spikes.num_spikes) / 4000 / (duration_ms * 1e-3)}
+
+
 def main() -> int:
-    network, seed, *durations = sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:])
-    out: dict = {"seconds": {}, "version": b2.__version__}
-    for duration in durations:
-        with tempfile.TemporaryDirectory() as folder:
-            b2.device.reinit()
-            b2.device.activate(build_on_run=False)
-            b2.set_device("cpp_standalone", build_on_run=False, directory=folder)
-            b2.seed(seed)
-            net, spikes = build(network, record=False)
-            net.run(duration * ms)
-            b2.device.build(directory=folder, compile=True, run=False)
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            out["seconds"][str(duration)] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-            b2.get_device().has_been_run = True
-            out["rate_hz"] = float(spikes.num_spikes) / 4000 / (duration * 1e-3)
-            out.setdefault("wall_s", time.time() - begun)
-    print(json.dumps(out))
+    network, mode, num_threads, cache = *sys.argv[1:3], int(sys.argv[3]), "".join(sys.argv[4:5])
+    print(json.dumps({"version": b2.__version__}), flush=True)
+    lines = ((int(line.split()[0]), float(line.split()[1])) for line in sys.stdin)
+    for out in standalone(network, num_threads, lines) if mode == "standalone" else cython(network, cache, lines):
+        print(json.dumps(out), flush=True)
     return 0
 
 

@@ -13,7 +13,6 @@ Needs NumPy and brian2. Exits with 1 where a sample differs. Prints a table.
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -95,21 +94,13 @@ def peers(network: str, seeds: range, duration_ms: float) -> list[list[np.ndarra
         b2.device.reinit()
         b2.device.activate(build_on_run=False)
         b2.set_device("cpp_standalone", build_on_run=False, directory=folder)
-        b2.seed(12345)
+        b2.seed(brian_network.SEED)
         net, seen = brian_network.stdp() if network == "stdp" else brian_network.build(network, record=True)
         net.run(duration_ms * b2.ms)
-        b2.device.build(directory=folder, compile=False, run=False)
-        main = Path(folder) / "main.cpp"
-        text = main.read_text()
-        assert "12345L" in text
-        main.write_text(text.replace("12345L", 'std::atol(std::getenv("NETWORK_SEED"))'))
-        b2.device.compile_source(folder, b2.codegen.cpp_prefs.get_compiler_and_args()[0], False, True)
+        brian_network.compile_for_any_seed(folder)
         out = []
         for seed in seeds:
-            subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL,
-                           env={**os.environ, "NETWORK_SEED": str(seed)})
-            b2.get_device().has_been_run = True
-            b2.get_device().array_cache.clear()
+            brian_network.run_built(folder, NETWORK_SEED=str(seed))
             if network == "stdp":
                 out.append([np.asarray(seen.w) / MOST_WEIGHT])
             else:
