@@ -31,8 +31,9 @@ struct Lists {
 };
 
 Lists lists_of(const dynamics::Synapses& synapses) {
-  if (synapses.wiring.lags.size() != 1) throw std::runtime_error("the loop by hand knows one delay");
-  return {synapses.wiring.begin, synapses.wiring.target};
+  const dynamics::Route& route = synapses.pathways.at(0).route;
+  if (route.lags.size() != 1) throw std::runtime_error("the loop by hand knows one delay");
+  return {route.begin, synapses.wiring.target};
 }
 
 /// What one writes for CUBA and nothing else: constants folded, one pass over the cells that vectors can do, a list of targets for

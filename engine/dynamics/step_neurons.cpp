@@ -159,7 +159,10 @@ void set_inputs(const Step& step, const Group& group, const std::vector<Given>& 
 }
 
 void update(const Step& step, const Group& group) {
-  const std::size_t num_blocks = (group.num + block_size - 1) / block_size;
+  // floats are widened into scratch, which should stay in the first cache; else the kernel's preparations should be few
+  const bool is_narrow =
+      std::any_of(group.quantities.begin(), group.quantities.end(), [](const Quantity& q) { return q.is_narrow; });
+  const std::size_t block = is_narrow ? block_size / 4 : block_size, num_blocks = (group.num + block - 1) / block;
   std::atomic<bool> finite{true};
   scratch().counts.assign(num_blocks * group.events.size(), 0);
   std::int32_t* const all_counts = scratch().counts.data();
@@ -167,7 +170,7 @@ void update(const Step& step, const Group& group) {
     if (group.uses_array[k]) row_at(group.arrays[k], step.time);
   auto one = [&](int b) {
     const FlushSmall flush;
-    const std::size_t first = static_cast<std::size_t>(b) * block_size, n = std::min(block_size, group.num - first);
+    const std::size_t first = static_cast<std::size_t>(b) * block, n = std::min(block, group.num - first);
     Scratch& own = scratch();
     if (group.trial.kernel) step_within(step, group, first, n);
     set_inputs(step, group, group.given, group.update, first, n, false, own);
@@ -205,7 +208,7 @@ void update(const Step& step, const Group& group) {
     std::size_t total = 0;
     for (std::size_t b = 0; b < num_blocks; ++b) {
       const auto n = static_cast<std::size_t>(all_counts[b * group.events.size() + k]);
-      if (total != b * block_size) std::copy_n(list + b * block_size, n, list + total);
+      if (total != b * block) std::copy_n(list + b * block, n, list + total);
       total += n;
     }
     step.count(event, step.number) = static_cast<std::int32_t>(total);
