@@ -208,6 +208,7 @@ class Builder {
       next_ = std::move(integrated.next);
       propagators_ = std::move(integrated.propagator);
       if (!integrated.error.empty()) step_within(integrated.error);
+      out_.in_place = out_.method == equations::Method::exact;
     } catch (const SpecError& error) {
       throw SpecError({path_ + (error.fault.path == "method" ? "." : ".equations.") + error.fault.path, error.fault.requirement,
                        error.fault.got, error.fault.hint});
@@ -348,16 +349,16 @@ Group make_group(const std::string& name, const NeuronsSpec& spec, const std::ve
   return Builder(name, spec, arrays, dt_s, path).build();
 }
 
-void place(std::span<Quantity> quantities, std::size_t stride, bool goes_on, Layout& layout) {
+void place(std::span<Quantity> quantities, std::size_t stride, bool two, Layout& layout) {
   for (Quantity& quantity : quantities) {
-    quantity.apart = quantity.is_variable && goes_on ? stride : 0;
+    quantity.apart = quantity.is_variable && two ? stride : 0;
     const std::size_t num = (quantity.is_own ? stride : 1) + quantity.apart;
     quantity.offset = quantity.is_narrow ? layout.floats(num) : layout.doubles(num);
   }
 }
 
 void place(Group& group, Layout& layout) {
-  place(group.quantities, group.stride, true, layout);
+  place(group.quantities, group.stride, !group.in_place, layout);
   for (Event& event : group.events) {
     event.counts = layout.integers(event.num_slots);
     event.ids = layout.integers(event.num_slots * group.num);

@@ -43,6 +43,8 @@ struct Group {
 
   equations::Method method = equations::Method::euler;
   std::string reason;  // why that method
+  /// Variables have one row: linear equations are finite where they come from finite numbers. Half the memory to go through.
+  bool in_place = false;
   /// Where steps are taken within a step: variables after one of them, then its error in units of the tolerance, then 1 where it
   /// ends in a spike that resets.
   Formula trial;
@@ -64,8 +66,8 @@ struct Group {
 Group make_group(const std::string& name, const NeuronsSpec& spec, const std::vector<TimedArray>& arrays, double dt_s,
                  const std::string& path);
 
-/// Gives rows places in a state: two to variables, where they go on in every step.
-void place(std::span<Quantity> quantities, std::size_t stride, bool goes_on, Layout& layout);
+/// Gives rows places in a state, variables one or two.
+void place(std::span<Quantity> quantities, std::size_t stride, bool two, Layout& layout);
 /// The same of a group; the number of slots of every event must be known.
 void place(Group& group, Layout& layout);
 

@@ -24,7 +24,7 @@ struct Quantity {
   bool is_own = true;      // each neuron, or each synapse, has its own
   bool is_narrow = false;  // kept as floats
   std::size_t offset = 0;  // of its row in a state; a shared one is a row of one number
-  std::size_t apart = 0;   // of a variable that goes on in every step: from its row to a second one, which take turns
+  std::size_t apart = 0;   // of a variable with two rows that take turns: from the first to the second
 };
 
 /// What a symbol stands for.

@@ -69,9 +69,12 @@ void refuse_infinite(const Step& step, const std::string& owner, std::span<const
     for (const Quantity& q : variables) {
       const double x = step.row(q, true)[i], before = step.row(q, false)[i] / q.unit.scale;
       if (std::isfinite(x)) continue;
+      const std::string then =
+          q.apart == 0
+              ? "Synapses, inputs, resets or parameters must have brought it there: linear equations do not."
+              : fmt::format("Before that step it was {} {}. The state is as it was then.", number_text(before), q.unit_text);
       throw RunError({fmt::format("{}.{}[{}]", owner, q.name, i), "finite", number_text(x),
-                      fmt::format("At {} ms, step {}; before that step it was {} {}. The state is as it was then. {}",
-                                  number_text((step.time + step.dt) * 1e3), step.number, number_text(before), q.unit_text, hint)});
+                      fmt::format("At {} ms, step {}. {}{}", number_text((step.time + step.dt) * 1e3), step.number, then, hint)});
     }
   throw InternalError("a number that is not finite was not found again");
 }
@@ -92,9 +95,12 @@ void Program::step(State& state, Executor& executor) const {
   const Step step(*this, state, executor, seed_);
   for (const Synapses& synapses : synapses_) clear_sums(step, synapses);
   for (const Synapses& synapses : synapses_) add_sums(step, synapses);
-  for (const Group& group : groups_) update(step, group);
+  for (const Group& group : groups_)
+    if (!group.in_place) update(step, group);
   for (const Synapses& synapses : synapses_) go_on(step, synapses);
-  // every variable is finite: from here on also those rows change of which there is one
+  // from here on also those rows change of which there is one
+  for (const Group& group : groups_)
+    if (group.in_place) update(step, group);
   for (const Inputs& inputs : inputs_) add_input(step, groups_[inputs.group], inputs);
   for (const Synapses& synapses : synapses_) deliver(step, synapses);
   for (const Group& group : groups_) change(step, group);

@@ -53,7 +53,7 @@ struct Step {
   std::int64_t number = 0;
   std::uint64_t seed = 0;
 
-  /// Numbers of a quantity; of a variable that goes on in every step those before the step, or those after.
+  /// Numbers of a quantity; of a variable with two rows those before the step, or those after.
   Row row(const Quantity& q, bool later) const {
     return Row(doubles, q.is_narrow).from(q.offset + (((number & 1) != 0) != later ? q.apart : 0));
   }
@@ -84,8 +84,8 @@ double random_at(const Step& step, const Given& given, std::uint32_t symbol, std
 [[noreturn]] void refuse_infinite(const Step& step, const std::string& owner, std::span<const Quantity> variables, std::size_t num,
                                   const char* hint);
 
-/// Variables of a group go on; events are looked for. Throws: RunError where one is no longer finite; nothing has been changed then
-/// that the state before the step needs.
+/// Variables of a group go on; events are looked for. Throws: RunError where one is no longer finite; where they have two rows
+/// nothing has been changed then that the state before the step needs.
 void update(const Step& step, const Group& group);
 /// Inputs of a formula, of the neurons first … first + num - 1 before the step, or after it.
 void set_inputs(const Step& step, const Group& group, const std::vector<Given>& all, const Formula& formula, std::size_t first,

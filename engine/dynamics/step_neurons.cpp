@@ -199,8 +199,9 @@ void update(const Step& step, const Group& group) {
     step.executor.for_each_block(static_cast<int>(num_blocks), one);
   if (!finite)
     refuse_infinite(step, "neurons." + group.name, {group.quantities.data(), group.num_checked}, group.num,
-                    group.trial.kernel ? "No length of steps met the tolerance; the solution may be infinite."
-                                       : "A smaller dt_ms or another method may help.");
+                    group.in_place       ? ""
+                    : group.trial.kernel ? " No length of steps met the tolerance; the solution may be infinite."
+                                         : " A smaller dt_ms or another method may help.");
   if (group.given_spikes) all_counts[0] = given_spikes(step, group);
   for (std::size_t k = 0; k < group.events.size(); ++k) {
     const Event& event = group.events[k];

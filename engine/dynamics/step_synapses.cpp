@@ -246,7 +246,7 @@ void go_on(const Step& step, const Synapses& s) {
   });
   if (!finite)
     refuse_infinite(step, "synapses." + s.name, {s.quantities.data(), s.num_variables}, s.num,
-                    "A smaller dt_ms or another method may help.");
+                    " A smaller dt_ms or another method may help.");
 }
 
 void start(const Step& step, const Synapses& s) {

@@ -140,6 +140,24 @@ TEST(Methods, WhatIsNotFiniteInASynapseEndsTheRunBeforeTheStep) {
   }
 }
 
+TEST(Methods, LinearCellsSayThatWhatIsNotFiniteCameFromOutside) {
+  const Table cell = table({{"num", 2}, {"equations", table({{"dx/dt", "-x / (10 ms)"}})}, {"start", table({{"x", "1"}})}});
+  const Table synapses =
+      table({{"from", "source"}, {"to", "cells"}, {"connect", table({{"one_to_one", true}})}, {"on_pre", List{"x_post += 1 / i"}}});
+  const Table source = table({{"num", 2}, {"spike_times_ms", List{3.0, 3.0}}, {"spike_neurons", List{0, 1}}});
+  const Program program(network(1, table({{"source", source}, {"cells", cell}}), table({{"s", synapses}})), 1);
+  State state = program.start();
+  try {
+    run(program, state, 10, *serial);
+    FAIL();
+  } catch (const RunError& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("neurons.cells.x[0]: must be finite (got inf)"), std::string::npos) << text;
+    EXPECT_NE(text.find("At 5 ms, step 4. Synapses, inputs, resets or parameters must have brought it there"), std::string::npos)
+        << text;
+  }
+}
+
 TEST(Methods, WhatIsNotLinearGoesOnEveryStep) {
   // x' = x (1 - x) of each synapse needs nothing from outside and has a closed form, but no exact step between spikes
   const Table source = table({{"spike_times_ms", List{0.0}}, {"spike_neurons", List{0}}});

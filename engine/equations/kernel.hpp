@@ -22,7 +22,8 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
   /// outputs[k][i] = expression k in lane i, for num lanes. `inputs` are those of the symbols, in their order; lane_stride must be
-  /// 0 exactly where the kernel was told that a symbol does not vary. Outputs do not overlap with inputs.
+  /// 0 exactly where the kernel was told that a symbol does not vary. An output may take the place of an input that has one number a
+  /// lane, lane by lane (kernel_test.cpp: Kernels.OutputsMayTakeThePlaceOfInputs); else they do not overlap.
   /// Repeatable: a lane's bits depend neither on the others nor on its place.
   /// (kernel_test.cpp: Kernels.ALaneHasTheSameBitsAnywhere)
   /// Allocates: nothing, after a thread's first call.

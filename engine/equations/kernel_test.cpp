@@ -334,6 +334,29 @@ TEST(Kernels, AddUpInTheOrderOfTheIndex) {
     }
 }
 
+TEST(Kernels, OutputsMayTakeThePlaceOfInputs) {
+  // a rotation: each output needs both inputs
+  Graph graph;
+  const std::uint32_t a = graph.add_symbol({"a", {}, {}, ""}), b = graph.add_symbol({"b", {}, {}, ""}),
+                      c = graph.add_symbol({"c", {}, {}, ""});
+  const Id x = graph.symbol_value(a), y = graph.symbol_value(b), f = graph.symbol_value(c);
+  const std::vector<Id> outputs{graph.subtract(graph.multiply(f, x), y), graph.add(x, graph.multiply(f, y))};
+  for (const auto& [name, make] : makers())
+    for (const std::size_t num : {1u, 7u, 8u, 1000u, 1003u}) {
+      const auto kernel = make(graph, outputs, {true, true, false});
+      std::vector<double> u(num), v(num), p(num), q(num);
+      for (std::size_t i = 0; i < num; ++i)
+        p[i] = u[i] = std::sin(static_cast<double>(i)), q[i] = v[i] = std::cos(static_cast<double>(3 * i));
+      const double factor = 0.7;
+      double* const apart[] = {p.data(), q.data()};
+      kernel->run(std::vector<Input>{{u.data(), 1, 1}, {v.data(), 1, 1}, {&factor, 1, 0}}, num, apart);
+      double* const in_place[] = {u.data(), v.data()};
+      kernel->run(std::vector<Input>{{u.data(), 1, 1}, {v.data(), 1, 1}, {&factor, 1, 0}}, num, in_place);
+      EXPECT_EQ(u, p) << name << ", " << num;
+      EXPECT_EQ(v, q) << name << ", " << num;
+    }
+}
+
 TEST(Kernels, EqualExpressionsShareOneKernel) {
   HARTLINE_NEEDS_COMPILER();
   const Program a = read(tuning_curve_text), c = read("given q\ngiven x\ny = q * x\n"),
