@@ -298,8 +298,10 @@ class Builder {
     }
     if (met.empty()) outputs.push_back(g.constant(0));
     // 0 x is 0, or NaN where x is not finite: one row tells both what happens and what went wrong
-    for (std::size_t k = 0; k < out_.num_checked; ++k) {
-      const Id zero = g.plain(equations::make_node(Op::multiply, {next_[k], g.constant(0)}));
+    if (out_.num_checked > 0) {
+      Id sum = next_[0];
+      for (std::size_t k = 1; k < out_.num_checked; ++k) sum = g.plain(equations::make_node(Op::add, {sum, next_[k]}));
+      const Id zero = g.plain(equations::make_node(Op::multiply, {sum, g.constant(0)}));
       outputs[next_.size()] = g.plain(equations::make_node(Op::add, {outputs[next_.size()], zero}));
     }
     out_.update = make_formula(names_, outputs);
