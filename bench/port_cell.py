@@ -11,20 +11,20 @@ import time
 
 import hartline as hl
 
-AMPLITUDE = {"uA/cm^2": 10.0, "m^-2 * A": 0.1}  # by the unit that the port says
+AMPLITUDE = 10.0  # uA/cm^2
 
 
 def main() -> int:
     dt_ms, num_steps, method = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     network = hl.dynamics.Network({"cell": {"model": "hodgkin_huxley", "method": method}}, dt_ms=dt_ms)
     current, v = network.port("cell.I"), network.port("cell.v")
-    amplitude = AMPLITUDE[current.unit]
+    assert current.unit == "uA/cm^2"
     print(json.dumps({"version": hl.__version__}), flush=True)
     for _ in sys.stdin:
         state, seen = network.start(), []
         begun = time.process_time()
         for _ in range(num_steps):
-            current.write(state, amplitude)
+            current.write(state, AMPLITUDE)
             network.step(state)
             seen.append(v.read(state))
         seconds = time.process_time() - begun

@@ -206,6 +206,10 @@ A value is ``observed``, ``missing`` at random, ``censored`` (at least so large)
 }  // namespace
 
 std::shared_ptr<Executor> executor_of(int threads) {
+  if (threads == 1) {  // has no threads that would have to end
+    static const std::shared_ptr<Executor> serial = make_serial_executor();
+    return serial;
+  }
   static std::mutex mutex;
   static std::map<int, std::weak_ptr<Executor>> executors;
   const std::lock_guard lock(mutex);

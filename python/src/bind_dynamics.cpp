@@ -263,6 +263,13 @@ array([-60., -65., -70.])
             return hand_over(std::move(out), {static_cast<std::int64_t>(p.port.num)});
           },
           "state"_a, nb::sig("def read(self, state: State) -> numpy.typing.NDArray[numpy.float64]"), "Its numbers [num].")
+      .def(
+          "write",
+          [](const PortHandle& p, StateHandle& s, double value) {  // without an array, for those who step by hand
+            check_owner(p.program, s);
+            compute(*s.mutex, [&] { p.program->write(s.state, p.port, value); });
+          },
+          "state"_a, "values"_a)
       .def("write", &write, "state"_a, "values"_a, "Sets one number for all, or one each; takes effect with the next step.")
       .def("__repr__",
            [](const PortHandle& p) { return fmt::format("<Port {} of {} in {}>", p.port.name, p.port.num, p.port.unit_text); });
