@@ -33,7 +33,7 @@ void by_probability(const Pairs& pairs, bool to_itself, std::uint64_t seed, std:
         if (skip >= static_cast<double>(pairs.num_targets - j)) break;
         j += static_cast<std::size_t>(skip);
       }
-      if (to_itself || !pairs.same || i != j) out.emplace_back(number(i), number(j));
+      if (to_itself || !pairs.is_itself(i, j)) out.emplace_back(number(i), number(j));
     }
     refuse_many(out.size(), path);
   }
@@ -51,7 +51,7 @@ void by_pair(const Pairs& pairs, bool to_itself, std::uint64_t seed, std::uint64
       if (!(p >= 0 && p <= 1))
         throw SpecError({path + ".probability", "between 0 and 1", number_text(p), fmt::format("From {} to {}.", i, j)});
       const bool drawn = p >= 1 || stream.uniform() < p;
-      if (drawn && allowed[j] != 0 && (to_itself || !pairs.same || i != j)) out.emplace_back(number(i), number(j));
+      if (drawn && allowed[j] != 0 && (to_itself || !pairs.is_itself(i, j))) out.emplace_back(number(i), number(j));
     }
     refuse_many(out.size(), path);
   }
@@ -86,13 +86,15 @@ Found by_source(const Found& pairs, std::size_t num_sources) {
 void by_degree(const Pairs& pairs, std::size_t degree, bool in, bool to_itself, std::uint64_t seed, std::uint64_t index,
                const std::string& path, Found& out) {
   const std::size_t num = in ? pairs.num_targets : pairs.num_sources, others = in ? pairs.num_sources : pairs.num_targets;
-  const std::size_t free = others - (pairs.same && !to_itself ? 1 : 0);
-  if (degree > free)
-    throw SpecError({path + (in ? ".fixed_in" : ".fixed_out"), fmt::format("at most {}, the neurons on the other side", free),
-                     std::to_string(degree), ""});
   for (std::size_t k = 0; k < num; ++k) {
+    const std::int64_t itself = static_cast<std::int64_t>(k) + (in ? -pairs.shift : pairs.shift);
+    const bool is_there = !to_itself && pairs.same_group && itself >= 0 && itself < static_cast<std::int64_t>(others);
+    const std::size_t free = others - (is_there ? 1 : 0);
+    if (degree > free)
+      throw SpecError({path + (in ? ".fixed_in" : ".fixed_out"), fmt::format("at most {}, the neurons on the other side", free),
+                       std::to_string(degree), ""});
     Stream stream(seed, Purpose::connect, index, k);
-    for (const std::int32_t other : sample(others, degree, pairs.same && !to_itself ? k : others, stream))
+    for (const std::int32_t other : sample(others, degree, is_there ? static_cast<std::size_t>(itself) : others, stream))
       out.emplace_back(in ? other : number(k), in ? number(k) : other);
   }
   refuse_many(out.size(), path);
@@ -123,7 +125,7 @@ Found draw_pairs(const ConnectSpec& spec, const Pairs& pairs, std::uint64_t seed
     if (pairs.num_sources != pairs.num_targets)
       throw SpecError({path + ".one_to_one", "left out where sources and targets differ in number",
                        fmt::format("{} and {}", pairs.num_sources, pairs.num_targets), ""});
-    if (!spec.to_itself && pairs.same)
+    if (!spec.to_itself && pairs.is_itself(0, 0))
       throw SpecError({path + ".one_to_one", "left out for a group onto itself with to_itself = false", "true", ""});
     for (std::size_t k = 0; k < pairs.num_sources; ++k) out.emplace_back(number(k), number(k));
   } else {

@@ -17,10 +17,15 @@ using OfSource = std::function<void(std::size_t source, double* out)>;
 /// What there is to connect. Numbers count from the start of each part.
 struct Pairs {
   std::size_t num_sources = 0, num_targets = 0;
-  bool same = false;       // sources and targets are the same neurons
+  bool same_group = false;
+  std::int64_t shift = 0;  // in one group source i is target i + shift
   double probability = 1;  // of a pair, where it is the same for all
   OfSource probabilities;  // else; empty: the same for all
   OfSource condition;      // not 0 where a synapse may be; empty: anywhere
+
+  bool is_itself(std::size_t i, std::size_t j) const {
+    return same_group && static_cast<std::int64_t>(i) + shift == static_cast<std::int64_t>(j);
+  }
 };
 
 /// Pairs in rising order of source, then target. Targets of a source are drawn from the stream {seed, connect, index, source}, of

@@ -46,7 +46,7 @@ class Builder {
     names_.declare_arrays(out_.arrays, out_.num);
     const std::vector<QuantityText> slopes = read_equations(names_, spec_.equations, path_ + ".equations");
     out_.num_variables = out_.num_checked = names_.quantities.size();
-    if (spec_.method == "rodas4") {
+    if (spec_.method == "rodas4" && !slopes.empty()) {
       names_.declare({within, *unit_named("s"), "s", true, true}, path_ + ".method");
       ++out_.num_variables;
     }
@@ -215,11 +215,13 @@ class Builder {
     }
   }
 
-  /// Whether a neuron is refractory in a step from `t`, of length `dt`; and whether it is not.
-  std::pair<Id, Id> waits_or_free(Id t, Id dt) {
+  /// Whether a neuron is refractory in a step from `t`, of length `dt`; a condition has to hold besides.
+  Id middle(Id t, Id dt) { return names_.graph.add(t, names_.graph.multiply(names_.graph.constant(0.5), dt)); }
+  Id waits(Id t, Id dt) { return names_.graph.apply(Op::less, middle(t, dt), value_of(until)); }
+  Id is_free(Id t, Id dt) {
     equations::Graph& g = names_.graph;
-    const Id now = g.add(t, g.multiply(g.constant(0.5), dt));
-    return {g.apply(Op::less, now, value_of(until)), g.apply(Op::less_equal, value_of(until), now)};
+    return lasts_ == equations::no_id ? g.apply(Op::less_equal, value_of(until), middle(t, dt))
+                                      : g.apply(Op::negation, g.apply(Op::both, waits(t, dt), lasts_));
   }
   bool is_held(std::size_t quantity) const {
     return std::find(spec_.held.begin(), spec_.held.end(), names_.quantities[quantity].name) != spec_.held.end();
@@ -231,9 +233,8 @@ class Builder {
     equations::Graph& g = names_.graph;
     const Id t = g.symbol_value(names_.stand_for("start of the step", {Role::time, 0, false}));
     const Id dt = g.symbol_value(names_.stand_for("length of the step", {Role::dt, 0, false}));
-    const Id waits = waits_or_free(t, dt).first;
     for (std::size_t k = 0; k < slopes_.size(); ++k)
-      if (is_held(k)) slopes_[k] = g.where(waits, g.constant(0), slopes_[k]);
+      if (is_held(k)) slopes_[k] = g.where(waits(t, dt), g.constant(0), slopes_[k]);
   }
 
   /// next_ becomes a trial of a step within a step; what is left of it is where all of them have led.
@@ -260,7 +261,7 @@ class Builder {
       outputs.push_back(g.constant(0));
     } else {
       Id met = equations::replace(g, std::span<const Id>(conditions_.data(), 1), after)[0];
-      if (!spec_.refractory.empty()) met = g.apply(Op::both, met, waits_or_free(value_of("t"), value_of("dt")).second);
+      if (!spec_.refractory.empty()) met = g.apply(Op::both, met, is_free(value_of("t"), value_of("dt")));
       outputs.push_back(g.where(met, g.constant(1), g.constant(0)));
     }
     out_.trial = make_formula(names_, outputs);
@@ -278,16 +279,12 @@ class Builder {
     std::vector<Replacement> later;
     Id free = equations::no_id;  // not refractory
     if (!spec_.refractory.empty()) {
-      const auto [waits, is_free] = waits_or_free(value_of("t"), value_of("dt"));
-      free = is_free;
+      const Id now = value_of("t"), dt = value_of("dt");
+      free = is_free(now, dt);
       for (std::size_t k = 0; k < next_.size(); ++k)
-        if (is_held(k)) next_[k] = g.where(waits, value_of(names_.quantities[k].name), next_[k]);
-      if (lasts_ != equations::no_id) {
-        // as long as the condition holds where the step begins
-        const Id goes_on = g.apply(Op::both, waits, lasts_);
-        next_.push_back(g.where(goes_on, value_of(until), g.constant(0)));
-        free = g.apply(Op::negation, goes_on);
-      }
+        if (is_held(k)) next_[k] = g.where(waits(now, dt), value_of(names_.quantities[k].name), next_[k]);
+      if (lasts_ != equations::no_id)  // as long as the condition holds where the step begins
+        next_.push_back(g.where(free, g.constant(0), value_of(until)));
     }
     for (std::size_t k = 0; k < next_.size(); ++k) later.push_back({names_.symbol_of(names_.quantities[k].name), next_[k]});
     std::vector<Id> outputs = next_;

@@ -94,8 +94,34 @@ TEST(Precision, ThreadsForksAndPausesDoNotMatterToFloats) {
   EXPECT_EQ(std::memcmp(whole.bytes().data(), restored.bytes().data(), whole.bytes().size()), 0);
 }
 
+TEST(Precision, FloatsTakeStepsWithinSteps) {
+  Table cells = squid_cell("rodas4");
+  cells.set("num", 30);
+  cells.set("parameters", table({{"I", "4 uA/cm^2 + i * 1 uA/cm^2"}}));
+  const Table net = network(0.1, table({{"cells", cells}}));
+  const Program wide(net, 1), half(narrow(net), 1);
+  State a = wide.start(), b = half.start();
+  for (int k = 0; k < 15; ++k) {
+    wide.step(a, *serial);
+    half.step(b, *serial);
+  }
+  const std::vector<double> v = row(wide, a, "cells.v"), v_half = row(half, b, "cells.v");
+  for (std::size_t k = 0; k < v.size(); ++k) EXPECT_NEAR(v_half[k], v[k], 1e-2) << k;
+}
+
+TEST(Precision, WhatNoFloatHoldsIsRefused) {
+  const Table cell =
+      table({{"equations", table({{"dx/dt", "x^2 / (1 s)"}})}, {"start", table({{"x", "1e37"}})}, {"method", "euler"}});
+  const Program program(narrow(network(1, table({{"cell", cell}}))), 1);
+  State state = program.start();
+  EXPECT_THROW(program.write(state, program.port("cell.x"), 1e300), RunError);
+  EXPECT_THROW(program.step(state, *serial), RunError);
+  EXPECT_NEAR(row(program, state, "cell.x")[0], 1e37, 1e31);
+}
+
 TEST(Precision, TimesAreKeptWhole) {
-  // after 2,000 s a float of the time is off by up to .06 ms, and the end of the refractory time falls on either side of a half step
+  // after 2,000 s a float of the time is off by up to .06 ms, and the end of the refractory time falls on either side of a half
+  // step
   Table cell = table({{"equations", table({{"dv/dt", "(30 mV - v) / (50 ms) : mV"}})},
                       {"start", table({{"v", "0 mV"}})},
                       {"threshold", "v > 20 mV"},

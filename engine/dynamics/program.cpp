@@ -110,6 +110,8 @@ void Program::read_synapses(const Table& table, const std::string& path) {
   if (table.items.empty()) return;
   const StartRows rows = start_rows();
   for_each_table<SynapsesSpec>(table, path, [&](const std::string& name, const SynapsesSpec& spec, const std::string& at) {
+    for (const Group& group : groups_)
+      if (group.name == name) throw SpecError({at, "a name that no group of neurons has", "\"" + name + "\"", ""});
     synapses_.push_back(make_synapses(name, spec, groups_, rows, synapses_.size(), seed_, dt_s_, at));
   });
 }
@@ -163,7 +165,8 @@ State Program::start() const {
     set_coefficients(state, group);
   }
   const auto serial = make_serial_executor();
-  const Step step(*this, state, *serial, seed_);
+  Step step(*this, state, *serial, seed_);
+  step.drawn = -1;
   for (const Synapses& synapses : synapses_) dynamics::start(step, synapses);
   return state;
 }
@@ -236,7 +239,7 @@ void Program::write(State& state, const Port& port, std::span<const double> valu
   if (values.size() != port.num && values.size() != 1)
     throw RunError({port.name, fmt::format("one number or {}", port.num), std::to_string(values.size()), ""});
   for (std::size_t k = 0; k < values.size(); ++k)
-    if (!std::isfinite(values[k]))
+    if (!std::isfinite(values[k]) || (port.is_narrow && !std::isfinite(static_cast<float>(values[k] * port.scale))))
       throw RunError({fmt::format("{}[{}]", port.name, k), "finite", number_text(values[k]), "Nothing was written."});
   const Row to = row(state, port);
   for (std::size_t k = 0; k < port.num; ++k) to.set(k, values[values.size() == 1 ? 0 : k] * port.scale);

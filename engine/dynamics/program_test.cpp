@@ -321,6 +321,28 @@ TEST(Ports, ValuesOverTimeAreHeldAndEnd) {
   EXPECT_THROW(program.step(state, *serial), RunError);
 }
 
+/// One group reads an array of as many numbers as another has neurons, which has resets.
+TEST(Ports, AnArrayMayBeForOneGroupAlone) {
+  const Table reads =
+      table({{"num", 3}, {"equations", table({{"dv/dt", "drive / (1 ms) : mV"}})}, {"start", table({{"v", "0 mV"}})}});
+  const Table resets = table({{"num", 3},
+                              {"equations", table({{"dv/dt", "1 mV/ms : mV"}})},
+                              {"start", table({{"v", "0 mV"}})},
+                              {"threshold", "v > 1.5 mV"},
+                              {"reset", List{"v = 0 mV"}}});
+  Table net = network(1, table({{"a", reads}, {"b", resets}}));
+  net.set("arrays", table({{"drive", table({{"dt_ms", 1}, {"unit", "mV"}, {"num", 3}, {"values", List{1, 2, 3, 4, 5, 6}}})}}));
+  const Program program(net, 1);
+  State state = program.start();
+  run(program, state, 2, *serial);
+  std::vector<double> v(3);
+  program.read(state, program.port("a.v"), v);
+  EXPECT_NEAR(v[2], 9, 1e-12);
+  EXPECT_THROW(program.step(state, *serial), RunError);
+  program.read(state, program.port("b.v"), v);
+  EXPECT_EQ(v[0], 0);  // as it was
+}
+
 TEST(Pace, CountsWhatIsLate) {
   const Program program(
       network(0.1, table({{"cell", table({{"equations", table({{"dv/dt", "0 mV/s : mV"}})}, {"start", table({{"v", "0 mV"}})}})}})),

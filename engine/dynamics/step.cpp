@@ -18,8 +18,8 @@ std::uint32_t noise_source(std::size_t owner, std::uint32_t symbol) { return sta
 void fill_random(const Step& step, const Given& given, std::uint32_t symbol, std::size_t owner, std::size_t first, std::size_t num,
                  double* out) {
   const NoiseSource source{step.seed, noise_source(owner, symbol)};
-  if (given.role == Role::random) return fill_uniform(source, step.number, first, num, out);
-  fill_normal(source, step.number, first, num, out);
+  if (given.role == Role::random) return fill_uniform(source, step.drawn, first, num, out);
+  fill_normal(source, step.drawn, first, num, out);
   if (given.role != Role::noise) return;
   const double scale = 1 / std::sqrt(step.dt);
   for (std::size_t k = 0; k < num; ++k) out[k] *= scale;
@@ -71,7 +71,7 @@ void refuse_infinite(const Step& step, const std::string& owner, std::span<const
       if (std::isfinite(x)) continue;
       const std::string then =
           q.apart == 0
-              ? "Synapses, inputs, resets or parameters must have brought it there: linear equations do not."
+              ? "The equations are linear: synapses, inputs, resets or parameters brought it there, or a rate above 0."
               : fmt::format("Before that step it was {} {}. The state is as it was then.", number_text(before), q.unit_text);
       throw RunError({fmt::format("{}.{}[{}]", owner, q.name, i), "finite", number_text(x),
                       fmt::format("At {} ms, step {}. {}{}", number_text((step.time + step.dt) * 1e3), step.number, then, hint)});
@@ -87,12 +87,16 @@ Step::Step(const Program& p, State& state, Executor& e, std::uint64_t s)
       time(p.time_s(state)),
       dt(p.dt_s()),
       number(state.step()),
+      drawn(state.step()),
       seed(s) {}
 
 void Program::step(State& state, Executor& executor) const {
   if (state.program() != id_) throw InternalError("a state was stepped by a program that did not make it");
   const FlushSmall flush;
   const Step step(*this, state, executor, seed_);
+  for (const Group& group : groups_)
+    for (std::size_t k = 0; k < group.arrays.size(); ++k)
+      if (group.uses_array[k]) row_at(group.arrays[k], step.time);  // throws where it is over, before anything is done
   for (const Synapses& synapses : synapses_) clear_sums(step, synapses);
   for (const Synapses& synapses : synapses_) add_sums(step, synapses);
   for (const Group& group : groups_)

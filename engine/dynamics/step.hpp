@@ -51,6 +51,7 @@ struct Step {
   std::int32_t* integers;
   double time = 0, dt = 0;  // at its start, s
   std::int64_t number = 0;
+  std::int64_t drawn = 0;  // step that random numbers are drawn for: its own, or -1 at the start
   std::uint64_t seed = 0;
 
   /// Numbers of a quantity; of a variable with two rows those before the step, or those after.
@@ -87,9 +88,9 @@ double random_at(const Step& step, const Given& given, std::uint32_t symbol, std
 /// Variables of a group go on; events are looked for. Throws: RunError where one is no longer finite; where they have two rows
 /// nothing has been changed then that the state before the step needs.
 void update(const Step& step, const Group& group);
-/// Inputs of a formula, of the neurons first … first + num - 1 before the step, or after it.
-void set_inputs(const Step& step, const Group& group, const std::vector<Given>& all, const Formula& formula, std::size_t first,
-                std::size_t num, bool later, Scratch& own);
+/// Inputs of a formula, of the neurons first … first + num - 1 before the step, or after it. `owner`: of its random rows.
+void set_inputs(const Step& step, const Group& group, std::size_t owner, const std::vector<Given>& all, const Formula& formula,
+                std::size_t first, std::size_t num, bool later, Scratch& own);
 /// Steps of any length within the step, of the neurons first … first + num - 1; Scratch::within holds where they lead. A variable
 /// is NaN there where no length met the tolerance.
 void step_within(const Step& step, const Group& group, std::size_t first, std::size_t num);

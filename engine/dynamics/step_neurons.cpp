@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
@@ -17,6 +18,9 @@ namespace {
 
 using numerics::Lanes;
 using numerics::num_lanes;
+
+constexpr double largest_float = std::numeric_limits<float>::max();
+constexpr std::size_t input_owner = 0x50000;  // of random rows of the first input, beyond those of groups and synapses
 
 /// Writes the places where x is 1; returns how many. Says where x, else 0, is NaN.
 HARTLINE_CLONES std::size_t places_of(const double* x, std::size_t num, std::size_t first, std::int32_t* out, bool& finite) {
@@ -57,7 +61,7 @@ void change(const Step& step, const Group& group, const Event& event) {
   Scratch& own = scratch();
   for (std::size_t first = 0; first < all.size(); first += block_size) {
     const auto some = all.subspan(first, std::min(block_size, all.size() - first));
-    set_inputs(step, group, group.given, event.change, 0, 0, true, own);
+    set_inputs(step, group, group.index, group.given, event.change, 0, 0, true, own);
     for (std::uint32_t s = 0; s < group.given.size(); ++s) {
       const Given& given = group.given[s];
       if (!given.varies || given.role >= Role::substep) continue;
@@ -72,7 +76,7 @@ void change(const Step& step, const Group& group, const Event& event) {
         };
         if (given.role == Role::quantity)
           step.row(group.quantities[given.at], true).with(gather);
-        else
+        else if (own.inputs[s].data)  // an array that the group does not use has none
           gather(own.inputs[s].data);
       }
       own.inputs[s].data = row;
@@ -102,8 +106,8 @@ double poisson(double mean, double uniform, const Step& step, const Inputs& inpu
 
 }  // namespace
 
-void set_inputs(const Step& step, const Group& group, const std::vector<Given>& all, const Formula& formula, std::size_t first,
-                std::size_t num, bool later, Scratch& own) {
+void set_inputs(const Step& step, const Group& group, std::size_t owner, const std::vector<Given>& all, const Formula& formula,
+                std::size_t first, std::size_t num, bool later, Scratch& own) {
   own.inputs.resize(all.size());
   std::size_t next_random = 0;
   for (std::uint32_t s = 0; s < all.size(); ++s) {
@@ -151,7 +155,7 @@ void set_inputs(const Step& step, const Group& group, const std::vector<Given>& 
         if (next_random < formula.random.size() && formula.random[next_random] == s) {
           ++next_random;
           double* row = own.row(s, block_size);
-          fill_random(step, given, s, group.index, first, num, row);
+          fill_random(step, given, s, owner, first, num, row);
           in.data = row;
         }
     }
@@ -166,14 +170,12 @@ void update(const Step& step, const Group& group) {
   std::atomic<bool> finite{true};
   scratch().counts.assign(num_blocks * group.events.size(), 0);
   std::int32_t* const all_counts = scratch().counts.data();
-  for (std::size_t k = 0; k < group.arrays.size(); ++k)  // throws before anything is done
-    if (group.uses_array[k]) row_at(group.arrays[k], step.time);
   auto one = [&](int b) {
     const FlushSmall flush;
     const std::size_t first = static_cast<std::size_t>(b) * block, n = std::min(block, group.num - first);
     Scratch& own = scratch();
     if (group.trial.kernel) step_within(step, group, first, n);
-    set_inputs(step, group, group.given, group.update, first, n, false, own);
+    set_inputs(step, group, group.index, group.given, group.update, first, n, false, own);
     own.outputs.clear();
     const std::size_t num_tests = group.update.num_outputs - group.num_variables;
     for (std::size_t k = 0; k < group.num_variables; ++k) {
@@ -182,10 +184,13 @@ void update(const Step& step, const Group& group) {
     }
     for (std::size_t k = 0; k < num_tests; ++k) own.outputs.push_back(own.result(k, block_size));
     group.update.kernel->run(own.inputs, n, own.outputs);
-    for (std::size_t k = 0; k < group.num_variables; ++k)
-      if (group.quantities[k].is_narrow)
-        step.row(group.quantities[k], true).from(first).write(n, own.results[num_tests + k].data());
     bool all_finite = true;
+    for (std::size_t k = 0; k < group.num_variables; ++k)
+      if (group.quantities[k].is_narrow) {
+        const double* const value = own.results[num_tests + k].data();
+        if (std::any_of(value, value + n, [](double x) { return std::abs(x) > largest_float; })) all_finite = false;
+        step.row(group.quantities[k], true).from(first).write(n, value);
+      }
     for (std::size_t k = 0; k < group.events.size(); ++k)
       all_counts[static_cast<std::size_t>(b) * group.events.size() + k] = static_cast<std::int32_t>(
           places_of(own.results[k].data(), n, first, step.ids(group, group.events[k], step.number) + first, all_finite));
@@ -227,7 +232,7 @@ void add_input(const Step& step, const Group& group, const Inputs& inputs) {
   for (std::size_t first = 0; first < group.num; first += block_size) {
     Scratch& own = scratch();
     const std::size_t n = std::min(block_size, group.num - first);
-    set_inputs(step, group, inputs.given, inputs.formula, first, n, true, own);
+    set_inputs(step, group, input_owner + inputs.index, inputs.given, inputs.formula, first, n, true, own);
     double* const outputs[] = {own.result(0, block_size), own.result(1, block_size)};
     inputs.formula.kernel->run(own.inputs, n, outputs);
     fill_uniform({step.seed, 0x40000000u + static_cast<std::uint32_t>(inputs.index)}, step.number, first, n, uniform);

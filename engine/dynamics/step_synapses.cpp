@@ -129,7 +129,8 @@ void add_plain(const Step& step, const Synapses& s, const Pathway& pathway, std:
       const auto [begin, end] = synapses_of(pathway.route, static_cast<std::size_t>(i) - s.from.first, lag);
       num_events += end - begin;
     }
-  const int parts = step.executor.num_threads() > 1 && num_events > worth_threads ? step.executor.num_threads() : 1;
+  const bool shared = pathway.route.targets_rise && num_events > worth_threads;
+  const int parts = shared ? step.executor.num_threads() : 1;
   const std::int32_t* target = s.wiring.target.data();
   auto one = [&](int part) {
     const auto border = [&](int k) {

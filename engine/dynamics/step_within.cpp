@@ -30,7 +30,7 @@ void step_within(const Step& step, const Group& group, std::size_t first, std::s
   }
   double* const length = own.within[variables].data();
   double* const elapsed = own.within[variables + 1].data();
-  set_inputs(step, group, group.given, group.trial, first, num, false, own);
+  set_inputs(step, group, group.index, group.given, group.trial, first, num, false, own);
   own.whole = own.inputs;
   own.active.resize(num);
   for (std::size_t i = 0; i < num; ++i) {
@@ -43,7 +43,7 @@ void step_within(const Step& step, const Group& group, std::size_t first, std::s
     for (std::uint32_t s = 0; s < group.given.size(); ++s) {
       const Given& given = group.given[s];
       if (!given.varies || given.role == Role::integrated) continue;
-      double* const row = own.row(s, block_size);
+      double* const row = own.row(group.given.size() + s, block_size);  // that of s itself may hold the block's
       own.inputs[s].data = row;
       const bool moves = given.role == Role::quantity && given.at < variables;
       const double* const from = moves ? own.within[given.at].data() : own.whole[s].data;

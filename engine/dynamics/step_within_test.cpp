@@ -141,6 +141,17 @@ TEST(StepsWithin, NeitherThreadsNorNeighboursNorAPauseMatter) {
   EXPECT_EQ(v[2345], value(one, state, "cells.v"));
 }
 
+TEST(StepsWithin, CellsWithoutEquationsNeedNone) {
+  const Program program(network(1, table({{"cell", table({{"method", "rodas4"}, {"num", 9}, {"threshold", "random < 0.5"}})}})), 1);
+  State state = program.start();
+  std::size_t num = 0;
+  for (int k = 0; k < 100; ++k) {
+    program.step(state, *serial);
+    num += program.happened(state, {0, 0}).size();
+  }
+  EXPECT_NEAR(static_cast<double>(num), 450, 90);  // six standard deviations
+}
+
 TEST(StepsWithin, SayWhereNoLengthWillDo) {
   const Program program(network(1000, table({{"cell", cell(table({{"dx/dt", "x^2 / (1 s)"}}), table({{"x", 1.0}}), 1e-6)}})),
                         1);  // infinite at 1 s

@@ -272,13 +272,20 @@ class Builder {
     out_.update_needs = needs(next);
   }
 
+  Id value_of(const std::string& name) { return names_.graph.symbol_value(names_.symbol_of(name)); }
+
   void make_effect(const std::vector<Change>& changes, const std::vector<Replacement>& now, Effect& out) {
     equations::Graph& g = names_.graph;
     std::vector<Id> additions, own, set;
     bool plain = true;
     for (const Change& change : changes) {
-      const std::vector<Id> value = equations::replace(g, std::span<const Id>(&change.value, 1), now);
-      if (change.adds) {
+      std::vector<Id> value = equations::replace(g, std::span<const Id>(&change.value, 1), now);
+      const std::string& post = groups_[out_.to.group].quantities[change.owner == 1 ? change.quantity : 0].name;
+      const bool feeds_back = change.adds && equations::depends_on(g, value[0], names_.symbol_of(post + "_post"));
+      if (feeds_back) {  // what one spike adds depends on what another has added: each is done before the next
+        out.assigned.push_back(change.quantity);
+        set.push_back(g.add(value_of(post + "_post"), value[0]));
+      } else if (change.adds) {
         Effect::Addition addition{change.quantity, additions.size(), Effect::Addition::Value::formula, 0, 1};
         simple(value[0], addition);
         plain = plain && addition.value != Effect::Addition::Value::formula;

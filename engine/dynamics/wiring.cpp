@@ -64,7 +64,7 @@ void Wirer::of_pairs(const Formula& formula, const std::int32_t* from, const std
 
 std::int32_t Wirer::rounded(double seconds, const std::string& key) const {
   const double steps = std::nearbyint(seconds / dt_s_);
-  if (!(steps >= 0 && steps <= 1e6))
+  if (!(seconds >= 0 && steps <= 1e6))
     throw SpecError({path_ + "." + key, "0 ms or more, and at most 1e6 steps", number_text(seconds * 1e3) + " ms", ""});
   return static_cast<std::int32_t>(steps);
 }
@@ -73,7 +73,8 @@ Wiring Wirer::draw(const ConnectSpec& spec, const Rules& rules) {
   Pairs pairs;
   pairs.num_sources = from_.num;
   pairs.num_targets = to_.num;
-  pairs.same = from_.group == to_.group && from_.first == to_.first && from_.num == to_.num;
+  pairs.same_group = from_.group == to_.group;
+  pairs.shift = static_cast<std::int64_t>(from_.first) - static_cast<std::int64_t>(to_.first);
   std::vector<std::int32_t> from(to_.num), to(to_.num);
   for (std::size_t j = 0; j < to_.num; ++j) to[j] = static_cast<std::int32_t>(to_.first + j);
   // values of one source with every target
@@ -151,6 +152,8 @@ Route Wirer::route(const Wiring& wiring, const std::vector<std::int32_t>& lags, 
     before = at;
   }
   for (std::size_t k = 1; k < out.begin.size(); ++k) out.begin[k] += out.begin[k - 1];
+  for (std::size_t k = 1; k < lags.size() && as_they_stand; ++k)
+    out.targets_rise = out.targets_rise && (place(k) != place(k - 1) || wiring.target[k - 1] <= wiring.target[k]);
   if (as_they_stand) return out;
   out.synapses.resize(lags.size());
   std::vector<std::uint32_t> next(out.begin.begin(), out.begin.end() - 1);

@@ -29,6 +29,7 @@ struct Route {
   std::vector<std::int32_t> lags;       // delays that occur, in steps, rising
   std::vector<std::uint32_t> begin;     // [num neurons · num lags + 1] of neuron and lag
   std::vector<std::uint32_t> synapses;  // [num], of each neuron by delay, rising; empty: all, as they stand
+  bool targets_rise = true;             // of each neuron and delay
 };
 
 /// Rows of the groups' quantities as they start: of group g and quantity q at rows[g][q].

@@ -78,8 +78,8 @@ class Integration {
     return std::any_of(slope_.begin(), slope_.end(), [&](Id root) { return is_noisy(root); });
   }
 
-  /// A and b of x' = A x + b with A shared; else empty.
-  std::vector<Linear> all_linear() {
+  /// A and b of x' = A x + b with A shared; else empty. Where t drives them they change within a step.
+  std::vector<Linear> all_linear(bool driven = false) {
     std::vector<Variable> variables;
     for (const Differential& equation : d_.equations) variables.push_back({equation.variable, 0});
     std::vector<Linear> out;
@@ -88,6 +88,7 @@ class Integration {
       if (found.empty()) return {};
       for (const Id coefficient : found[0].coefficients)
         if (!is_shared(coefficient)) return {};
+      if (!driven && depends_on(g_, found[0].rest, d_.time)) return {};
       out.push_back(std::move(found[0]));
     }
     return out;
@@ -137,8 +138,10 @@ class Integration {
   Integrated exact() {
     const std::vector<Linear> linear = all_linear();
     if (linear.empty())
-      throw SpecError({"method", "another one than exact", "equations that are not linear with coefficients that all neurons share",
-                       "exponential_euler and rk4 take any of parameters."});
+      throw SpecError({"method", "another one than exact",
+                       all_linear(true).empty() ? "equations that are not linear with coefficients that all neurons share"
+                                                : "equations that a function of t drives, which changes within a step",
+                       "exponential_euler and rk4 take any of parameters and of t."});
     if (!is_coupled(linear)) return {exponential_euler(), {}, {}};
     if (is_noisy())
       throw SpecError({"method", "another one than exact", "coupled equations with noise", "euler and heun take them."});
@@ -259,6 +262,8 @@ Advice advise(Graph& graph, const Dynamics& dynamics) {
   const bool noisy = integration.is_noisy();
   if (!linear.empty() && !(noisy && integration.is_coupled(linear)))
     return {Method::exact, "the equations are linear with coefficients that all neurons share"};
+  if (!noisy && !integration.all_linear(true).empty())
+    return {Method::rk4, "the equations are linear, but t drives them within a step"};
   bool own = true;
   for (std::size_t k = 0; k < dynamics.equations.size() && own; ++k) {
     const auto found = integration.own_linear(k);

@@ -53,8 +53,8 @@ struct Integrated {
   std::vector<Id> error;               // of `next`, estimated, where steps can be longer and shorter: of rodas4
 };
 
-/// The method that the equations call for, and why: exact where they are linear with shared coefficients, exponential Euler where
-/// each is linear in its own variable, else Heun's with noise and fourth-order Runge-Kutta without.
+/// The method that the equations call for, and why: exact where they are linear with shared coefficients and t does not drive them,
+/// exponential Euler where each is linear in its own variable, else Heun's with noise and fourth-order Runge-Kutta without.
 struct Advice {
   Method method = Method::euler;
   std::string reason;

@@ -125,6 +125,10 @@ TEST(Integrators, AnOrnsteinUhlenbeckProcessHasItsVarianceAtAnyStep) {
 }
 
 TEST(Integrators, TheEquationsCallForTheirMethod) {
+  // what t drives changes within a step
+  System driven(std::vector<System::Equation>{{"x", "(sin(t) - x) / p"}});
+  EXPECT_EQ(driven.advice().method, Method::rk4);
+  EXPECT_THROW(driven.run(Method::exact, {0}, 0.1, 1), SpecError);
   EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * q"}}).advice().method,
             Method::exponential_euler);  // each lane its own rate
   EXPECT_EQ(System(std::vector<System::Equation>{{"x", "-x * p + q"}}).advice().method, Method::exact);

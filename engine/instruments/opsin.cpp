@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace hartline::instruments {
@@ -63,7 +64,12 @@ void add_opsin(Table& neurons, const Opsin& o) {
   add(equations, "I_opsin",
       fmt::format("{} nS * (O1 + {} * O2) * {} mV * (1 - exp(-(v - ({} mV)) / ({} mV)))", number_text(o.conductance.value),
                   number_text(o.ratio.value), number_text(o.v1.value), number_text(o.reversal.value), number_text(o.v0.value)));
-  add(sub_table(neurons, "parameters"), "light", "0 mW/mm^2 : mW/mm^2");
+  const bool is_used = std::any_of(equations.items.begin(), equations.items.end(), [](const auto& item) {
+    return item.second.text() && item.first != "I_opsin" && item.second.text()->find("I_opsin") != std::string::npos;
+  });
+  if (!is_used) throw SpecError({"equations", "with I_opsin, the outward current of the opsin, in that of v", "none with it", ""});
+  Table& parameters = sub_table(neurons, "parameters");
+  if (!parameters.find("light")) add(parameters, "light", "0 mW/mm^2 : mW/mm^2");
   Table& start = sub_table(neurons, "start");
   for (const char* name : {"O1", "O2", "C2"}) add(start, name, "0");
   if (!neurons.find("own")) neurons.set("own", List{});

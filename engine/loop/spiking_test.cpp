@@ -143,6 +143,9 @@ TEST(Spiking, LightReachesACellThroughAnOpsin) {
   EXPECT_NE(
       message_of(with(text, "\"chr2\"", "\"chr3\"")).find("subject.network.neurons.cell.opsin: must be a name of library/opsins"),
       std::string::npos);
+  EXPECT_NE(
+      message_of(with(text, "R * (I - I_opsin)", "R * I")).find("subject.network.neurons.cell.equations: must be with I_opsin"),
+      std::string::npos);
   EXPECT_NE(message_of(with(text, "targets = [0]\n", "")).find("With targets it takes numbers"), std::string::npos);
 }
 
