@@ -260,6 +260,11 @@ int compare_command(const Options& options) {
 
 int check_command(const Options& options) {
   const Table document = document_of(options);
+  if (document.find("neurons")) {  // a network that runs alone
+    loop::check_simulation(document, options.file);
+    print(options.json ? io::to_json(document) : to_toml(document));
+    return done;
+  }
   const loop::Spec spec = loop::read_spec(document, options.file);
   const auto executor = make_executor(options.threads);
   const auto experiment = loop::build(spec, folder_of(options.file), static_cast<std::uint64_t>(spec.seed), *executor);

@@ -49,7 +49,7 @@ int run_program(int argc, const char* const* argv) {
   CLI::App* simulate = app.add_subcommand("simulate", "run a network of neurons alone and write what it did");
   add_experiment(simulate);
   simulate->add_option("--out", options.out, "folder for the recordings; default: NAME here");
-  CLI::App* check = app.add_subcommand("check", "validate an experiment without running it");
+  CLI::App* check = app.add_subcommand("check", "validate an experiment, or a network that runs alone, without running it");
   add_experiment(check);
   CLI::App* resume = app.add_subcommand("resume", "continue an interrupted run");
   add_common(resume, "record");

@@ -51,6 +51,18 @@ Table run(const std::string& more, const std::string& folder) {
 
 std::vector<double> rows(const std::string& folder, const char* name) { return io::read_npy(folder + "/" + name + ".npy").values; }
 
+TEST(Simulation, IsCheckedWithoutWriting) {
+  Table document = io::parse_toml(noisy_pair, "test.toml");
+  check_simulation(document, "test.toml");
+  document.find("record")->table()->find("v")->table()->set("values", List{"cells.u"});
+  try {
+    check_simulation(document, "test.toml");
+    FAIL();
+  } catch (const SpecError& error) {
+    EXPECT_NE(std::string(error.what()).find("Did you mean"), std::string::npos) << error.what();
+  }
+}
+
 TEST(Simulation, KeepsFloatsWhereTheyAreAskedFor) {
   const io::TemporaryFolder wide, narrow;
   run("keep = \"state\"", wide.path());
