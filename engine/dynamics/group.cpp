@@ -334,6 +334,7 @@ Formula make_formula(Names& names, std::span<const Id> outputs) {
   Formula out;
   out.kernel = equations::make_kernel(names.graph, outputs, names.all_varies());
   out.num_outputs = outputs.size();
+  equations::for_each_needed(names.graph, outputs, [&](Id id) { out.work += names.graph.at(id).op >= Op::exp ? 10 : 1; });
   for (std::uint32_t s = 0; s < names.given.size(); ++s) {
     const Role role = names.given[s].role;
     if (role != Role::noise && role != Role::random && role != Role::randn) continue;

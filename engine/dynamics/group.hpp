@@ -16,6 +16,7 @@ struct Formula {
   std::shared_ptr<const equations::Kernel> kernel;
   std::vector<std::uint32_t> random;  // symbols
   std::size_t num_outputs = 0;
+  std::size_t work = 0;  // operators, a function counting as ten
 };
 
 /// What happens when a condition is met. Of spikes the first.

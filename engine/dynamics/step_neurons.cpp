@@ -19,6 +19,7 @@ namespace {
 using numerics::Lanes;
 using numerics::num_lanes;
 
+constexpr std::size_t worth_threads = 300'000;  // operators of a step, some 20 us, that threads share
 constexpr double largest_float = std::numeric_limits<float>::max();
 constexpr std::size_t input_owner = 0x50000;  // of random rows of the first input, beyond those of groups and synapses
 
@@ -198,10 +199,10 @@ void update(const Step& step, const Group& group) {
     if (group.events.empty()) places_of(own.results[0].data(), n, first, &none, all_finite);
     if (!all_finite) finite = false;
   };
-  if (num_blocks == 1)
-    one(0);
-  else
+  if (group.num * group.update.work > worth_threads)
     step.executor.for_each_block(static_cast<int>(num_blocks), one);
+  else
+    for (std::size_t b = 0; b < num_blocks; ++b) one(static_cast<int>(b));
   if (!finite)
     refuse_infinite(step, "neurons." + group.name, {group.quantities.data(), group.num_checked}, group.num,
                     group.in_place       ? ""
