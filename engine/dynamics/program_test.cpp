@@ -265,6 +265,24 @@ TEST(Network, WhatIsNotFiniteEndsTheRunBeforeTheStep) {
   EXPECT_GT(v[2], 1e100);
 }
 
+/// Linear cells are stepped in place, and one of them gets an infinite number at 500 ms; beside them cells that go on.
+TEST(Network, ARunThatFailsLeavesTheLastGoodState) {
+  Table net = cuba_network(300, 0.05);
+  net.find("neurons")->table()->set("last", table({{"spike_times_ms", List{500.0}}, {"spike_neurons", List{0}}}));
+  net.find("synapses")
+      ->table()
+      ->set("wrong", table({{"from", "last"},
+                            {"to", "cells[7:8]"},
+                            {"connect", table({{"probability", "1"}})},
+                            {"on_pre", List{"ge_post += 1 mV / i"}}}));
+  const Program program(net, 1);
+  State state = program.start(), good = program.start();
+  EXPECT_THROW(run(program, state, 6000, *serial), RunError);
+  run(program, good, 5000, *serial);
+  EXPECT_EQ(state.step(), 5000);
+  EXPECT_EQ(std::memcmp(state.bytes().data(), good.bytes().data(), good.bytes().size()), 0);
+}
+
 TEST(Ports, ParametersChangeBetweenSteps) {
   const Table cell = table({{"num", 2},
                             {"equations", table({{"dv/dt", "(E - v) / tau : mV"}})},

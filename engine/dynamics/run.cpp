@@ -4,6 +4,8 @@
 #include <cmath>
 #include <thread>
 
+#include "base/error.hpp"
+
 namespace hartline::dynamics {
 
 namespace {
@@ -18,12 +20,44 @@ void wait_until(const Clock& clock, std::int64_t due_ns) {
   }
 }
 
+constexpr std::int64_t keep_every = 4096;  // steps, of which the state is kept to go back to
+
+bool is_finite(const Program& program, const State& state) {
+  for (const Group& group : program.groups())
+    for (std::size_t k = 0; k < group.num_checked; ++k) {
+      const Quantity& q = group.quantities[k];
+      const Row row = state.row(q.offset + ((state.step() & 1) != 0 ? q.apart : 0), q.is_narrow);
+      for (std::size_t i = 0; i < group.num; ++i)
+        if (!std::isfinite(row[i])) return false;
+    }
+  return true;
+}
+
+/// From a state before it to the last whose variables are finite; step `failed` is the one that cannot be taken.
+void go_back(const Program& program, State& state, const State& kept, std::int64_t failed, Executor& executor) {
+  state = kept;
+  State before = kept;
+  while (state.step() < failed) {
+    before = state;
+    program.step(state, executor);
+  }
+  if (!is_finite(program, state)) state = before;
+}
+
 }  // namespace
 
 void run(const Program& program, State& state, std::int64_t num_steps, Executor& executor, std::span<Recorder* const> recorders,
          const std::atomic<bool>* stop) {
+  const bool keeps = num_steps >= keep_every / 16;  // who steps by hand keeps what they need
+  State kept;
   for (std::int64_t k = 0; k < num_steps && !(stop && *stop); ++k) {
-    program.step(state, executor);
+    if (keeps && k % keep_every == 0) kept = state;
+    try {
+      program.step(state, executor);
+    } catch (const RunError&) {
+      if (keeps) go_back(program, state, kept, state.step(), executor);
+      throw;
+    }
     for (Recorder* recorder : recorders) recorder->observe(program, state);
   }
 }

@@ -20,7 +20,8 @@ struct Pace {
 };
 
 /// Steps `num_steps` times; recorders look at the state after each. Stops early where `stop` is set.
-/// Throws: RunError as Program::step; the state is then that before the step.
+/// Throws: RunError as Program::step; the state is then the last whose variables are finite, where 256 steps or more were asked for:
+/// every 4,096 steps it is kept, and gone on from. (program_test.cpp: Network.ARunThatFailsLeavesTheLastGoodState)
 void run(const Program& program, State& state, std::int64_t num_steps, Executor& executor,
          std::span<Recorder* const> recorders = {}, const std::atomic<bool>* stop = nullptr);
 

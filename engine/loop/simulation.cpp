@@ -163,15 +163,25 @@ Table simulate(const Table& document, const std::string& file, const std::string
   watch.counted = &counted;
   watch.progress = &progress;
   recorders.push_back(&watch);
+  const auto finish = [&] {
+    for (Recording& recording : recorded) recording.sink.file->close();
+    if (!spec.keep.empty()) write_state((fs::path(folder) / spec.keep).string(), state);
+  };
   dynamics::Pace pace;
-  if (spec.speed)
-    pace = dynamics::run_paced(program, state, num_steps, *spec.speed, SteadyClock(), executor, recorders, {}, stop);
-  else
-    dynamics::run(program, state, num_steps, executor, recorders, stop);
+  try {
+    if (spec.speed)
+      pace = dynamics::run_paced(program, state, num_steps, *spec.speed, SteadyClock(), executor, recorders, {}, stop);
+    else
+      dynamics::run(program, state, num_steps, executor, recorders, stop);
+  } catch (const RunError& error) {  // what has been recorded is there, and the last good state
+    finish();
+    Fault fault = error.fault;
+    if (!spec.keep.empty() && !spec.speed)
+      fault.hint += fmt::format(" The last good state, at {} ms, is in {}.", number_text(program.time_s(state) * 1e3), spec.keep);
+    throw RunError(std::move(fault));
+  }
   const double run_s = seconds(started);
-  for (Recording& recording : recorded) recording.sink.file->close();
-
-  if (!spec.keep.empty()) write_state((fs::path(folder) / spec.keep).string(), state);
+  finish();
 
   const double simulated_s = program.time_s(state) - begun_s;
   Table out, groups, synapses, files;

@@ -63,6 +63,21 @@ TEST(Simulation, IsCheckedWithoutWriting) {
   }
 }
 
+TEST(Simulation, ThatFailsLeavesItsRecordingsAndTheLastGoodState) {
+  const io::TemporaryFolder folder;
+  const std::string wrong =
+      "[inputs.wrong]\nto = \"cells\"\nadds = \"v\"\nweight = \"1 mV / where(t < 100 ms, 1, 0)\"\nrate = \"1000 Hz\"";
+  try {
+    run("keep = \"state\"\n" + wrong, folder.path());
+    FAIL();
+  } catch (const RunError& error) {
+    EXPECT_NE(std::string(error.what()).find("The last good state, at 10"), std::string::npos) << error.what();
+  }
+  EXPECT_GE(rows(folder.path(), "rate").size(), 4u);
+  const Table more = run("begin = \"state\"\nduration_ms = 0.1\n" + wrong, folder.path());
+  EXPECT_GE(*std::get_if<double>(&more.find("begun_ms")->is), 100);
+}
+
 TEST(Simulation, KeepsFloatsWhereTheyAreAskedFor) {
   const io::TemporaryFolder wide, narrow;
   run("keep = \"state\"", wide.path());
