@@ -222,7 +222,10 @@ TEST(Ask, ADeadlineLeavesTimeToWriteTheDecision) {
     return events.empty() ? std::string() : events.back().message;
   };
   turn({});  // shows how long writing takes
-  EXPECT_EQ(turn(1.0).substr(0, 36), "no choice was there after 0.600 ms; ");
+  std::string message;
+  for (int k = 0; k < 4 && message.empty(); ++k)
+    message = turn(1.0);  // on a busy machine a choice may be there before anybody looks
+  EXPECT_EQ(message.substr(0, 36), "no choice was there after 0.600 ms; ");
   EXPECT_EQ(turn(0.3), "the stimulus left 0.100 ms late: its decision took 0.400 ms to write");
 }
 
