@@ -7,7 +7,7 @@
 #include "base/threads.hpp"
 #include "bench/measure.hpp"
 #include "dynamics/program.hpp"
-#include "dynamics/test_networks.hpp"
+#include "dynamics/test_runs.hpp"
 #include "numerics/lanes.hpp"
 
 namespace hartline::bench {
@@ -16,13 +16,6 @@ namespace {
 
 using dynamics::network;
 using dynamics::table;
-
-std::vector<double> numbers(const dynamics::Program& program, const dynamics::State& state, const char* name) {
-  const dynamics::Port port = program.port(name);
-  std::vector<double> out(port.num);
-  program.read(state, port, out);
-  return out;
-}
 
 /// The targets of each source, in rows one after the other.
 struct Lists {
@@ -105,7 +98,7 @@ Rows cuba_rows() {
   const dynamics::Program program(dynamics::cuba_network(4000, 0.02), 1);
   const auto executor = make_serial_executor();
   dynamics::State state = program.start();
-  ByHand by_hand(numbers(program, state, "cells.v"), {lists_of(program.synapses()[0]), lists_of(program.synapses()[1])});
+  ByHand by_hand(dynamics::row(program, state, "cells.v"), {lists_of(program.synapses()[0]), lists_of(program.synapses()[1])});
   const auto event = program.event("cells");
   constexpr int num_blocks = 60, block = 1000;  // 6 s
   std::vector<double> ours, theirs;
@@ -182,7 +175,7 @@ Rows synaptic_events_rows() {
   dynamics::State state = program.start(), bare_state = bare.start();
   const auto event = program.event("inputs");
   const Lists lists = lists_of(program.synapses()[0]);
-  const std::vector<double> w = numbers(program, state, "all.w");
+  const std::vector<double> w = dynamics::row(program, state, "all.w");
   std::vector<double> ge(num, 0);
   const double decay = std::exp(-0.1 / 5);
   constexpr int num_blocks = 15, block = 40;
@@ -211,7 +204,7 @@ Rows synaptic_events_rows() {
     theirs.push_back(by_hand * 1e6 / static_cast<double>(events));
     num_events += events;
   }
-  const std::vector<double> got = numbers(program, state, "cells.ge");
+  const std::vector<double> got = dynamics::row(program, state, "cells.ge");
   double worst = 0;
   for (std::size_t i = 0; i < num; ++i) worst = std::max(worst, std::abs(got[i] - ge[i]) / ge[i]);
   constexpr double index_and_weight = 12, with_target = 28;  // bytes of an event: 4 + 8; the sum of its target is read and written

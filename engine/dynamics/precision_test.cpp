@@ -7,7 +7,7 @@
 #include "base/threads.hpp"
 #include "dynamics/program.hpp"
 #include "dynamics/run.hpp"
-#include "dynamics/test_networks.hpp"
+#include "dynamics/test_runs.hpp"
 
 namespace hartline::dynamics {
 namespace {
@@ -17,13 +17,6 @@ const std::unique_ptr<Executor> serial = make_serial_executor();
 Table narrow(Table network) {
   network.set("precision", "float");
   return network;
-}
-
-std::vector<double> row(const Program& program, const State& state, const char* name) {
-  const Port port = program.port(name);
-  std::vector<double> out(port.num);
-  program.read(state, port, out);
-  return out;
 }
 
 /// Currents, plasticity, gap junctions, noise and inputs.

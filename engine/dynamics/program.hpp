@@ -36,7 +36,8 @@ struct Port {
 /// Equations, synapses and their order in time. In a step, of length dt from t:
 ///
 ///   1. sums over synapses (gap junctions), of the state at t
-///   2. the variables of all groups go on to t + dt; conditions of spikes and events are looked at; so do variables of synapses that
+///   2. the variables of all groups go on to t + dt; conditions of spikes and events are looked at; so do variables of synapses
+///   that
 ///      go on in every step, with neurons as they are at t
 ///   3. inputs, then synapses, hand on the spikes that arrive now, in their order
 ///   4. resets and other changes
@@ -56,7 +57,8 @@ class Program {
   State start() const;
 
   /// One step. Allocates: nothing after a thread's first step. (network_allocation_test.cpp: Network.StepsWithoutAllocating)
-  /// Throws: RunError where a variable is no longer finite, or an array is over; the state is then as it was before the step.
+  /// Throws: RunError where a variable is no longer finite, or an array is over; the state is then as it was before the step, but
+  /// of groups with linear equations, which are stepped in place (run.hpp goes back for them).
   void step(State& state, Executor& executor) const;
 
   double dt_s() const { return dt_s_; }

@@ -9,25 +9,12 @@
 #include "base/threads.hpp"
 #include "dynamics/recorder.hpp"
 #include "dynamics/run.hpp"
-#include "dynamics/test_networks.hpp"
+#include "dynamics/test_runs.hpp"
 
 namespace hartline::dynamics {
 namespace {
 
 const std::unique_ptr<Executor> serial = make_serial_executor();
-
-/// Spike times of the first neuron, ms.
-std::vector<double> spikes(const Table& cell, double dt_ms, double duration_ms) {
-  const Program program(network(dt_ms, table({{"cell", cell}})), 1);
-  State state = program.start();
-  MemorySink sink;
-  const auto recorder = record_events(program, "cell", sink);
-  Recorder* const recorders[] = {recorder.get()};
-  run(program, state, std::llround(duration_ms / dt_ms), *serial, recorders);
-  std::vector<double> times;
-  for (std::size_t k = 0; k < sink.values.size(); k += 2) times.push_back(sink.values[k]);
-  return times;
-}
 
 TEST(Cells, AdaptiveExponentialHasItsConvergedSpikeTimes) {
   const std::vector<double> times = spikes(adex_cell("rk4"), 0.0002, 500);

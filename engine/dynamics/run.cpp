@@ -36,11 +36,9 @@ bool is_finite(const Program& program, const State& state) {
 /// From a state before it to the last whose variables are finite; step `failed` is the one that cannot be taken.
 void go_back(const Program& program, State& state, const State& kept, std::int64_t failed, Executor& executor) {
   state = kept;
-  State before = kept;
-  while (state.step() < failed) {
-    before = state;
-    program.step(state, executor);
-  }
+  while (state.step() + 1 < failed) program.step(state, executor);
+  const State before = state;
+  if (state.step() < failed) program.step(state, executor);
   if (!is_finite(program, state)) state = before;
 }
 

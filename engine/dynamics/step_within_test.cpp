@@ -9,7 +9,7 @@
 #include "dynamics/program.hpp"
 #include "dynamics/recorder.hpp"
 #include "dynamics/run.hpp"
-#include "dynamics/test_networks.hpp"
+#include "dynamics/test_runs.hpp"
 
 namespace hartline::dynamics {
 namespace {
@@ -18,24 +18,6 @@ const std::unique_ptr<Executor> serial = make_serial_executor();
 
 Table cell(Table equations, Table start, double tolerance) {
   return table({{"equations", std::move(equations)}, {"start", std::move(start)}, {"method", "rodas4"}, {"tolerance", tolerance}});
-}
-
-double value(const Program& program, const State& state, const char* name) {
-  double out = 0;
-  program.read(state, program.port(name), {&out, 1});
-  return out;
-}
-
-std::vector<double> spikes(const Table& cell, double dt_ms, double duration_ms) {
-  const Program program(network(dt_ms, table({{"cell", cell}})), 1);
-  State state = program.start();
-  MemorySink sink;
-  const auto recorder = record_events(program, "cell", sink);
-  Recorder* const recorders[] = {recorder.get()};
-  run(program, state, std::llround(duration_ms / dt_ms), *serial, recorders);
-  std::vector<double> times;
-  for (std::size_t k = 0; k < sink.values.size(); k += 2) times.push_back(sink.values[k]);
-  return times;
 }
 
 TEST(StepsWithin, AreAsShortAsStiffEquationsNeed) {
@@ -47,9 +29,9 @@ TEST(StepsWithin, AreAsShortAsStiffEquationsNeed) {
                          1);
   State state = reaction.start();
   reaction.step(state, *serial);
-  EXPECT_NEAR(value(reaction, state, "cell.x"), 0.7158270688, 1e-9);
-  EXPECT_NEAR(value(reaction, state, "cell.y"), 9.185534765e-6, 1e-11);
-  EXPECT_NEAR(value(reaction, state, "cell.z"), 0.2841637457, 1e-9);
+  EXPECT_NEAR(row(reaction, state, "cell.x")[0], 0.7158270688, 1e-9);
+  EXPECT_NEAR(row(reaction, state, "cell.y")[0], 9.185534765e-6, 1e-11);
+  EXPECT_NEAR(row(reaction, state, "cell.z")[0], 0.2841637457, 1e-9);
   // van der Pol's oscillator with µ = 1000 at t = 2 of its slow time, in four steps; values of the test set for initial value
   // problem solvers (Mazzia & Magherini 2008)
   const Program oscillator(
@@ -58,8 +40,8 @@ TEST(StepsWithin, AreAsShortAsStiffEquationsNeed) {
       1);
   state = oscillator.start();
   for (int k = 0; k < 4; ++k) oscillator.step(state, *serial);
-  EXPECT_NEAR(value(oscillator, state, "cell.x"), 1.706167732170483, 1e-6);
-  EXPECT_NEAR(value(oscillator, state, "cell.y"), -0.8928097010247975, 1e-6);
+  EXPECT_NEAR(row(oscillator, state, "cell.x")[0], 1.706167732170483, 1e-6);
+  EXPECT_NEAR(row(oscillator, state, "cell.y")[0], -0.8928097010247975, 1e-6);
 }
 
 TEST(StepsWithin, ErrFollowsTheTolerance) {
@@ -70,7 +52,7 @@ TEST(StepsWithin, ErrFollowsTheTolerance) {
         1);
     State state = program.start();
     for (int k = 0; k < 5; ++k) program.step(state, *serial);
-    return value(program, state, "cell.x");
+    return row(program, state, "cell.x")[0];
   };
   const double fine = error(1e-12);
   double before = 1;
@@ -105,13 +87,13 @@ TEST(StepsWithin, WhatIsHeldHasNoSlope) {
   const Program program(network(0.5, table({{"cell", held}})), 1);
   State state = program.start();
   program.step(state, *serial);
-  const double after = value(program, state, "cell.w");
-  EXPECT_EQ(value(program, state, "cell.v"), 0);
+  const double after = row(program, state, "cell.w")[0];
+  EXPECT_EQ(row(program, state, "cell.v")[0], 0);
   for (int k = 0; k < 3; ++k) program.step(state, *serial);
-  EXPECT_EQ(value(program, state, "cell.v"), 0);
-  EXPECT_NEAR(value(program, state, "cell.w"), after * std::exp(-1.5 / 5), 1e-9);
+  EXPECT_EQ(row(program, state, "cell.v")[0], 0);
+  EXPECT_NEAR(row(program, state, "cell.w")[0], after * std::exp(-1.5 / 5), 1e-9);
   program.step(state, *serial);
-  EXPECT_GT(value(program, state, "cell.v"), 0);
+  EXPECT_GT(row(program, state, "cell.v")[0], 0);
 }
 
 TEST(StepsWithin, NeitherThreadsNorNeighboursNorAPauseMatter) {
@@ -138,7 +120,7 @@ TEST(StepsWithin, NeitherThreadsNorNeighboursNorAPauseMatter) {
   for (int k = 0; k < 60; ++k) one.step(state, *serial);
   std::vector<double> v(3000);
   program.read(whole, program.port("cells.v"), v);
-  EXPECT_EQ(v[2345], value(one, state, "cells.v"));
+  EXPECT_EQ(v[2345], row(one, state, "cells.v")[0]);
 }
 
 TEST(StepsWithin, CellsWithoutEquationsNeedNone) {

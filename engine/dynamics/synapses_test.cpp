@@ -8,19 +8,12 @@
 #include "base/threads.hpp"
 #include "dynamics/program.hpp"
 #include "dynamics/run.hpp"
-#include "dynamics/test_networks.hpp"
+#include "dynamics/test_runs.hpp"
 
 namespace hartline::dynamics {
 namespace {
 
 const std::unique_ptr<Executor> serial = make_serial_executor();
-
-std::vector<double> row(const Program& program, const State& state, const char* name) {
-  const Port port = program.port(name);
-  std::vector<double> out(port.num);
-  program.read(state, port, out);
-  return out;
-}
 
 /// Cells whose x changes with what synapses bring alone.
 Table targets(int num) { return table({{"num", num}, {"equations", table({{"dx/dt", "0 / s"}})}, {"start", table({{"x", "0"}})}}); }
